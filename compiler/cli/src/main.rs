@@ -1,0 +1,2 @@
+//! The `seqc` command.
+fn main() {}

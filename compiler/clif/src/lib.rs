@@ -1,0 +1,1 @@
+//! Schedule IR to machine code through Cranelift: instant, without LLVM.

@@ -1,0 +1,1 @@
+//! Algebra to algebra: gradients, classes and forms; one law a file.

@@ -1,0 +1,1 @@
+//! AST to algebra: names, axes, sizes, parameters, causality.

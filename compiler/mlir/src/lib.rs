@@ -1,0 +1,1 @@
+//! Schedule IR to MLIR, and from there to CPU objects and PTX.

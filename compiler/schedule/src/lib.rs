@@ -1,0 +1,1 @@
+//! Loops, buffers and launches: the schedule IR, the lowering from algebra, an interpreter.

@@ -1,0 +1,1 @@
+//! Source text to AST: spans, diagnostics, parser, formatter.

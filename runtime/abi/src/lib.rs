@@ -1,0 +1,1 @@
+//! What a compiled artifact promises: tensors, kernels, launches, states.

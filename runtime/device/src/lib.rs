@@ -1,0 +1,1 @@
+//! Executes plans on CPU threads and on CUDA devices.
