@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Every check that a change must pass. Runs all sections, then says which failed and how many
+# Rust tests passed; exits non-zero if any section failed.
+#
+#   scripts/test.sh            everything
+#   scripts/test.sh rust spec  only the named sections: format rust spec oracles
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+FAILED=()
+LOG=$(mktemp)
+trap 'rm -f "$LOG"' EXIT
+
+section() { printf '\n=== %s\n' "$1"; }
+wanted() { [ ${#WANTED[@]} -eq 0 ] || printf '%s\n' "${WANTED[@]}" | grep -qx "$1"; }
+
+# Runs a section's function under its title and remembers a failure.
+run() {
+    wanted "$1" || return 0
+    section "$1: $2"
+    local begun=$SECONDS
+    if "check_$1"; then
+        echo "--- $1: ok ($((SECONDS - begun)) s)"
+    else
+        echo "--- $1: FAILED ($((SECONDS - begun)) s)"
+        FAILED+=("$1")
+    fi
+}
+
+check_format() { cargo fmt --all --check; }
+
+check_rust() {
+    local toolkit
+    if [ -z "${SEQC_CUDA_TOOLKIT:-}" ]; then
+        if toolkit=$(scripts/ptxas.sh); then
+            export SEQC_CUDA_TOOLKIT=$toolkit
+        else
+            echo "note: ptxas could not be fetched, so the tests that assemble PTX skip that step"
+        fi
+    fi
+    cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$LOG"
+}
+
+# The language's own files: formatted, and without a diagnostic.
+check_spec() {
+    local files
+    mapfile -t files < <(find stdlib examples -name '*.seq' | sort)
+    if [ ${#files[@]} -eq 0 ]; then
+        echo "no .seq files"
+        return 0
+    fi
+    echo "${#files[@]} files"
+    local status=0
+    cargo run -q --locked -p seqc -- fmt --check "${files[@]}" || status=1
+    cargo run -q --locked -p seqc -- check "${files[@]}" || status=1
+    return $status
+}
+
+# The committed fixtures are what the plain NumPy references give.
+check_oracles() {
+    local python
+    if ! python=$(scripts/python.sh -r tests/oracles/requirements.txt); then
+        echo "note: NumPy could not be installed, so the fixtures are not made anew here"
+        return 0
+    fi
+    "$python" tests/oracles/make_fixtures.py --check
+}
+
+# The sum over all "test result:" lines, so that one last line tells what ran.
+tests_line() {
+    sed -nE 's/^test result: .* ([0-9]+) passed; ([0-9]+) failed; ([0-9]+) ignored.*/\1 \2 \3/p' "$LOG" |
+        awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }'
+}
+
+WANTED=("$@")
+run format "the Rust sources are formatted"
+run rust "cargo test, the whole workspace"
+run spec "every .seq file is formatted and checks"
+run oracles "the fixtures agree with their references"
+
+section "result"
+if [ ${#FAILED[@]} -gt 0 ]; then echo "failed sections: ${FAILED[*]}"; else echo "all sections passed"; fi
+if wanted rust; then tests_line; fi
+[ ${#FAILED[@]} -eq 0 ]
