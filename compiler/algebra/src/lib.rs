@@ -1,1 +1,21 @@
-//! The mixer IR: functional programs over named axes, with print, parse, verify and an f64 interpreter.
+//! The mixer IR: pure functional programs over named axes.
+//!
+//! A [`Func`] is a directed acyclic graph of [`Value`]s. A value's type ([`Ty`]) is an element kind and an
+//! ordered list of [`Axis`]; time and batch are axes like any other, with run-time lengths. There are no
+//! reshapes by position, no in-place updates and no loops except [`Scan`], which carries states along an axis,
+//! one step or one tile of steps at a time. All forms of a mixer (matrix, recurrent, chunked, tiled) and all
+//! gradients are programs in this one IR, so that one interpreter can run each of them.
+//!
+//! Deliberately absent: storage, loop order, data types narrower than real numbers, targets; and any mixer's name.
+
+pub mod axis;
+pub mod build;
+pub mod func;
+pub mod op;
+pub mod shape;
+
+pub use axis::{Axis, Size, Sym};
+pub use build::Builder;
+pub use func::{Elem, Func, Ty, Value, ValueId};
+pub use op::{Dist, Init, Input, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn};
+pub use shape::ShapeError;

@@ -1,0 +1,116 @@
+//! Interned names, sizes and axes. An axis is a name with a size; two axes are the same iff both agree.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Mutex, OnceLock};
+
+/// An interned string: cheap to copy, compared by content, never freed (names of a program are few).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sym(&'static str);
+
+impl Sym {
+    pub fn new(text: &str) -> Sym {
+        static TABLE: OnceLock<Mutex<HashSet<&'static str>>> = OnceLock::new();
+        let mut table = match TABLE.get_or_init(Default::default).lock() {
+            Ok(table) => table,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        if let Some(known) = table.get(text) {
+            return Sym(known);
+        }
+        let leaked: &'static str = Box::leak(text.to_owned().into_boxed_str());
+        table.insert(leaked);
+        Sym(leaked)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Debug for Sym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Display for Sym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl From<&str> for Sym {
+    fn from(text: &str) -> Sym {
+        Sym::new(text)
+    }
+}
+
+/// How many positions an axis has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Size {
+    Const(usize),
+    /// A run-time length by name: `batch`, a clock (`t`, `s`), a cache.
+    Len(Sym),
+    /// `ceil(len / tile)`: the number of tiles of a run-time length.
+    Tiles(Sym, usize),
+}
+
+impl Size {
+    pub fn constant(self) -> Option<usize> {
+        match self {
+            Size::Const(n) => Some(n),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Size::Const(n) => write!(f, "{n}"),
+            Size::Len(s) => write!(f, "{s}"),
+            Size::Tiles(s, n) => write!(f, "{s}/{n}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Axis {
+    pub name: Sym,
+    pub size: Size,
+}
+
+impl Axis {
+    pub fn new(name: &str, size: usize) -> Axis {
+        Axis { name: Sym::new(name), size: Size::Const(size) }
+    }
+
+    /// An axis with a run-time length: `Axis::len("i", "t")` runs over the clock `t`.
+    pub fn len(name: &str, length: &str) -> Axis {
+        Axis { name: Sym::new(name), size: Size::Len(Sym::new(length)) }
+    }
+
+    pub fn batch() -> Axis {
+        Axis::len("batch", "batch")
+    }
+
+    pub fn time() -> Axis {
+        Axis::len("t", "t")
+    }
+
+    /// The same positions under another name.
+    pub fn renamed(self, name: &str) -> Axis {
+        Axis { name: Sym::new(name), size: self.size }
+    }
+
+    pub fn is_const(self) -> bool {
+        matches!(self.size, Size::Const(_))
+    }
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.size)
+    }
+}
