@@ -1,0 +1,373 @@
+//! Law: a read of a trajectory that contracts it away moves into the scan that makes it.
+//!
+//! `o = Σ_a q · S` with `S` the state at every step would store time × state. Side condition: the read is a
+//! contraction over axes of the state, pointwise in time, whose other factors do not depend on the scan. Sums
+//! and quotients between the contraction and the trajectory are distributed first: `Σ q·(F+G)`, `Σ q·S/z`.
+
+use crate::Result;
+use crate::order::{depends_on, topological};
+use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
+use std::collections::HashMap;
+
+/// Applies the law wherever it holds; unused emitted trajectories disappear with [`prune`].
+pub fn sink_reads(func: &Func) -> Result<Func> {
+    let func = distribute(func)?;
+    let sinks = find(&func);
+    let mut extra: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
+    let mut kept: HashMap<ValueId, Read> = HashMap::new();
+    // Reads are admitted one by one: together they could be cyclic where each alone is not.
+    for read in sinks {
+        let mut trial = extra.clone();
+        trial.entry(read.scan).or_default().extend(&read.others);
+        if topological(&func, &trial).is_some() {
+            extra = trial;
+            kept.insert(read.at, read);
+        }
+    }
+    if kept.is_empty() {
+        return Ok(func);
+    }
+    let Some(order) = topological(&func, &extra) else { return Ok(func) };
+    let mut b = Builder::new(&func.name);
+    let mut image: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut emitted: HashMap<ValueId, usize> = HashMap::new();
+    for id in order {
+        let new = if let Some(read) = kept.get(&id) {
+            b.push(Op::Proj(emitted[&id]), &[image[&read.scan]])?
+        } else if let Op::Scan(scan) = func.op(id) {
+            let mut reads: Vec<&Read> = kept.values().filter(|r| r.scan == id).collect();
+            reads.sort_by_key(|r| r.at);
+            let args: Vec<ValueId> = func.args(id).iter().map(|a| image[a]).collect();
+            for (k, r) in reads.iter().enumerate() {
+                emitted.insert(r.at, scan.outs.len() + k);
+            }
+            extend(&mut b, scan, &args, &reads, &image)?
+        } else {
+            let args: Vec<ValueId> = func.args(id).iter().map(|a| image[a]).collect();
+            b.copy(func.value(id), &args)?
+        };
+        if let Some(name) = func.value(id).name {
+            b.name(new, name.as_str());
+        }
+        image.insert(id, new);
+    }
+    for (name, v) in &func.results {
+        b.result(name, image[v]);
+    }
+    prune(&b.finish())
+}
+
+/// A contraction that can move: `at = Contract(axes)(others…, trajectory)`.
+struct Read {
+    at: ValueId,
+    scan: ValueId,
+    /// Index among the body's emitted values.
+    emit: usize,
+    axes: Vec<Axis>,
+    others: Vec<ValueId>,
+}
+
+/// The scan and emitted index a value is the trajectory of (untiled scans only).
+fn trajectory(func: &Func, v: ValueId) -> Option<(ValueId, usize)> {
+    let Op::Proj(k) = func.op(v) else { return None };
+    let of = func.args(v)[0];
+    match func.op(of) {
+        Op::Scan(scan) if scan.tile.is_none() => match scan.outs[*k] {
+            Out::Emit(e) => Some((of, e)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn find(func: &Func) -> Vec<Read> {
+    let live = func.live();
+    let mut reads = Vec::new();
+    for id in func.ids().filter(|id| live[id.index()]) {
+        let Op::Contract(axes) = func.op(id) else { continue };
+        let args = func.args(id);
+        for (n, a) in args.iter().enumerate() {
+            let Some((scan, emit)) = trajectory(func, *a) else { continue };
+            let Op::Scan(s) = func.op(scan) else { continue };
+            let reduces = axes.iter().any(|x| func.ty(*a).has(*x)) && !axes.contains(&s.axis);
+            let others: Vec<ValueId> = args.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, v)| *v).collect();
+            let dep = depends_on(func, &[scan]);
+            if reduces && others.iter().all(|o| !dep[o.index()]) {
+                reads.push(Read { at: id, scan, emit, axes: axes.clone(), others });
+                break;
+            }
+        }
+    }
+    reads
+}
+
+/// The scan with the reads computed in its body and emitted after its other results.
+fn extend(b: &mut Builder, scan: &Scan, args: &[ValueId], reads: &[&Read], image: &HashMap<ValueId, ValueId>) -> Result<ValueId> {
+    let mut seqs: Vec<ValueId> = Vec::new();
+    let mut fixed: Vec<ValueId> = Vec::new();
+    for o in reads.iter().flat_map(|r| &r.others).map(|o| image[o]) {
+        let list = if b.has(o, scan.axis) { &mut seqs } else { &mut fixed };
+        if !list.contains(&o) {
+            list.push(o);
+        }
+    }
+    let mut body = Builder::new(&scan.body.name);
+    let mut given: HashMap<ValueId, ValueId> = HashMap::new();
+    let formal = |body: &mut Builder, name: &str, ty: Ty| body.input(name, InputKind::Formal, ty);
+    let old = &scan.body;
+    let (head, tail) = old.params.split_at(1 + scan.states + scan.seqs.len());
+    let mut inner: HashMap<ValueId, ValueId> = HashMap::new();
+    for p in head {
+        let v = formal(&mut body, name_of(old, *p), old.ty(*p).clone());
+        given.insert(*p, v);
+    }
+    for s in &seqs {
+        let ty = Ty { elem: b.elem(*s), axes: b.axes(*s).iter().copied().filter(|a| *a != scan.axis).collect() };
+        inner.insert(*s, formal(&mut body, name_of(b.func(), *s), ty));
+    }
+    for p in tail {
+        let v = formal(&mut body, name_of(old, *p), old.ty(*p).clone());
+        given.insert(*p, v);
+    }
+    for f in &fixed {
+        inner.insert(*f, formal(&mut body, name_of(b.func(), *f), b.ty(*f).clone()));
+    }
+    let old_image = body.inline(old, &given)?;
+    for (name, v) in &old.results {
+        if let Some(v) = old_image[v.index()] {
+            body.result(name, v);
+        }
+    }
+    let mut outs = scan.outs.clone();
+    for (k, r) in reads.iter().enumerate() {
+        let Some(traj) = old_image[old.results[scan.states + r.emit].1.index()] else { continue };
+        let mut factors: Vec<ValueId> = r.others.iter().map(|o| inner[&image[o]]).collect();
+        factors.push(traj);
+        let v = body.contract(&r.axes, &factors)?;
+        outs.push(Out::Emit(old.results.len() - scan.states + k));
+        body.result(&format!("read{k}"), v);
+    }
+    let n = scan.states + scan.seqs.len();
+    let m = n + scan.fixed;
+    let mut all = args[..n].to_vec();
+    all.extend(&seqs);
+    all.extend(&args[n..m]);
+    all.extend(&fixed);
+    all.extend(&args[m..]);
+    let mut wider = scan.seqs.clone();
+    wider.extend(seqs.iter().map(|_| SeqIn { fill: Num(0.0) }));
+    let new = Scan { seqs: wider, fixed: scan.fixed + fixed.len(), body: body.finish(), outs, ..scan.clone() };
+    Ok(b.push(Op::Scan(Box::new(new)), &all)?)
+}
+
+fn name_of(func: &Func, v: ValueId) -> &'static str {
+    func.value(v).name.map_or("x", |n| n.as_str())
+}
+
+/// `Σ f·(a±b)` to `Σ f·a ± Σ f·b` and `Σ f·(a/b)` to `Σ f·(1/b)·a`, wherever `a` or `b` holds a trajectory.
+fn distribute(func: &Func) -> Result<Func> {
+    let scans: Vec<ValueId> = func.ids().filter(|v| trajectory(func, *v).is_some()).collect();
+    let dep = depends_on(func, &scans);
+    let live = func.live();
+    let mut b = Builder::new(&func.name);
+    let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
+    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
+        let new = match func.op(id) {
+            Op::Contract(axes) if dep[id.index()] && !axes.is_empty() => {
+                let mut ctx = Spread { func, dep: &dep, image: &image };
+                ctx.contract(&mut b, axes, func.args(id), &func.ty(id).axes)?
+            }
+            _ => {
+                let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
+                b.copy(func.value(id), &args)?
+            }
+        };
+        if let Some(name) = func.value(id).name {
+            b.name(new, name.as_str());
+        }
+        image[id.index()] = Some(new);
+    }
+    for (name, v) in &func.results {
+        if let Some(v) = image[v.index()] {
+            b.result(name, v);
+        }
+    }
+    Ok(b.finish())
+}
+
+/// State of [`distribute`]: the old program, what depends on a trajectory, and the images built so far.
+struct Spread<'a> {
+    func: &'a Func,
+    dep: &'a [bool],
+    image: &'a [Option<ValueId>],
+}
+
+/// A factor of a contraction while it is spread: a value of the old program, or one already built.
+#[derive(Clone, Copy)]
+enum Factor {
+    Old(ValueId),
+    New(ValueId),
+}
+
+impl Spread<'_> {
+    fn contract(&mut self, b: &mut Builder, axes: &[Axis], args: &[ValueId], want: &[Axis]) -> Result<ValueId> {
+        let factors: Vec<Factor> = args.iter().map(|a| Factor::Old(*a)).collect();
+        self.spread(b, axes, factors, want)
+    }
+
+    fn spread(&mut self, b: &mut Builder, axes: &[Axis], factors: Vec<Factor>, want: &[Axis]) -> Result<ValueId> {
+        for (n, f) in factors.iter().enumerate() {
+            let Factor::Old(v) = *f else { continue };
+            if !self.dep[v.index()] || trajectory(self.func, v).is_some() {
+                continue;
+            }
+            let with = |new: &[Factor]| {
+                let mut all = factors.clone();
+                all.splice(n..=n, new.iter().copied());
+                all
+            };
+            let args = self.func.args(v);
+            match self.func.op(v) {
+                Op::Map(op @ (MapFn::Add | MapFn::Sub)) => {
+                    let one = self.spread(b, axes, with(&[Factor::Old(args[0])]), want)?;
+                    let two = self.spread(b, axes, with(&[Factor::Old(args[1])]), want)?;
+                    return Ok(b.map2(*op, one, two)?);
+                }
+                Op::Map(MapFn::Neg) => {
+                    let x = self.spread(b, axes, with(&[Factor::Old(args[0])]), want)?;
+                    return Ok(b.neg(x)?);
+                }
+                Op::Map(MapFn::Mul) => {
+                    return self.spread(b, axes, with(&[Factor::Old(args[0]), Factor::Old(args[1])]), want);
+                }
+                Op::Map(MapFn::Div) if !self.dep[args[1].index()] => {
+                    let one = b.num(1.0);
+                    let Some(den) = self.image[args[1].index()] else { continue };
+                    let inverse = b.div(one, den)?;
+                    return self.spread(b, axes, with(&[Factor::New(inverse), Factor::Old(args[0])]), want);
+                }
+                Op::Contract(inner) if inner.iter().all(|a| !want.contains(a) && !axes.iter().any(|x| x.name == a.name)) => {
+                    let mut deeper = axes.to_vec();
+                    deeper.extend(inner);
+                    let new: Vec<Factor> = args.iter().map(|a| Factor::Old(*a)).collect();
+                    return self.spread(b, &deeper, with(&new), want);
+                }
+                _ => {}
+            }
+        }
+        let args: Vec<ValueId> = factors
+            .iter()
+            .filter_map(|f| match f {
+                Factor::Old(v) => self.image[v.index()],
+                Factor::New(v) => Some(*v),
+            })
+            .collect();
+        // An axis that no factor has any more would be a factor of its size: keep it by expanding one factor.
+        let missing: Vec<Axis> = axes.iter().copied().filter(|x| args.iter().all(|v| !b.has(*v, *x))).collect();
+        let mut args = args;
+        if let Some(first) = args.first_mut() {
+            *first = b.expand(*first, &missing)?;
+        }
+        let v = b.contract(axes, &args)?;
+        let lost: Vec<Axis> = want.iter().copied().filter(|x| !b.has(v, *x)).collect();
+        Ok(b.expand(v, &lost)?)
+    }
+}
+
+/// Removes emitted values, sequences and fixed arguments that nothing uses from every scan, and dead values.
+pub fn prune(func: &Func) -> Result<Func> {
+    let live = func.live();
+    let mut used: HashMap<ValueId, Vec<usize>> = HashMap::new();
+    for id in func.ids().filter(|id| live[id.index()]) {
+        if let Op::Proj(k) = func.op(id) {
+            let outs = used.entry(func.args(id)[0]).or_default();
+            if !outs.contains(k) {
+                outs.push(*k);
+            }
+        }
+    }
+    let mut b = Builder::new(&func.name);
+    let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
+    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
+        let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
+        let new = match func.op(id) {
+            Op::Scan(scan) => {
+                let mut outs = used.remove(&id).unwrap_or_default();
+                outs.sort_unstable();
+                prune_scan(&mut b, scan, &args, &outs)?
+            }
+            Op::Proj(k) => {
+                let mut old: Vec<usize> = func
+                    .ids()
+                    .filter(|p| live[p.index()] && func.args(*p).first() == Some(&func.args(id)[0]))
+                    .filter_map(|p| if let Op::Proj(k) = func.op(p) { Some(*k) } else { None })
+                    .collect();
+                old.sort_unstable();
+                old.dedup();
+                let at = old.iter().position(|o| o == k).unwrap_or(*k);
+                b.push(Op::Proj(at), &args)?
+            }
+            _ => b.copy(func.value(id), &args)?,
+        };
+        if let Some(name) = func.value(id).name {
+            b.name(new, name.as_str());
+        }
+        image[id.index()] = Some(new);
+    }
+    for (name, v) in &func.results {
+        if let Some(v) = image[v.index()] {
+            b.result(name, v);
+        }
+    }
+    Ok(b.finish())
+}
+
+fn prune_scan(b: &mut Builder, scan: &Scan, args: &[ValueId], keep: &[usize]) -> Result<ValueId> {
+    let outs: Vec<Out> = keep.iter().map(|k| scan.outs[*k]).collect();
+    let mut emits: Vec<usize> = outs.iter().filter_map(|o| if let Out::Emit(e) = o { Some(*e) } else { None }).collect();
+    emits.sort_unstable();
+    emits.dedup();
+    let mut body = scan.body.clone();
+    let states: Vec<(String, ValueId)> = body.results[..scan.states].to_vec();
+    let emitted = emits.iter().map(|e| scan.body.results[scan.states + e].clone());
+    body.results = states.into_iter().chain(emitted).collect();
+    let body = prune(&body)?;
+    let live = body.live();
+    let first = 1 + scan.states;
+    let needed = |k: usize| live[body.params[k].index()];
+    let keep_seq: Vec<usize> = (0..scan.seqs.len()).filter(|k| needed(first + k)).collect();
+    let keep_fix: Vec<usize> = (0..scan.fixed).filter(|k| needed(first + scan.seqs.len() + k)).collect();
+    let mut slim = Builder::new(&body.name);
+    let mut given = HashMap::new();
+    let params = (0..first)
+        .chain(keep_seq.iter().map(|k| first + k))
+        .chain(keep_fix.iter().map(|k| first + scan.seqs.len() + k));
+    for k in params {
+        let p = body.params[k];
+        let v = slim.input(name_of(&body, p), InputKind::Formal, body.ty(p).clone());
+        given.insert(p, v);
+    }
+    let image = slim.inline(&body, &given)?;
+    for (name, v) in &body.results {
+        if let Some(v) = image[v.index()] {
+            slim.result(name, v);
+        }
+    }
+    let (n, m) = (scan.states, scan.states + scan.seqs.len());
+    let mut new_args = args[..n].to_vec();
+    new_args.extend(keep_seq.iter().map(|k| args[n + k]));
+    new_args.extend(keep_fix.iter().map(|k| args[m + k]));
+    new_args.extend(&args[m + scan.fixed..]);
+    let renumber = |o: &Out| match o {
+        Out::Emit(e) => Out::Emit(emits.iter().position(|x| x == e).unwrap_or(0)),
+        other => *other,
+    };
+    let new = Scan {
+        seqs: keep_seq.iter().map(|k| scan.seqs[*k].clone()).collect(),
+        fixed: keep_fix.len(),
+        body: slim.finish(),
+        outs: outs.iter().map(renumber).collect(),
+        ..scan.clone()
+    };
+    Ok(b.push(Op::Scan(Box::new(new)), &new_args)?)
+}

@@ -1,0 +1,78 @@
+//! Law: `softmax_j(s) = exp(s - logsumexp_j(s))`, where the normaliser is a vector over rows.
+//!
+//! It turns a softmax along a run-time axis into a pointwise function of the scores and a row vector, so that
+//! no T×T value has to be kept: [`crate::stream`] recomputes it tile by tile. A row of -inf alone has normaliser
+//! -inf and weight 0. Second law (reassociation): `Σ_j p_ij (Σ_e x_ie y_je) = Σ_e x_ie (Σ_j p_ij y_je)`, applied
+//! when the right-hand inner sum exists already, as in softmax's gradient.
+
+use crate::Result;
+use crate::rewrite::map_values;
+use seqc_algebra::{Axis, Builder, Func, MapFn, Op, ReduceOp, Size, ValueId};
+
+fn long(axis: Axis) -> bool {
+    !matches!(axis.size, Size::Const(_))
+}
+
+/// Applies both laws to softmaxes along run-time axes.
+pub fn expand_softmax(func: &Func) -> Result<Func> {
+    let func = map_values(func, |b, func, id, args| {
+        let Op::Softmax(axis) = func.op(id) else { return Ok(None) };
+        if !long(*axis) {
+            return Ok(None);
+        }
+        let lse = b.push(Op::LogSumExp(*axis), &[args[0]])?;
+        // An empty row: -inf - (-inf) is NaN; subtract 0 there.
+        let (zero, least) = (b.num(0.0), b.num(f64::NEG_INFINITY));
+        let empty = b.map2(MapFn::Eq, lse, least)?;
+        let lse = b.select(empty, zero, lse)?;
+        let d = b.sub(args[0], lse)?;
+        Ok(Some(b.map1(MapFn::Exp, d)?))
+    })?;
+    map_values(&func, reassociate)
+}
+
+/// `Σ_j p · (Σ_e x·y)` with `x` free of j and `y` free of the rows becomes `Σ_e x · (Σ_j p·y)`.
+fn reassociate(b: &mut Builder, func: &Func, id: ValueId, args: &[ValueId]) -> Result<Option<ValueId>> {
+    let (over, factors) = match func.op(id) {
+        Op::Reduce(ReduceOp::Sum, over) => match b.func().op(args[0]) {
+            Op::Map(MapFn::Mul) => (over.clone(), b.func().args(args[0]).to_vec()),
+            Op::Contract(inner) if inner.is_empty() => (over.clone(), b.func().args(args[0]).to_vec()),
+            _ => return Ok(None),
+        },
+        Op::Contract(over) => (over.clone(), args.to_vec()),
+        _ => return Ok(None),
+    };
+    let &[j] = over.as_slice() else { return Ok(None) };
+    if !long(j) || factors.len() != 2 {
+        return Ok(None);
+    }
+    for (p, g) in [(factors[0], factors[1]), (factors[1], factors[0])] {
+        let Op::Contract(e) = b.func().op(g).clone() else { continue };
+        let parts = b.func().args(g).to_vec();
+        let (y, x): (Vec<ValueId>, Vec<ValueId>) = parts.into_iter().partition(|v| b.has(*v, j));
+        if e.is_empty() || y.is_empty() || x.is_empty() {
+            continue;
+        }
+        let rows = |b: &Builder, v: ValueId| b.axes(v).iter().filter(|a| long(**a) && a.name.as_str() != "batch").count();
+        if y.iter().any(|v| rows(b, *v) > 1) || x.iter().any(|v| rows(b, *v) > 1) {
+            continue;
+        }
+        let mut inner = vec![p];
+        inner.extend(&y);
+        let known = Op::Contract(vec![j]);
+        // Only if the mixed values are there already: otherwise nothing is gained.
+        let mixed = b.func().ids().find(|v| *b.func().op(*v) == known && same_set(b.func().args(*v), &inner));
+        let Some(mixed) = mixed else { continue };
+        let mut outer = x;
+        outer.push(mixed);
+        return Ok(Some(b.contract(&e, &outer)?));
+    }
+    Ok(None)
+}
+
+fn same_set(a: &[ValueId], b: &[ValueId]) -> bool {
+    let (mut a, mut b) = (a.to_vec(), b.to_vec());
+    a.sort();
+    b.sort();
+    a == b
+}
