@@ -25,11 +25,20 @@ impl Dim {
         let overflow = || format!("size {self:?} overflows");
         match self {
             Dim::Const(n) => Ok(*n),
-            Dim::Len(name) => sizes.get(name).copied().ok_or_else(|| format!("no length `{name}` given")),
+            Dim::Len(name) => sizes
+                .get(name)
+                .copied()
+                .ok_or_else(|| format!("no length `{name}` given")),
             Dim::CeilDiv(_, 0) => Err(format!("size {self:?} divides by zero")),
             Dim::CeilDiv(a, b) => Ok(a.eval(sizes)?.div_ceil(*b)),
-            Dim::Mul(a, b) => a.eval(sizes)?.checked_mul(b.eval(sizes)?).ok_or_else(overflow),
-            Dim::Add(a, b) => a.eval(sizes)?.checked_add(b.eval(sizes)?).ok_or_else(overflow),
+            Dim::Mul(a, b) => a
+                .eval(sizes)?
+                .checked_mul(b.eval(sizes)?)
+                .ok_or_else(overflow),
+            Dim::Add(a, b) => a
+                .eval(sizes)?
+                .checked_add(b.eval(sizes)?)
+                .ok_or_else(overflow),
         }
     }
 

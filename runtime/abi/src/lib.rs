@@ -2,7 +2,9 @@
 //! writes it, the runtime executes it, and neither knows the other.
 
 pub mod dim;
+mod number;
 pub mod plan;
+pub mod validate;
 
 pub use dim::{Dim, Sizes};
 pub use plan::{Buffer, Conv, Elem, Gemm, GemmOperand, Init, KernelDecl, Launch, Plan, Role};

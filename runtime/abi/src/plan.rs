@@ -16,16 +16,34 @@ pub enum Elem {
 #[serde(rename_all = "lowercase")]
 pub enum Init {
     Zero,
-    Const(f64),
-    /// Explicit values, row-major.
+    /// May be infinite (a running maximum starts at `-inf`), which JSON writes as text.
+    Const(#[serde(with = "crate::number")] f64),
+    /// Explicit values, row-major; a shorter list repeats, so that one start serves every row of a batch.
     Values(Vec<f32>),
-    Normal { std: f64 },
-    Uniform { lo: f64, hi: f64 },
-    LogUniform { lo: f64, hi: f64 },
+    Normal {
+        std: f64,
+    },
+    /// 1 with probability `p`, else 0.
+    Bernoulli {
+        p: f64,
+    },
+    Uniform {
+        lo: f64,
+        hi: f64,
+    },
+    LogUniform {
+        lo: f64,
+        hi: f64,
+    },
     /// Pointwise function of inner draws, by name: `log exp neg sqrt expm1 inverse_softplus abs sin cos add sub mul div pow`.
-    Apply { f: String, args: Vec<Init> },
+    Apply {
+        f: String,
+        args: Vec<Init>,
+    },
     /// Coordinate along the axis at this position of the parameter's shape.
-    Coord { axis: usize },
+    Coord {
+        axis: usize,
+    },
 }
 
 /// Who fills and who reads a buffer.
@@ -33,15 +51,35 @@ pub enum Init {
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Filled by the caller before each run.
-    Input { name: String },
+    Input {
+        name: String,
+    },
     /// A trained parameter, by path.
-    Param { path: String, init: Init, decay: bool },
+    Param {
+        path: String,
+        init: Init,
+        decay: bool,
+    },
     /// Gradient of the parameter of the same path.
-    Grad { path: String },
-    Output { name: String },
+    Grad {
+        path: String,
+    },
+    Output {
+        name: String,
+    },
     /// State carried between runs: a run reads `StateIn` and writes `StateOut` of the same name. Starts as `init`.
-    StateIn { name: String, init: Init },
-    StateOut { name: String },
+    StateIn {
+        name: String,
+        init: Init,
+    },
+    StateOut {
+        name: String,
+    },
+    /// Fresh draws before each run, a pure function of (seed, step, name).
+    Noise {
+        name: String,
+        init: Init,
+    },
     /// Lives from its first to its last launch; placed in the arena by the runtime.
     Temp,
 }
@@ -107,13 +145,20 @@ pub struct Conv {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // a plan holds hundreds, not millions
 pub enum Launch {
     /// Runs the whole grid of a kernel; `grid` extents outermost first.
-    Kernel { kernel: usize, buffers: Vec<usize>, grid: Vec<Dim> },
+    Kernel {
+        kernel: usize,
+        buffers: Vec<usize>,
+        grid: Vec<Dim>,
+    },
     Gemm(Gemm),
     Conv(Conv),
     /// Fills a buffer with zero.
-    Zero { buffer: usize },
+    Zero {
+        buffer: usize,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
