@@ -19,7 +19,7 @@ run() {
     wanted "$1" || return 0
     section "$1: $2"
     local begun=$SECONDS
-    if "check_$1"; then
+    if ("check_$1"); then   # in a subshell, so that a fault of the script fails the section too
         echo "--- $1: ok ($((SECONDS - begun)) s)"
     else
         echo "--- $1: FAILED ($((SECONDS - begun)) s)"
@@ -30,6 +30,10 @@ run() {
 check_format() { cargo fmt --all --check; }
 
 check_rust() {
+    if ! cargo metadata --locked --format-version 1 >/dev/null; then
+        echo "Cargo.lock does not agree with the manifests: run cargo metadata and commit Cargo.lock"
+        return 1
+    fi
     local toolkit
     if [ -z "${SEQC_CUDA_TOOLKIT:-}" ]; then
         if toolkit=$(scripts/ptxas.sh); then
@@ -43,8 +47,8 @@ check_rust() {
 
 # The language's own files: formatted, and without a diagnostic.
 check_spec() {
-    local files
-    mapfile -t files < <(find stdlib examples -name '*.seq' | sort)
+    shopt -s globstar nullglob
+    local files=(stdlib/**/*.seq examples/**/*.seq)
     if [ ${#files[@]} -eq 0 ]; then
         echo "no .seq files"
         return 0
