@@ -1,0 +1,351 @@
+//! All syntax errors of a file that does not parse.
+//!
+//! Why: a reader wants every error of a run, not the first. The file is read again piece by piece
+//! with the grammar's `…_step` rules; after an error, reading goes on at the next statement or item.
+//! Invariant: the list is never empty and never longer than `MAX_ERRORS`; every round of every loop
+//! takes a token or ends. Recursion follows braces, which the nesting limit has bounded.
+
+use crate::complain::Complaint;
+use crate::diagnostic::Diagnostic;
+use crate::expected::Failure;
+use crate::grammar::{Rule, SeqParser};
+use crate::lex::{Token, TokenKind};
+use crate::parse::two_statements;
+use crate::source::SourceMap;
+use crate::span::{FileId, Span};
+use pest::Parser;
+
+/// More errors than this tell a reader nothing new.
+const MAX_ERRORS: usize = 20;
+
+/// The errors of a file for which `Rule::file` failed.
+pub(crate) fn errors(map: &SourceMap, file: FileId, tokens: &[Token<'_>]) -> Vec<Diagnostic> {
+    // A switch of the whole process; it only makes failing parses say more.
+    pest::set_error_detail(true);
+    let text = map.text(file);
+    let tokens = tokens.iter().copied().filter(|token| token.kind != TokenKind::Comment).collect();
+    let mut recovery = Recovery { map, file, text, tokens, at: 0, errors: Vec::new() };
+    recovery.file();
+    if recovery.errors.is_empty() {
+        recovery.at = 0;
+        let _ = recovery.step(Rule::file);
+    }
+    recovery.errors.sort_by_key(|error| error.primary.span);
+    recovery.errors.truncate(MAX_ERRORS);
+    recovery.errors
+}
+
+struct Recovery<'a> {
+    map: &'a SourceMap,
+    file: FileId,
+    text: &'a str,
+    /// Without comments.
+    tokens: Vec<Token<'a>>,
+    /// The next token.
+    at: usize,
+    errors: Vec<Diagnostic>,
+}
+
+impl<'a> Recovery<'a> {
+    fn token(&self, index: usize) -> Option<Token<'a>> {
+        self.tokens.get(index).copied()
+    }
+
+    fn now(&self) -> Option<Token<'a>> {
+        self.token(self.at)
+    }
+
+    fn now_is(&self, text: &str) -> bool {
+        self.now().is_some_and(|token| token.is(text))
+    }
+
+    fn span(&self, index: usize) -> Span {
+        match self.token(index) {
+            Some(token) => Span::new(self.file, token.start as u32, token.end() as u32),
+            None => {
+                let end = self.tokens.last().map_or(0, Token::end) as u32;
+                Span::new(self.file, end, end)
+            }
+        }
+    }
+
+    fn full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
+    }
+
+    /// Reads one rule at the current token and moves behind it; or says what is wrong, stays, and
+    /// gives the index of the token that was refused.
+    fn step(&mut self, rule: Rule) -> Result<(), usize> {
+        let start = self.now().map_or(self.text.len(), |token| token.start);
+        match SeqParser::parse(rule, &self.text[start..]) {
+            Ok(pairs) => {
+                let end = start + pairs.as_str().len();
+                let passed = self.tokens[self.at..].iter().take_while(|token| token.start < end).count();
+                self.at += passed;
+                Ok(())
+            }
+            Err(error) => {
+                let failure = Failure::new(&error);
+                let refused = self.refused(start, &failure);
+                let complaint = Complaint { tokens: &self.tokens, from: self.at, refused, failure: &failure };
+                let diagnostic = complaint.diagnostic(|index| self.span(index));
+                self.errors.push(diagnostic);
+                Err(refused)
+            }
+        }
+    }
+
+    /// The first token that ends behind the place of failure (for a bad word: not before it).
+    fn refused(&self, start: usize, failure: &Failure) -> usize {
+        let at = start + failure.at;
+        self.tokens.partition_point(|token| if failure.in_word { token.end() < at } else { token.end() <= at })
+    }
+
+    // ---- files and items --------------------------------------------------------------------------
+
+    fn file(&mut self) {
+        self.edition();
+        let mut items = false;
+        while let Some(token) = self.now().filter(|_| !self.full()) {
+            match token.text {
+                _ if token.kind == TokenKind::Doc => self.docs(),
+                "import" => {
+                    if items {
+                        let error = Diagnostic::error("E01", "imports stand at the top of a file", self.span(self.at));
+                        self.errors.push(error.label("after an item").help("move it below the line `seq 1`"));
+                    }
+                    let read = self.step(Rule::import_step);
+                    self.next_item_unless(read);
+                }
+                "mixer" | "model" => {
+                    items = true;
+                    let read = self.step(Rule::mixer_step);
+                    self.block(read, Rule::stmt_step);
+                }
+                "recipe" => {
+                    items = true;
+                    let read = self.step(Rule::recipe_step);
+                    self.block(read, Rule::setting_step);
+                }
+                _ => self.no_item(token),
+            }
+        }
+    }
+
+    fn edition(&mut self) {
+        if self.now_is("seq") {
+            let read = self.step(Rule::edition_step);
+            return self.next_item_unless(read);
+        }
+        let what = if self.tokens.is_empty() { "the file is empty" } else { "the file does not start with its edition" };
+        let span = self.now().map_or(Span::new(self.file, 0, 0), |_| self.span(self.at));
+        let error = Diagnostic::error("E01", what, span).label("expected `seq 1`");
+        self.errors.push(error.help("write `seq 1` as the first line"));
+    }
+
+    fn docs(&mut self) {
+        while self.now().is_some_and(|token| token.kind == TokenKind::Doc) {
+            self.at += 1;
+        }
+        let described = match self.now() {
+            Some(token) => token.text != "import",
+            None => false,
+        };
+        if !described {
+            let error = Diagnostic::error("E01", "this doc line describes nothing", self.span(self.at - 1));
+            self.errors.push(error.label("no mixer, model or recipe follows").help("for a remark write `//`"));
+        }
+    }
+
+    fn no_item(&mut self, token: Token<'a>) {
+        let span = self.span(self.at);
+        let error = match token.text {
+            "}" => Diagnostic::error("E01", "this `}` closes nothing", span).label("no `{` is open here"),
+            "seq" => Diagnostic::error("E01", "the edition is given once, at the top", span).label("here again"),
+            text => {
+                let message = format!("expected `mixer`, `model` or `recipe`, found {}", quoted(text));
+                Diagnostic::error("E01", message, span).label("no item starts like this")
+            }
+        };
+        self.errors.push(error);
+        self.at += 1;
+        self.next_item();
+    }
+
+    fn next_item_unless(&mut self, read: Result<(), usize>) {
+        if read.is_err() {
+            self.at += 1;
+            self.next_item();
+        }
+    }
+
+    /// Moves to the next line that starts an item or an import.
+    fn next_item(&mut self) {
+        while self.now().is_some_and(|token| !(token.first && (starts_item(&token) || token.kind == TokenKind::Doc))) {
+            self.at += 1;
+        }
+    }
+
+    /// After a header: the block behind it, which a broken header is given if its line ends in `{`.
+    fn block(&mut self, read: Result<(), usize>, rule: Rule) {
+        if let Err(refused) = read {
+            let Some(open) = self.block_after(refused) else {
+                self.at += 1;
+                return self.next_item();
+            };
+            self.at = open + 1;
+        }
+        self.stmts(self.at - 1, rule);
+    }
+
+    /// The next `{` that ends its line, before another item begins.
+    fn block_after(&self, refused: usize) -> Option<usize> {
+        let rest = self.tokens.iter().enumerate().skip(refused.max(self.at + 1));
+        let mut within = rest.take_while(|(_, token)| !(token.first && starts_item(token)));
+        within.find(|(index, token)| token.is("{") && self.token(index + 1).is_none_or(|next| next.first)).map(|(index, _)| index)
+    }
+
+    // ---- statements -------------------------------------------------------------------------------
+
+    /// The statements (or settings) behind the `{` at `open`, up to and with its `}`.
+    fn stmts(&mut self, open: usize, rule: Rule) {
+        let mut last: Option<Span> = None;
+        while !self.full() {
+            let Some(token) = self.now() else {
+                return self.unclosed(open);
+            };
+            if token.is("}") {
+                self.at += 1;
+                return;
+            }
+            if token.first && starts_item(&token) {
+                return self.unclosed(open);
+            }
+            last = self.stmt(last, rule);
+        }
+    }
+
+    /// One statement, or an error and the way to the next; gives the span of what was read.
+    fn stmt(&mut self, last: Option<Span>, rule: Rule) -> Option<Span> {
+        let from = self.at;
+        let same_line = last.filter(|last| self.map.line(self.file, last.end) == self.map.line(self.file, self.span(from).start));
+        if let Some(last) = same_line.filter(|_| self.may_start(from)) {
+            self.errors.push(two_statements(last, self.span(from)));
+            self.at += 1;
+            self.next_stmt(from, from);
+            return None;
+        }
+        if rule == Rule::stmt_step && self.is_repeat() {
+            match self.step(Rule::repeat_step) {
+                Ok(()) => self.stmts(self.at - 1, rule),
+                Err(refused) => match self.block_after(refused) {
+                    Some(open) if self.token(open).is_some_and(|token| self.same_line(from, &token)) => {
+                        self.at = open + 1;
+                        self.stmts(open, rule);
+                    }
+                    _ => self.next_stmt(from, refused),
+                },
+            }
+        } else if let Err(refused) = self.step(rule) {
+            self.next_stmt(from, refused);
+            return None;
+        }
+        let end = self.at.checked_sub(1).filter(|end| *end >= from)?;
+        Some(self.span(from).to(self.span(end)))
+    }
+
+    fn same_line(&self, index: usize, token: &Token<'_>) -> bool {
+        self.map.line(self.file, self.span(index).start) == self.map.line(self.file, token.start as u32)
+    }
+
+    /// Whether a token may begin a statement at all; another one behind a statement is plain E01.
+    fn may_start(&self, index: usize) -> bool {
+        self.token(index).is_some_and(|token| token.is_ident() || starts_decl(&token) || token.kind == TokenKind::Doc)
+    }
+
+    fn is_repeat(&self) -> bool {
+        let labelled = self.token(self.at + 1).is_some_and(|token| token.is(":"));
+        let at = if labelled { self.at + 2 } else { self.at };
+        self.token(at).is_some_and(|token| token.is("repeat"))
+    }
+
+    fn unclosed(&mut self, open: usize) {
+        let error = Diagnostic::error("E01", "this `{` is never closed", self.span(open)).label("opened here");
+        let error = match self.now() {
+            Some(token) => error.secondary(self.span(self.at), format!("`{}` starts the next item", token.text)),
+            None => error.secondary(self.span(self.at), "the file ends here"),
+        };
+        self.errors.push(error.help("write the missing `}`"));
+    }
+
+    /// Moves from a broken statement to the next one, or to the `}` that ends the block.
+    fn next_stmt(&mut self, from: usize, refused: usize) {
+        let mut depth = 0usize;
+        for index in from..self.tokens.len() {
+            let token = self.tokens[index];
+            self.at = index;
+            if token.is("{") {
+                depth += 1;
+            } else if token.is("}") {
+                let closes = index >= refused && (token.first || depth == 0);
+                if closes {
+                    return;
+                }
+                depth = depth.saturating_sub(1);
+            }
+            let begins = token.first && index > from;
+            if begins && (starts_item(&token) || self.resumes(index, refused)) {
+                return;
+            }
+        }
+        self.at = self.tokens.len();
+    }
+
+    /// Whether the line that starts at `index` reads as a statement of its own: it stands behind the
+    /// refused token, or that token is part of its left side (a bracket above was left open).
+    fn resumes(&self, index: usize, refused: usize) -> bool {
+        self.decided(index).is_some_and(|decided| refused <= decided)
+    }
+
+    /// The token that makes a line a statement: a keyword, or the `=`, `+=`, `:` behind a left side.
+    fn decided(&self, index: usize) -> Option<usize> {
+        let token = self.token(index)?;
+        if starts_decl(&token) || token.kind == TokenKind::Doc {
+            return Some(index);
+        }
+        if !token.is_ident() {
+            return None;
+        }
+        let mut bracket = false;
+        for next in index + 1.. {
+            let token = self.token(next).filter(|token| !token.first)?;
+            match token.text {
+                "[" => bracket = true,
+                "]" => bracket = false,
+                "=" | "+=" | ":" if !bracket => return Some(next),
+                "," => {}
+                _ if bracket || token.is_ident() => {}
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+fn starts_item(token: &Token<'_>) -> bool {
+    ["mixer", "model", "recipe", "import"].iter().any(|word| token.is(word))
+}
+
+fn starts_decl(token: &Token<'_>) -> bool {
+    ["param", "state", "noise", "objective", "repeat"].iter().any(|word| token.is(word))
+}
+
+/// A token between backquotes; what does not print is given by its code.
+pub(crate) fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(32).collect();
+    match shown.chars().find(|letter| letter.is_control() || (!letter.is_alphanumeric() && !letter.is_ascii())) {
+        Some(letter) => format!("the character U+{:04X}", letter as u32),
+        None if shown.len() < text.len() => format!("`{shown}…`"),
+        None => format!("`{shown}`"),
+    }
+}

@@ -1,0 +1,70 @@
+//! Did you mean …? The nearest known name to an unknown one.
+//!
+//! Why: E03 and E24 name the likely intent. Invariant: the answer depends only on the arguments and
+//! their order, and is silent rather than far-fetched: at most a third of the name may differ.
+
+/// The candidate nearest to `name`, the earliest among equals; `None` when none is near.
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = name.chars().count();
+    // One letter for another is no typing error: `q` does not suggest `k`.
+    let limit = if length < 2 { 0 } else { (length / 3).max(1) };
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        let distance = if candidate == name {
+            continue;
+        } else if candidate.eq_ignore_ascii_case(name) {
+            0
+        } else {
+            edit_distance(name, candidate)
+        };
+        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if swapped {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_by_hand() {
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("ab", "ba"), 1);
+        assert_eq!(edit_distance("same", "same"), 0);
+    }
+
+    #[test]
+    fn suggests_what_is_near() {
+        assert_eq!(did_you_mean("kk", ["q", "k", "v"]), Some("k"));
+        assert_eq!(did_you_mean("head", ["h", "heads", "dk"]), Some("heads"));
+        assert_eq!(did_you_mean("A_Log", ["a", "A_log"]), Some("A_log"));
+        assert_eq!(did_you_mean("lienar", ["affine", "linear"]), Some("linear"));
+        assert_eq!(did_you_mean("q", ["k", "Q"]), Some("Q"));
+        assert_eq!(did_you_mean("q", ["k", "v"]), None);
+        assert_eq!(did_you_mean("softmax", ["rmsnorm", "sum"]), None);
+        assert_eq!(did_you_mean("dk", ["dv", "dx"]), Some("dv"));
+    }
+}
