@@ -1,0 +1,191 @@
+//! Where values with two time axes leave as values with one, and which of those exits share one pass.
+
+use super::{is_long, long_axes};
+use crate::Result;
+use crate::order::depends_on;
+use crate::rewrite::map_values;
+use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
+
+/// Exits that keep one axis and stream the other in the same pass.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub kept: Axis,
+    pub streamed: Axis,
+    pub exits: Vec<ValueId>,
+    /// Online softmax: exits (by index) that are linear in `exp(s - lse)` with `lse` an exit of this group.
+    pub online: Vec<Online>,
+}
+
+/// Exit number `exit` reads `weight = exp(s - lse')`, where exit number `lse` is `logsumexp s`.
+#[derive(Clone, Copy, Debug)]
+pub struct Online {
+    pub exit: usize,
+    pub lse: usize,
+    pub weight: ValueId,
+}
+
+pub fn is_pair(func: &Func, v: ValueId) -> bool {
+    long_axes(func, v).len() == 2 && !matches!(func.op(v), Op::Scan(_))
+}
+
+/// A sum over both axes becomes a sum over one, then over the other.
+pub fn split_double(func: &Func) -> Result<Func> {
+    map_values(func, |b, func, id, args| {
+        let (axes, contract) = match func.op(id) {
+            Op::Contract(axes) => (axes.clone(), true),
+            Op::Reduce(ReduceOp::Sum, axes) => (axes.clone(), false),
+            _ => return Ok(None),
+        };
+        let long: Vec<Axis> = axes.iter().copied().filter(is_long).collect();
+        if long.len() != 2 || !args.iter().any(|a| is_pair(b.func(), *a)) {
+            return Ok(None);
+        }
+        let (last, rest): (Vec<Axis>, Vec<Axis>) = axes.into_iter().partition(|a| *a == long[0] || a.name.as_str() == "batch");
+        let first = if contract { b.contract(&rest, args)? } else { b.sum(&rest, args[0])? };
+        Ok(Some(b.sum(&last, first)?))
+    })
+}
+
+/// The kept and the streamed axis, if the value is an exit that the law covers.
+fn exit(func: &Func, id: ValueId) -> Option<(Axis, Axis)> {
+    let over = match func.op(id) {
+        Op::Contract(axes) | Op::Reduce(ReduceOp::Sum | ReduceOp::Max, axes) => axes.clone(),
+        Op::LogSumExp(axis) => vec![*axis],
+        _ => return None,
+    };
+    let streamed: Vec<Axis> = over.iter().copied().filter(is_long).collect();
+    let &[streamed] = streamed.as_slice() else { return None };
+    if over.iter().any(|a| a.name.as_str() == "batch") {
+        return None;
+    }
+    let mut axes: Vec<Axis> = Vec::new();
+    for a in func.args(id).iter().flat_map(|a| long_axes(func, *a)) {
+        if !axes.contains(&a) {
+            axes.push(a);
+        }
+    }
+    let kept: Vec<Axis> = axes.iter().copied().filter(|a| *a != streamed).collect();
+    let &[kept] = kept.as_slice() else { return None };
+    // Without a pair among the operands it is an ordinary product of two factors, like a convolution's.
+    let pairs = func.args(id).iter().any(|a| is_pair(func, *a));
+    (pairs && cone_is_pointwise(func, id)).then_some((kept, streamed))
+}
+
+/// Is every pair value above the exit one that can be recomputed in a tile?
+fn cone_is_pointwise(func: &Func, id: ValueId) -> bool {
+    let mut stack: Vec<ValueId> = func.args(id).iter().copied().filter(|a| is_pair(func, *a)).collect();
+    let mut seen = vec![false; func.values.len()];
+    while let Some(v) = stack.pop() {
+        if std::mem::replace(&mut seen[v.index()], true) {
+            continue;
+        }
+        let ok = match func.op(v) {
+            Op::Map(_) | Op::Expand(_) => true,
+            Op::Contract(axes) | Op::Reduce(_, axes) => axes.iter().all(|a| a.is_const()),
+            Op::Softmax(a) | Op::LogSumExp(a) | Op::Pick { axis: a, .. } | Op::Place { axis: a, .. } => a.is_const(),
+            Op::Rename { from, to } => from.is_const() && to.is_const(),
+            Op::Split { axis, .. } => axis.is_const(),
+            Op::Merge { into, .. } => into.is_const(),
+            _ => false,
+        };
+        if !ok {
+            return false;
+        }
+        stack.extend(func.args(v).iter().copied().filter(|a| is_pair(func, *a)));
+    }
+    true
+}
+
+/// All exits, grouped greedily in topological order.
+pub fn groups(func: &Func) -> Vec<Group> {
+    let live = func.live();
+    let mut groups: Vec<Group> = Vec::new();
+    for id in func.ids().filter(|id| live[id.index()]) {
+        let Some((kept, streamed)) = exit(func, id) else { continue };
+        let mut placed = false;
+        for g in groups.iter_mut().filter(|g| g.kept == kept && g.streamed == streamed) {
+            let dep = depends_on(func, &g.exits);
+            if !dep[id.index()] && related(func, g, id) {
+                g.exits.push(id);
+                placed = true;
+            } else if let Some(mut online) = online(func, g, id) {
+                online.exit = g.exits.len();
+                g.exits.push(id);
+                g.online.push(online);
+                placed = true;
+            }
+            if placed {
+                break;
+            }
+        }
+        if !placed {
+            groups.push(Group { kept, streamed, exits: vec![id], online: vec![] });
+        }
+    }
+    groups
+}
+
+/// Pair values that an exit reads, directly or through other pair values.
+pub fn cone(func: &Func, id: ValueId) -> Vec<ValueId> {
+    let mut seen = vec![false; func.values.len()];
+    let mut stack: Vec<ValueId> = func.args(id).to_vec();
+    while let Some(v) = stack.pop() {
+        if is_pair(func, v) && !std::mem::replace(&mut seen[v.index()], true) {
+            stack.extend(func.args(v));
+        }
+    }
+    func.ids().filter(|v| seen[v.index()]).collect()
+}
+
+/// Sharing a pass pays when the exits share a contraction.
+fn related(func: &Func, g: &Group, id: ValueId) -> bool {
+    let mine = cone(func, id);
+    let heavy = |v: &ValueId| matches!(func.op(*v), Op::Contract(axes) if !axes.is_empty());
+    g.exits.iter().any(|e| cone(func, *e).iter().filter(|v| heavy(v)).any(|v| mine.contains(v)))
+}
+
+/// Is `id` linear in `exp(s - lse)` for a log-sum-exp of this group, and free of the group's exits otherwise?
+fn online(func: &Func, g: &Group, id: ValueId) -> Option<Online> {
+    if !matches!(func.op(id), Op::Contract(_) | Op::Reduce(ReduceOp::Sum, _)) {
+        return None;
+    }
+    for (n, e) in g.exits.iter().enumerate() {
+        let Op::LogSumExp(_) = func.op(*e) else { continue };
+        let scores = func.args(*e)[0];
+        let weight = cone(func, id).into_iter().find(|v| is_weight(func, *v, scores, *e));
+        let Some(weight) = weight else { continue };
+        // Everything below the weight must reach the exit linearly, and nothing else may depend on the group.
+        let dep = depends_on(func, &g.exits);
+        if linear_in(func, id, weight, &dep) {
+            return Some(Online { exit: 0, lse: n, weight });
+        }
+    }
+    None
+}
+
+/// `exp(scores - lse')`, with `lse'` the normaliser or the normaliser guarded for empty rows.
+fn is_weight(func: &Func, v: ValueId, scores: ValueId, lse: ValueId) -> bool {
+    let Op::Map(MapFn::Exp) = func.op(v) else { return false };
+    let d = func.args(v)[0];
+    let Op::Map(MapFn::Sub) = func.op(d) else { return false };
+    let (s, l) = (func.args(d)[0], func.args(d)[1]);
+    let guarded = matches!(func.op(l), Op::Map(MapFn::Select)) && func.args(l)[2] == lse;
+    s == scores && (l == lse || guarded)
+}
+
+/// Does `id` depend on the group only through `weight`, linearly?
+fn linear_in(func: &Func, id: ValueId, weight: ValueId, dep: &[bool]) -> bool {
+    if id == weight {
+        return true;
+    }
+    let args = func.args(id);
+    let hit: Vec<usize> = (0..args.len()).filter(|n| dep[args[*n].index()]).collect();
+    match (func.op(id), hit.as_slice()) {
+        (Op::Contract(_) | Op::Reduce(ReduceOp::Sum, _) | Op::Expand(_), &[n]) => linear_in(func, args[n], weight, dep),
+        (Op::Map(MapFn::Mul | MapFn::Neg), &[n]) | (Op::Map(MapFn::Div), &[n @ 0]) => linear_in(func, args[n], weight, dep),
+        (Op::Map(MapFn::Select), &[1]) => {
+            matches!(func.op(args[2]), Op::Const(z) if z.0 == 0.0) && linear_in(func, args[1], weight, dep)
+        }
+        _ => false,
+    }
+}
