@@ -30,8 +30,8 @@ run() {
 check_format() { cargo fmt --all --check; }
 
 check_rust() {
-    if ! cargo metadata --locked --format-version 1 >/dev/null; then
-        echo "Cargo.lock does not agree with the manifests: run cargo metadata and commit Cargo.lock"
+    if ! cargo tree --locked --workspace >/dev/null; then
+        echo "Cargo.lock does not agree with the manifests: run cargo tree and commit Cargo.lock"
         return 1
     fi
     local toolkit
