@@ -51,7 +51,7 @@ impl Out<'_> {
         }
     }
 
-    /// Rows no wider than `WIDTH`, broken at the shallowest bracket depth, as late as possible.
+    /// Rows no wider than `WIDTH`, broken outside brackets rather than inside, as late as possible.
     fn wrap(&mut self, mut tokens: &[&Token<'_>], indent: usize, import: bool) {
         let mut at = indent;
         while at + self.width(tokens, import) > WIDTH {
@@ -66,19 +66,20 @@ impl Out<'_> {
         self.row(tokens, at, import);
     }
 
-    /// The best place to break a row of at most `width` columns; the first place at all if none fits.
+    /// The loosest place to break a row of at most `width` columns, the last among equals; the first
+    /// place at all if none fits.
     fn cut(&self, tokens: &[&Token<'_>], width: usize, import: bool) -> Option<usize> {
-        let mut best: Option<(usize, usize)> = None;
+        let mut best: Option<((usize, usize), usize)> = None;
         let (mut depth, mut columns) = (0usize, 0usize);
         for (index, token) in tokens.iter().enumerate() {
             if is_close(token) {
                 depth = depth.saturating_sub(1);
             }
-            if index > 0 && self.may_break(tokens[index - 1], token) {
+            if let Some(tier) = index.checked_sub(1).and_then(|before| self.break_tier(tokens[before], token)) {
                 match best {
                     Some(_) if columns > width => break,
-                    Some((least, _)) if depth > least => {}
-                    _ => best = Some((depth, index)),
+                    Some((least, _)) if (depth, tier) > least => {}
+                    _ => best = Some(((depth, tier), index)),
                 }
             }
             let gap = if index == 0 { 0 } else { self.gap(tokens[index - 1], token, import) };
@@ -90,15 +91,19 @@ impl Out<'_> {
         best.map(|(_, index)| index)
     }
 
-    /// Behind a comma, before an infix operator.
-    fn may_break(&self, before: &Token<'_>, after: &Token<'_>) -> bool {
+    /// How tightly two neighbours hold together; `None` where no row may end. Rows end behind a comma
+    /// or before an infix operator.
+    fn break_tier(&self, before: &Token<'_>, after: &Token<'_>) -> Option<usize> {
         if after.kind == TokenKind::Comment || self.marks.is_tight(after.start) {
-            return false;
+            return None;
         }
-        let infix = ["+", "-", "*", "/", "%", "^", "<", ">", "<=", ">=", "==", "!=", "and", "or"];
-        let operand = matches!(before.kind, TokenKind::Number) || before.is_ident() || is_close(before);
-        let operator = operand && infix.iter().any(|symbol| after.is(symbol));
-        operator || before.is(",") || before.is(";")
+        if before.is(",") || before.is(";") {
+            return Some(0);
+        }
+        let operand = before.kind == TokenKind::Number || before.is_ident() || is_close(before);
+        let tiers: [&[&str]; 6] =
+            [&["or"], &["and"], &["<", ">", "<=", ">=", "==", "!="], &["+", "-"], &["*", "/", "%"], &["^"]];
+        tiers.iter().position(|tier| operand && tier.iter().any(|symbol| after.is(symbol)))
     }
 
     fn row(&mut self, tokens: &[&Token<'_>], indent: usize, import: bool) {
