@@ -4,7 +4,7 @@
 //! tokens only; it never changes what is accepted.
 
 use crate::diagnostic::Diagnostic;
-use crate::expected::{EXPRESSION, Failure, OPERATOR};
+use crate::expected::{Failure, OPERATOR};
 use crate::lex::{Token, TokenKind};
 use crate::recover::quoted;
 use crate::span::Span;
@@ -20,6 +20,11 @@ pub(crate) struct Complaint<'t, 'a> {
 impl<'a> Complaint<'_, 'a> {
     /// `span` gives a token's place, that of the end of the file behind the last.
     pub fn diagnostic(&self, span: impl Fn(usize) -> Span) -> Diagnostic {
+        if let Some(next) = self.statement_after_operator() {
+            let operator = self.tokens[next - 1].text;
+            let error = Diagnostic::error("E01", format!("`{operator}` has nothing on its right"), span(next - 1));
+            return error.label("expected an expression behind it").secondary(span(next), "the next statement starts here");
+        }
         let mut error = Diagnostic::error("E01", self.message(), span(self.refused));
         if let Some(list) = self.failure.list() {
             error = error.label(format!("expected {list}"));
@@ -31,6 +36,18 @@ impl<'a> Complaint<'_, 'a> {
             Some(help) => error.help(help),
             None => error,
         }
+    }
+
+    /// `z = x +` above `y = …`: the refused `=` belongs to a line that is a statement of its own. Gives
+    /// the first token of that line.
+    fn statement_after_operator(&self) -> Option<usize> {
+        let found = self.found()?;
+        let next = self.refused.checked_sub(1)?;
+        let defines = found.is("=") || found.is("+=") || found.is(":");
+        let operator = self.tokens.get(next.checked_sub(1)?)?;
+        let infix = ["+", "-", "*", "/", "%", "^", "<", ">", "<=", ">=", "==", "!=", "and", "or"];
+        let cut = self.tokens[next].first && !operator.first && infix.iter().any(|symbol| operator.is(symbol));
+        (defines && next > self.from && cut).then_some(next)
     }
 
     fn found(&self) -> Option<Token<'a>> {
@@ -85,6 +102,7 @@ impl<'a> Complaint<'_, 'a> {
         let found = self.found()?;
         let wants_operator = self.failure.wants(OPERATOR);
         let before = self.refused.checked_sub(1).and_then(|index| self.tokens.get(index));
+        let names = self.refused.checked_sub(2).and_then(|index| self.tokens.get(index..self.refused));
         match found.text {
             _ if found.kind == TokenKind::Doc => Some("doc lines stand above items and statements; for a remark write `//`"),
             _ if self.on_left_side() => Some("a left side takes plain indices: `S[t]`, `M[i,j]`, `f[lag]`"),
@@ -96,9 +114,9 @@ impl<'a> Complaint<'_, 'a> {
                 Some("comparisons do not chain: write `a < b and b < c`")
             }
             "*" if before.is_some_and(|token| token.is("*")) => Some("a power is written `a ^ b`"),
-            "." | "\"" if found.kind == TokenKind::Stray => None,
+            "=" if before.is_some_and(Token::is_keyword) => Some("the word before it is a keyword and cannot be a name"),
             _ if self.failure.in_word && found.is_keyword() => Some("choose another name"),
-            _ if self.failure.wants("`->`") && !self.failure.wants(EXPRESSION) => {
+            _ if self.failure.wants("`->`") && names.is_some_and(|names| names.iter().all(Token::is_ident)) => {
                 Some("names side by side are axes of a map `a b -> c`; between values write an operator or `,`")
             }
             _ => None,
