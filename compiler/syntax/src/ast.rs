@@ -261,7 +261,11 @@ pub struct Equation {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Lhs {
     /// `x`, `S[t]`, `M[i,j]`, `f[lag]`; `index` is empty for a pointwise equation.
-    One { name: Name, index: Vec<Name>, span: Span },
+    One {
+        name: Name,
+        index: Vec<Name>,
+        span: Span,
+    },
     /// `y, v`: the outputs of one call; at least two names.
     Many { names: Vec<Name>, span: Span },
 }
@@ -304,13 +308,29 @@ pub enum ExprKind {
     /// `sum[dk](q * S)`, `linear(x, d -> h dk, per h)`, `gla(h = 8)`.
     Call(Call),
     /// `M[t,j]`, `x[t-1]`; at least one index.
-    Index { base: Box<Expr>, index: Vec<Expr> },
+    Index {
+        base: Box<Expr>,
+        index: Vec<Expr>,
+    },
     /// `p{h k -> d}`.
-    Remap { base: Box<Expr>, map: AxisMap },
+    Remap {
+        base: Box<Expr>,
+        map: AxisMap,
+    },
     /// `E{vocab = tokens}`, `W{n = i, n' = j}`; at least one pick.
-    Pick { base: Box<Expr>, picks: Vec<Pick> },
-    Unary { op: UnaryOp, operand: Box<Expr> },
-    Binary { op: BinaryOp, left: Box<Expr>, right: Box<Expr> },
+    Pick {
+        base: Box<Expr>,
+        picks: Vec<Pick>,
+    },
+    Unary {
+        op: UnaryOp,
+        operand: Box<Expr>,
+    },
+    Binary {
+        op: BinaryOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
 }
 
 /// `1_000`, `1e-3`, `2i`.
@@ -345,11 +365,18 @@ pub struct Call {
 pub enum Arg {
     Positional(Expr),
     /// `h = 8`.
-    Named { name: Name, value: Expr, span: Span },
+    Named {
+        name: Name,
+        value: Expr,
+        span: Span,
+    },
     /// `d -> h dk`.
     Map(AxisMap),
     /// `per h`; at least one axis.
-    Per { axes: Vec<Name>, span: Span },
+    Per {
+        axes: Vec<Name>,
+        span: Span,
+    },
 }
 
 impl Arg {

@@ -22,15 +22,24 @@ impl<'a> Complaint<'_, 'a> {
     pub fn diagnostic(&self, span: impl Fn(usize) -> Span) -> Diagnostic {
         if let Some(next) = self.statement_after_operator() {
             let operator = self.tokens[next - 1].text;
-            let error = Diagnostic::error("E01", format!("`{operator}` has nothing on its right"), span(next - 1));
-            return error.label("expected an expression behind it").secondary(span(next), "the next statement starts here");
+            let error = Diagnostic::error(
+                "E01",
+                format!("`{operator}` has nothing on its right"),
+                span(next - 1),
+            );
+            return error
+                .label("expected an expression behind it")
+                .secondary(span(next), "the next statement starts here");
         }
         let mut error = Diagnostic::error("E01", self.message(), span(self.refused));
         if let Some(list) = self.failure.list() {
             error = error.label(format!("expected {list}"));
         }
         if let Some(open) = self.open_bracket().filter(|_| self.bracket_matters()) {
-            error = error.secondary(span(open), format!("this `{}` is open", self.tokens[open].text));
+            error = error.secondary(
+                span(open),
+                format!("this `{}` is open", self.tokens[open].text),
+            );
         }
         match self.advice() {
             Some(help) => error.help(help),
@@ -45,8 +54,12 @@ impl<'a> Complaint<'_, 'a> {
         let next = self.refused.checked_sub(1)?;
         let defines = found.is("=") || found.is("+=") || found.is(":");
         let operator = self.tokens.get(next.checked_sub(1)?)?;
-        let infix = ["+", "-", "*", "/", "%", "^", "<", ">", "<=", ">=", "==", "!=", "and", "or"];
-        let cut = self.tokens[next].first && !operator.first && infix.iter().any(|symbol| operator.is(symbol));
+        let infix = [
+            "+", "-", "*", "/", "%", "^", "<", ">", "<=", ">=", "==", "!=", "and", "or",
+        ];
+        let cut = self.tokens[next].first
+            && !operator.first
+            && infix.iter().any(|symbol| operator.is(symbol));
         (defines && next > self.from && cut).then_some(next)
     }
 
@@ -62,7 +75,9 @@ impl<'a> Complaint<'_, 'a> {
             TokenKind::Stray if found.text.starts_with(|first: char| first.is_ascii_digit()) => {
                 format!("`{}` is neither a number nor a name", found.text)
             }
-            TokenKind::Stray => format!("{} belongs to no token of the language", quoted(found.text)),
+            TokenKind::Stray => {
+                format!("{} belongs to no token of the language", quoted(found.text))
+            }
             TokenKind::Doc => self.expected("a doc line"),
             TokenKind::Keyword if self.failure.in_word => {
                 format!("`{}` is a keyword and cannot be a name", found.text)
@@ -94,18 +109,30 @@ impl<'a> Complaint<'_, 'a> {
 
     /// The bracket explains the error when its end is what was expected.
     fn bracket_matters(&self) -> bool {
-        let closed = ["`)`", "`]`", "`}`"].iter().any(|close| self.failure.wants(close));
+        let closed = ["`)`", "`]`", "`}`"]
+            .iter()
+            .any(|close| self.failure.wants(close));
         closed || self.found().is_none()
     }
 
     fn advice(&self) -> Option<&'static str> {
         let found = self.found()?;
         let wants_operator = self.failure.wants(OPERATOR);
-        let before = self.refused.checked_sub(1).and_then(|index| self.tokens.get(index));
-        let names = self.refused.checked_sub(2).and_then(|index| self.tokens.get(index..self.refused));
+        let before = self
+            .refused
+            .checked_sub(1)
+            .and_then(|index| self.tokens.get(index));
+        let names = self
+            .refused
+            .checked_sub(2)
+            .and_then(|index| self.tokens.get(index..self.refused));
         match found.text {
-            _ if found.kind == TokenKind::Doc => Some("doc lines stand above items and statements; for a remark write `//`"),
-            _ if self.on_left_side() => Some("a left side takes plain indices: `S[t]`, `M[i,j]`, `f[lag]`"),
+            _ if found.kind == TokenKind::Doc => {
+                Some("doc lines stand above items and statements; for a remark write `//`")
+            }
+            _ if self.on_left_side() => {
+                Some("a left side takes plain indices: `S[t]`, `M[i,j]`, `f[lag]`")
+            }
             "&" => Some("write `and`"),
             "|" => Some("write `or`"),
             "!" => Some("write `not`, or `!=` between two values"),
@@ -114,10 +141,16 @@ impl<'a> Complaint<'_, 'a> {
                 Some("comparisons do not chain: write `a < b and b < c`")
             }
             "*" if before.is_some_and(|token| token.is("*")) => Some("a power is written `a ^ b`"),
-            "=" if before.is_some_and(Token::is_keyword) => Some("the word before it is a keyword and cannot be a name"),
+            "=" if before.is_some_and(Token::is_keyword) => {
+                Some("the word before it is a keyword and cannot be a name")
+            }
             _ if self.failure.in_word && found.is_keyword() => Some("choose another name"),
-            _ if self.failure.wants("`->`") && names.is_some_and(|names| names.iter().all(Token::is_ident)) => {
-                Some("names side by side are axes of a map `a b -> c`; between values write an operator or `,`")
+            _ if self.failure.wants("`->`")
+                && names.is_some_and(|names| names.iter().all(Token::is_ident)) =>
+            {
+                Some(
+                    "names side by side are axes of a map `a b -> c`; between values write an operator or `,`",
+                )
             }
             _ => None,
         }

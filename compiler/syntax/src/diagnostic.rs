@@ -54,8 +54,19 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, message: String, span: Span) -> Self {
-        let primary = Label { span, text: String::new() };
-        Diagnostic { code, severity, message, primary, secondary: Vec::new(), notes: Vec::new(), help: None }
+        let primary = Label {
+            span,
+            text: String::new(),
+        };
+        Diagnostic {
+            code,
+            severity,
+            message,
+            primary,
+            secondary: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+        }
     }
 
     /// The text under the primary span.
@@ -66,7 +77,10 @@ impl Diagnostic {
 
     /// One more place that the message speaks of.
     pub fn secondary(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.secondary.push(Label { span, text: text.into() });
+        self.secondary.push(Label {
+            span,
+            text: text.into(),
+        });
         self
     }
 

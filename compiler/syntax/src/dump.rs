@@ -8,11 +8,18 @@ use std::fmt::Write;
 
 /// The tree of a file, one node a line, two spaces an indent.
 pub fn dump(file: &File) -> String {
-    let mut out = Dump { text: String::new(), indent: 0 };
+    let mut out = Dump {
+        text: String::new(),
+        indent: 0,
+    };
     out.node(&format!("file edition {}", file.edition.number), |out| {
         for import in &file.imports {
             let path: Vec<&str> = import.path.iter().map(|name| name.text.as_str()).collect();
-            out.line(&format!("import {} ({})", path.join("/"), names(&import.names, ", ")));
+            out.line(&format!(
+                "import {} ({})",
+                path.join("/"),
+                names(&import.names, ", ")
+            ));
         }
         file.items.iter().for_each(|item| out.item(item));
     });
@@ -44,7 +51,10 @@ fn ty(ty: &Type) -> String {
     let mut text = "seq".to_string();
     // Writing to a string cannot fail.
     if let Some(clock) = &seq.clock {
-        let divisor = clock.divisor.as_ref().map_or(String::new(), |divisor| format!("/{}", count(divisor)));
+        let divisor = clock
+            .divisor
+            .as_ref()
+            .map_or(String::new(), |divisor| format!("/{}", count(divisor)));
         let _ = write!(text, "[{}{divisor}]", clock.name.text);
     }
     if let Some(range) = &seq.range {
@@ -54,15 +64,23 @@ fn ty(ty: &Type) -> String {
 }
 
 fn map(map: &AxisMap) -> String {
-    format!("{} -> {}", names(&map.from, " "), names(&map.to, " ")).trim().to_string()
+    format!("{} -> {}", names(&map.from, " "), names(&map.to, " "))
+        .trim()
+        .to_string()
 }
 
 fn label(label: &Option<Name>) -> String {
-    label.as_ref().map_or(String::new(), |name| format!("{}: ", name.text))
+    label
+        .as_ref()
+        .map_or(String::new(), |name| format!("{}: ", name.text))
 }
 
 fn bracketed(names_in: &[Name]) -> String {
-    if names_in.is_empty() { String::new() } else { format!("[{}]", names(names_in, ", ")) }
+    if names_in.is_empty() {
+        String::new()
+    } else {
+        format!("[{}]", names(names_in, ", "))
+    }
 }
 
 impl Dump {
@@ -88,7 +106,9 @@ impl Dump {
             ItemKind::Mixer(mixer) => self.mixer(mixer),
             ItemKind::Recipe(recipe) => self.node(&format!("recipe {}", recipe.name.text), |out| {
                 for setting in &recipe.settings {
-                    out.node(&format!("setting {} =", setting.name.text), |out| out.expr(&setting.value));
+                    out.node(&format!("setting {} =", setting.name.text), |out| {
+                        out.expr(&setting.value)
+                    });
                 }
             }),
         }
@@ -99,16 +119,19 @@ impl Dump {
             MixerKind::Mixer => "mixer",
             MixerKind::Model => "model",
         };
-        self.node(&format!("{kind} {}{}", mixer.name.text, bracketed(&mixer.group)), |out| {
-            for port in &mixer.inputs {
-                out.line(&format!("input {}: {}", port.name.text, ty(&port.ty)));
-            }
-            mixer.hypers.iter().for_each(|hyper| out.hyper(hyper));
-            for port in &mixer.outputs {
-                out.line(&format!("output {}: {}", port.name.text, ty(&port.ty)));
-            }
-            out.body(&mixer.body);
-        });
+        self.node(
+            &format!("{kind} {}{}", mixer.name.text, bracketed(&mixer.group)),
+            |out| {
+                for port in &mixer.inputs {
+                    out.line(&format!("input {}: {}", port.name.text, ty(&port.ty)));
+                }
+                mixer.hypers.iter().for_each(|hyper| out.hyper(hyper));
+                for port in &mixer.outputs {
+                    out.line(&format!("output {}: {}", port.name.text, ty(&port.ty)));
+                }
+                out.body(&mixer.body);
+            },
+        );
     }
 
     fn hyper(&mut self, hyper: &Hyper) {
@@ -132,7 +155,9 @@ impl Dump {
     }
 
     fn body(&mut self, body: &Body) {
-        self.node("body", |out| body.stmts.iter().for_each(|stmt| out.stmt(stmt)));
+        self.node("body", |out| {
+            body.stmts.iter().for_each(|stmt| out.stmt(stmt))
+        });
     }
 
     fn stmt(&mut self, stmt: &Stmt) {
@@ -140,11 +165,20 @@ impl Dump {
             Stmt::Doc(doc) => self.doc(doc),
             Stmt::Decl(decl) => self.decl(decl),
             Stmt::Objective(objective) => {
-                self.node(&format!("objective {} =", objective.name.text), |out| out.expr(&objective.value));
+                self.node(&format!("objective {} =", objective.name.text), |out| {
+                    out.expr(&objective.value)
+                });
             }
             Stmt::Repeat(repeat) => {
-                let counter = repeat.counter.as_ref().map_or(String::new(), |name| format!(" as {}", name.text));
-                let text = format!("{}repeat {}{counter}", label(&repeat.label), count(&repeat.count));
+                let counter = repeat
+                    .counter
+                    .as_ref()
+                    .map_or(String::new(), |name| format!(" as {}", name.text));
+                let text = format!(
+                    "{}repeat {}{counter}",
+                    label(&repeat.label),
+                    count(&repeat.count)
+                );
                 self.node(&text, |out| out.body(&repeat.body));
             }
             Stmt::Equation(equation) => self.equation(equation),
@@ -157,8 +191,15 @@ impl Dump {
             DeclKind::State => "state",
             DeclKind::Noise => "noise",
         };
-        let index = decl.index.as_ref().map_or(String::new(), |name| format!("[{}]", name.text));
-        let text = format!("{kind} {}{index}{{{}}}", decl.name.text, names(&decl.axes, ", "));
+        let index = decl
+            .index
+            .as_ref()
+            .map_or(String::new(), |name| format!("[{}]", name.text));
+        let text = format!(
+            "{kind} {}{index}{{{}}}",
+            decl.name.text,
+            names(&decl.axes, ", ")
+        );
         self.with_value(text, &decl.init);
     }
 
@@ -171,44 +212,60 @@ impl Dump {
             AssignOp::Set => "=",
             AssignOp::Add => "+=",
         };
-        self.node(&format!("equation {}{left} {op}", label(&equation.label)), |out| {
-            out.expr(&equation.value);
-            if let Some(domain) = &equation.domain {
-                out.node("where", |out| out.expr(domain));
-            }
-        });
+        self.node(
+            &format!("equation {}{left} {op}", label(&equation.label)),
+            |out| {
+                out.expr(&equation.value);
+                if let Some(domain) = &equation.domain {
+                    out.node("where", |out| out.expr(domain));
+                }
+            },
+        );
     }
 
     fn expr(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Number(number) => self.line(&format!("number {}", number.text)),
             ExprKind::Name(name) => self.line(&format!("name {}", name.text)),
-            ExprKind::Call(call) => self.node(&format!("call {}{}", call.name.text, bracketed(&call.group)), |out| {
-                call.args.iter().for_each(|arg| out.arg(arg));
-            }),
+            ExprKind::Call(call) => self.node(
+                &format!("call {}{}", call.name.text, bracketed(&call.group)),
+                |out| {
+                    call.args.iter().for_each(|arg| out.arg(arg));
+                },
+            ),
             ExprKind::Index { base, index } => self.node("index", |out| {
                 out.expr(base);
                 out.node("at", |out| index.iter().for_each(|expr| out.expr(expr)));
             }),
-            ExprKind::Remap { base, map: axes } => self.node(&format!("remap {}", map(axes)), |out| out.expr(base)),
+            ExprKind::Remap { base, map: axes } => {
+                self.node(&format!("remap {}", map(axes)), |out| out.expr(base))
+            }
             ExprKind::Pick { base, picks } => self.node("pick", |out| {
                 out.expr(base);
                 for pick in picks {
-                    out.node(&format!("axis {} =", pick.axis.text), |out| out.expr(&pick.value));
+                    out.node(&format!("axis {} =", pick.axis.text), |out| {
+                        out.expr(&pick.value)
+                    });
                 }
             }),
-            ExprKind::Unary { op, operand } => self.node(&format!("unary {}", op.symbol()), |out| out.expr(operand)),
-            ExprKind::Binary { op, left, right } => self.node(&format!("binary {}", op.symbol()), |out| {
-                out.expr(left);
-                out.expr(right);
-            }),
+            ExprKind::Unary { op, operand } => {
+                self.node(&format!("unary {}", op.symbol()), |out| out.expr(operand))
+            }
+            ExprKind::Binary { op, left, right } => {
+                self.node(&format!("binary {}", op.symbol()), |out| {
+                    out.expr(left);
+                    out.expr(right);
+                })
+            }
         }
     }
 
     fn arg(&mut self, arg: &Arg) {
         match arg {
             Arg::Positional(expr) => self.expr(expr),
-            Arg::Named { name, value, .. } => self.node(&format!("{} =", name.text), |out| out.expr(value)),
+            Arg::Named { name, value, .. } => {
+                self.node(&format!("{} =", name.text), |out| out.expr(value))
+            }
             Arg::Map(axes) => self.line(&format!("map {}", map(axes))),
             Arg::Per { axes, .. } => self.line(&format!("per {}", names(axes, " "))),
         }

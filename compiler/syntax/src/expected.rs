@@ -21,9 +21,17 @@ impl Failure {
         let tried = Tried::new(error);
         // Only letters or digits could go on: a word was read that is not one of the grammar's.
         if tried.at > 0 && !tried.blank {
-            return Failure { at: tried.at, in_word: true, expected: expected_rules(error) };
+            return Failure {
+                at: tried.at,
+                in_word: true,
+                expected: expected_rules(error),
+            };
         }
-        Failure { at: tried.at, in_word: false, expected: tried.words() }
+        Failure {
+            at: tried.at,
+            in_word: false,
+            expected: tried.words(),
+        }
     }
 
     /// Whether this was among what could have stood there.
@@ -49,13 +57,24 @@ const STATEMENT: &str = "a new statement";
 const DIGITS: &str = "a whole number";
 
 /// What follows an operand: a suffix or an infix operator.
-const OPERATORS: [&str; 18] =
-    ["+", "-", "*", "/", "%", "^", "<", ">", "<=", ">=", "==", "!=", "and", "or", "[", "{", "(", "."];
+const OPERATORS: [&str; 18] = [
+    "+", "-", "*", "/", "%", "^", "<", ">", "<=", ">=", "==", "!=", "and", "or", "[", "{", "(", ".",
+];
 /// Begin an operand next to names and numbers.
 const OPERANDS: [&str; 3] = ["(", "-", "not"];
 /// Begin statements and items.
-const STARTS: [&str; 10] =
-    ["param", "state", "noise", "objective", "repeat", "import", "mixer", "model", "recipe", "///"];
+const STARTS: [&str; 10] = [
+    "param",
+    "state",
+    "noise",
+    "objective",
+    "repeat",
+    "import",
+    "mixer",
+    "model",
+    "recipe",
+    "///",
+];
 
 /// The literals and character ranges that were tried at the furthest position.
 struct Tried {
@@ -69,7 +88,13 @@ struct Tried {
 
 impl Tried {
     fn new(error: &Error<Rule>) -> Self {
-        let mut tried = Tried { at: 0, blank: false, literals: Vec::new(), letter: false, digit: false };
+        let mut tried = Tried {
+            at: 0,
+            blank: false,
+            literals: Vec::new(),
+            letter: false,
+            digit: false,
+        };
         let Some(attempts) = error.parse_attempts() else {
             return tried;
         };
@@ -93,7 +118,8 @@ impl Tried {
     }
 
     fn drop(&mut self, literals: &[&str]) {
-        self.literals.retain(|literal| !literals.contains(&literal.as_str()));
+        self.literals
+            .retain(|literal| !literals.contains(&literal.as_str()));
     }
 
     /// Literals that belong together become one phrase; the others are quoted.
@@ -106,7 +132,14 @@ impl Tried {
             self.drop(&OPERATORS);
             self.drop(&["where"]);
         } else if self.has("(") && self.has("-") {
-            words.push(if self.has("per") { ARGUMENT } else { EXPRESSION }.to_string());
+            words.push(
+                if self.has("per") {
+                    ARGUMENT
+                } else {
+                    EXPRESSION
+                }
+                .to_string(),
+            );
             if words[0] == ARGUMENT {
                 self.drop(&["->", "per"]);
             }
@@ -136,7 +169,8 @@ impl Tried {
 
 /// What the rules say that began where the word begins.
 fn expected_rules(error: &Error<Rule>) -> Vec<String> {
-    let (ErrorVariant::ParsingError { positives, .. }, InputLocation::Pos(_)) = (&error.variant, &error.location)
+    let (ErrorVariant::ParsingError { positives, .. }, InputLocation::Pos(_)) =
+        (&error.variant, &error.location)
     else {
         return Vec::new();
     };
@@ -146,7 +180,9 @@ fn expected_rules(error: &Error<Rule>) -> Vec<String> {
             Rule::ident => NAME,
             Rule::axis => "an axis",
             Rule::kind => "`mixer`, `int`, `float` or `bool`",
-            Rule::inv | Rule::cmp | Rule::signed | Rule::exponent | Rule::expr | Rule::atom => EXPRESSION,
+            Rule::inv | Rule::cmp | Rule::signed | Rule::exponent | Rule::expr | Rule::atom => {
+                EXPRESSION
+            }
             Rule::arg => ARGUMENT,
             Rule::stmt => "a statement",
             Rule::digits => DIGITS,

@@ -26,9 +26,15 @@ mod tests {
                 good.push(text.replace("\\n", "\n"));
             } else if let Some(text) = line.strip_prefix("// not: ") {
                 bad.push(text.replace("\\n", "\n"));
-            } else if let Some((rule, _)) = line.split_once(" = ").filter(|_| !line.starts_with([' ', '/'])) {
+            } else if let Some((rule, _)) = line
+                .split_once(" = ")
+                .filter(|_| !line.starts_with([' ', '/']))
+            {
                 let taken = (std::mem::take(&mut good), std::mem::take(&mut bad));
-                assert!(samples.insert(rule.to_string(), taken).is_none(), "two rules `{rule}`");
+                assert!(
+                    samples.insert(rule.to_string(), taken).is_none(),
+                    "two rules `{rule}`"
+                );
             }
         }
         samples
@@ -46,7 +52,9 @@ mod tests {
         let samples = samples();
         for rule in Rule::all_rules().iter().filter(|rule| **rule != Rule::EOI) {
             let name = format!("{rule:?}");
-            let (good, bad) = samples.get(&name).unwrap_or_else(|| panic!("rule `{name}` is not in the grammar"));
+            let (good, bad) = samples
+                .get(&name)
+                .unwrap_or_else(|| panic!("rule `{name}` is not in the grammar"));
             assert!(!good.is_empty(), "rule `{name}` has no example");
             for text in good {
                 assert!(reads(*rule, text), "`{name}` must read {text:?}");

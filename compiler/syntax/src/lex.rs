@@ -69,7 +69,12 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
         };
         let start = pair.as_span().start();
         let first = out.is_empty() || text[last_end..start].contains('\n');
-        out.push(Token { kind, text: pair.as_str(), start, first });
+        out.push(Token {
+            kind,
+            text: pair.as_str(),
+            start,
+            first,
+        });
         last_end = start + pair.as_str().len();
     }
     out
@@ -98,12 +103,28 @@ mod tests {
         let found: Vec<(&str, TokenKind)> = tokens(text).iter().map(|t| (t.text, t.kind)).collect();
         use TokenKind::*;
         let expected = [
-            ("y", Word), ("=", Symbol), ("{", Symbol), ("n'", Word), ("=", Symbol), ("0", Number), ("}", Symbol),
-            ("->", Symbol), ("3x", Stray), ("// c", Comment), ("/// d", Doc), ("$", Stray), ("é", Stray),
-            ("1e-3i", Number), ("+=", Symbol),
+            ("y", Word),
+            ("=", Symbol),
+            ("{", Symbol),
+            ("n'", Word),
+            ("=", Symbol),
+            ("0", Number),
+            ("}", Symbol),
+            ("->", Symbol),
+            ("3x", Stray),
+            ("// c", Comment),
+            ("/// d", Doc),
+            ("$", Stray),
+            ("é", Stray),
+            ("1e-3i", Number),
+            ("+=", Symbol),
         ];
         assert_eq!(found, expected);
-        let first: Vec<&str> = tokens(text).iter().filter(|t| t.first).map(|t| t.text).collect();
+        let first: Vec<&str> = tokens(text)
+            .iter()
+            .filter(|t| t.first)
+            .map(|t| t.text)
+            .collect();
         assert_eq!(first, ["y", "/// d", "$"]);
     }
 

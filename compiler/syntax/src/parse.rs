@@ -43,7 +43,11 @@ pub fn parse(map: &SourceMap, file: FileId) -> (Option<File>, Vec<Diagnostic>) {
     if let Some(tree) = &tree {
         shared_lines(map, tree, &mut errors);
     } else if errors.is_empty() {
-        errors.push(Diagnostic::error("E01", "the parser's grammar and tree disagree", Span::new(file, 0, 0)));
+        errors.push(Diagnostic::error(
+            "E01",
+            "the parser's grammar and tree disagree",
+            Span::new(file, 0, 0),
+        ));
     }
     errors.sort_by_key(|error| error.primary.span);
     (tree.filter(|_| errors.is_empty()), errors)
@@ -57,20 +61,34 @@ pub(crate) fn pairs<'a>(text: &'a str) -> Option<Pair<'a, Rule>> {
 /// What makes a file unreadable as text.
 fn refuse(map: &SourceMap, file: FileId) -> Option<Diagnostic> {
     if map.size(file) > MAX_BYTES {
-        let message = format!("the file has {} bytes, more than {MAX_BYTES}", map.size(file));
-        return Some(Diagnostic::error("E01", message, Span::new(file, 0, 0)).help("split it into files and import them"));
+        let message = format!(
+            "the file has {} bytes, more than {MAX_BYTES}",
+            map.size(file)
+        );
+        return Some(
+            Diagnostic::error("E01", message, Span::new(file, 0, 0))
+                .help("split it into files and import them"),
+        );
     }
     let at = map.bad_utf8(file)?;
     // In the text the bad bytes stand as one replacement character of three bytes.
     let span = Span::new(file, at, at + 3);
-    Some(Diagnostic::error("E01", "the file is not UTF-8", span).label("the first byte that is not").help("save it as UTF-8"))
+    Some(
+        Diagnostic::error("E01", "the file is not UTF-8", span)
+            .label("the first byte that is not")
+            .help("save it as UTF-8"),
+    )
 }
 
 fn too_nested(file: FileId, tokens: &[Token<'_>]) -> Option<Diagnostic> {
     let token = lex::too_deep(tokens, MAX_NESTING)?;
     let span = Span::new(file, token.start as u32, token.end() as u32);
     let message = format!("brackets nest more than {MAX_NESTING} deep");
-    Some(Diagnostic::error("E01", message, span).label("one level too many").help("name a part of it in an equation of its own"))
+    Some(
+        Diagnostic::error("E01", message, span)
+            .label("one level too many")
+            .help("name a part of it in an equation of its own"),
+    )
 }
 
 /// E02 over the whole tree.

@@ -23,8 +23,19 @@ pub(crate) fn errors(map: &SourceMap, file: FileId, tokens: &[Token<'_>]) -> Vec
     // A switch of the whole process; it only makes failing parses say more.
     pest::set_error_detail(true);
     let text = map.text(file);
-    let tokens = tokens.iter().copied().filter(|token| token.kind != TokenKind::Comment).collect();
-    let mut recovery = Recovery { map, file, text, tokens, at: 0, errors: Vec::new() };
+    let tokens = tokens
+        .iter()
+        .copied()
+        .filter(|token| token.kind != TokenKind::Comment)
+        .collect();
+    let mut recovery = Recovery {
+        map,
+        file,
+        text,
+        tokens,
+        at: 0,
+        errors: Vec::new(),
+    };
     recovery.file();
     if recovery.errors.is_empty() {
         recovery.at = 0;
@@ -80,14 +91,22 @@ impl<'a> Recovery<'a> {
         match SeqParser::parse(rule, &self.text[start..]) {
             Ok(pairs) => {
                 let end = start + pairs.as_str().len();
-                let passed = self.tokens[self.at..].iter().take_while(|token| token.start < end).count();
+                let passed = self.tokens[self.at..]
+                    .iter()
+                    .take_while(|token| token.start < end)
+                    .count();
                 self.at += passed;
                 Ok(())
             }
             Err(error) => {
                 let failure = Failure::new(&error);
                 let refused = self.refused(start, &failure);
-                let complaint = Complaint { tokens: &self.tokens, from: self.at, refused, failure: &failure };
+                let complaint = Complaint {
+                    tokens: &self.tokens,
+                    from: self.at,
+                    refused,
+                    failure: &failure,
+                };
                 let diagnostic = complaint.diagnostic(|index| self.span(index));
                 self.errors.push(diagnostic);
                 Err(refused)
@@ -98,7 +117,13 @@ impl<'a> Recovery<'a> {
     /// The first token that ends behind the place of failure (for a bad word: not before it).
     fn refused(&self, start: usize, failure: &Failure) -> usize {
         let at = start + failure.at;
-        self.tokens.partition_point(|token| if failure.in_word { token.end() < at } else { token.end() <= at })
+        self.tokens.partition_point(|token| {
+            if failure.in_word {
+                token.end() < at
+            } else {
+                token.end() <= at
+            }
+        })
     }
 
     // ---- files and items --------------------------------------------------------------------------
@@ -111,8 +136,16 @@ impl<'a> Recovery<'a> {
                 _ if token.kind == TokenKind::Doc => self.docs(),
                 "import" => {
                     if items {
-                        let error = Diagnostic::error("E01", "imports stand at the top of a file", self.span(self.at));
-                        self.errors.push(error.label("after an item").help("move it below the line `seq 1`"));
+                        let error = Diagnostic::error(
+                            "E01",
+                            "imports stand at the top of a file",
+                            self.span(self.at),
+                        );
+                        self.errors.push(
+                            error
+                                .label("after an item")
+                                .help("move it below the line `seq 1`"),
+                        );
                     }
                     let read = self.step(Rule::import_step);
                     self.next_item_unless(read);
@@ -137,10 +170,17 @@ impl<'a> Recovery<'a> {
             let read = self.step(Rule::edition_step);
             return self.next_item_unless(read);
         }
-        let what = if self.tokens.is_empty() { "the file is empty" } else { "the file does not start with its edition" };
-        let span = self.now().map_or(Span::new(self.file, 0, 0), |_| self.span(self.at));
+        let what = if self.tokens.is_empty() {
+            "the file is empty"
+        } else {
+            "the file does not start with its edition"
+        };
+        let span = self
+            .now()
+            .map_or(Span::new(self.file, 0, 0), |_| self.span(self.at));
         let error = Diagnostic::error("E01", what, span).label("expected `seq 1`");
-        self.errors.push(error.help("write `seq 1` as the first line"));
+        self.errors
+            .push(error.help("write `seq 1` as the first line"));
     }
 
     fn docs(&mut self) {
@@ -152,18 +192,31 @@ impl<'a> Recovery<'a> {
             None => false,
         };
         if !described {
-            let error = Diagnostic::error("E01", "this doc line describes nothing", self.span(self.at - 1));
-            self.errors.push(error.label("no mixer, model or recipe follows").help("for a remark write `//`"));
+            let error = Diagnostic::error(
+                "E01",
+                "this doc line describes nothing",
+                self.span(self.at - 1),
+            );
+            self.errors.push(
+                error
+                    .label("no mixer, model or recipe follows")
+                    .help("for a remark write `//`"),
+            );
         }
     }
 
     fn no_item(&mut self, token: Token<'a>) {
         let span = self.span(self.at);
         let error = match token.text {
-            "}" => Diagnostic::error("E01", "this `}` closes nothing", span).label("no `{` is open here"),
-            "seq" => Diagnostic::error("E01", "the edition is given once, at the top", span).label("here again"),
+            "}" => Diagnostic::error("E01", "this `}` closes nothing", span)
+                .label("no `{` is open here"),
+            "seq" => Diagnostic::error("E01", "the edition is given once, at the top", span)
+                .label("here again"),
             text => {
-                let message = format!("expected `mixer`, `model` or `recipe`, found {}", quoted(text));
+                let message = format!(
+                    "expected `mixer`, `model` or `recipe`, found {}",
+                    quoted(text)
+                );
                 Diagnostic::error("E01", message, span).label("no item starts like this")
             }
         };
@@ -181,7 +234,9 @@ impl<'a> Recovery<'a> {
 
     /// Moves to the next line that starts an item or an import.
     fn next_item(&mut self) {
-        while self.now().is_some_and(|token| !(token.first && (starts_item(&token) || token.kind == TokenKind::Doc))) {
+        while self.now().is_some_and(|token| {
+            !(token.first && (starts_item(&token) || token.kind == TokenKind::Doc))
+        }) {
             self.at += 1;
         }
     }
@@ -200,9 +255,17 @@ impl<'a> Recovery<'a> {
 
     /// The next `{` that ends its line, before another item begins.
     fn block_after(&self, refused: usize) -> Option<usize> {
-        let rest = self.tokens.iter().enumerate().skip(refused.max(self.at + 1));
+        let rest = self
+            .tokens
+            .iter()
+            .enumerate()
+            .skip(refused.max(self.at + 1));
         let mut within = rest.take_while(|(_, token)| !(token.first && starts_item(token)));
-        within.find(|(index, token)| token.is("{") && self.token(index + 1).is_none_or(|next| next.first)).map(|(index, _)| index)
+        within
+            .find(|(index, token)| {
+                token.is("{") && self.token(index + 1).is_none_or(|next| next.first)
+            })
+            .map(|(index, _)| index)
     }
 
     // ---- statements -------------------------------------------------------------------------------
@@ -228,7 +291,9 @@ impl<'a> Recovery<'a> {
     /// One statement, or an error and the way to the next; gives the span of what was read.
     fn stmt(&mut self, last: Option<Span>, rule: Rule) -> Option<Span> {
         let from = self.at;
-        let same_line = last.filter(|last| self.map.line(self.file, last.end) == self.map.line(self.file, self.span(from).start));
+        let same_line = last.filter(|last| {
+            self.map.line(self.file, last.end) == self.map.line(self.file, self.span(from).start)
+        });
         if let Some(last) = same_line.filter(|_| self.may_start(from)) {
             self.errors.push(two_statements(last, self.span(from)));
             self.at += 1;
@@ -239,7 +304,11 @@ impl<'a> Recovery<'a> {
             match self.step(Rule::repeat_step) {
                 Ok(()) => self.stmts(self.at - 1, rule),
                 Err(refused) => match self.block_after(refused) {
-                    Some(open) if self.token(open).is_some_and(|token| self.same_line(from, &token)) => {
+                    Some(open)
+                        if self
+                            .token(open)
+                            .is_some_and(|token| self.same_line(from, &token)) =>
+                    {
                         self.at = open + 1;
                         self.stmts(open, rule);
                     }
@@ -255,12 +324,15 @@ impl<'a> Recovery<'a> {
     }
 
     fn same_line(&self, index: usize, token: &Token<'_>) -> bool {
-        self.map.line(self.file, self.span(index).start) == self.map.line(self.file, token.start as u32)
+        self.map.line(self.file, self.span(index).start)
+            == self.map.line(self.file, token.start as u32)
     }
 
     /// Whether a token may begin a statement at all; another one behind a statement is plain E01.
     fn may_start(&self, index: usize) -> bool {
-        self.token(index).is_some_and(|token| token.is_ident() || starts_decl(&token) || token.kind == TokenKind::Doc)
+        self.token(index).is_some_and(|token| {
+            token.is_ident() || starts_decl(&token) || token.kind == TokenKind::Doc
+        })
     }
 
     fn is_repeat(&self) -> bool {
@@ -270,9 +342,13 @@ impl<'a> Recovery<'a> {
     }
 
     fn unclosed(&mut self, open: usize) {
-        let error = Diagnostic::error("E01", "this `{` is never closed", self.span(open)).label("opened here");
+        let error = Diagnostic::error("E01", "this `{` is never closed", self.span(open))
+            .label("opened here");
         let error = match self.now() {
-            Some(token) => error.secondary(self.span(self.at), format!("`{}` starts the next item", token.text)),
+            Some(token) => error.secondary(
+                self.span(self.at),
+                format!("`{}` starts the next item", token.text),
+            ),
             None => error.secondary(self.span(self.at), "the file ends here"),
         };
         self.errors.push(error.help("write the missing `}`"));
@@ -304,7 +380,8 @@ impl<'a> Recovery<'a> {
     /// Whether the line that starts at `index` reads as a statement of its own: it stands behind the
     /// refused token, or that token is part of its left side (a bracket above was left open).
     fn resumes(&self, index: usize, refused: usize) -> bool {
-        self.decided(index).is_some_and(|decided| refused <= decided)
+        self.decided(index)
+            .is_some_and(|decided| refused <= decided)
     }
 
     /// The token that makes a line a statement: a keyword, or the `=`, `+=`, `:` behind a left side.
@@ -333,17 +410,24 @@ impl<'a> Recovery<'a> {
 }
 
 fn starts_item(token: &Token<'_>) -> bool {
-    ["mixer", "model", "recipe", "import"].iter().any(|word| token.is(word))
+    ["mixer", "model", "recipe", "import"]
+        .iter()
+        .any(|word| token.is(word))
 }
 
 fn starts_decl(token: &Token<'_>) -> bool {
-    ["param", "state", "noise", "objective", "repeat"].iter().any(|word| token.is(word))
+    ["param", "state", "noise", "objective", "repeat"]
+        .iter()
+        .any(|word| token.is(word))
 }
 
 /// A token between backquotes; what does not print is given by its code.
 pub(crate) fn quoted(text: &str) -> String {
     let shown: String = text.chars().take(32).collect();
-    match shown.chars().find(|letter| letter.is_control() || (!letter.is_alphanumeric() && !letter.is_ascii())) {
+    match shown
+        .chars()
+        .find(|letter| letter.is_control() || (!letter.is_alphanumeric() && !letter.is_ascii()))
+    {
         Some(letter) => format!("the character U+{:04X}", letter as u32),
         None if shown.len() < text.len() => format!("`{shown}…`"),
         None => format!("`{shown}`"),

@@ -12,8 +12,15 @@ use std::ops::Range;
 
 /// Source excerpts with underlines, as rustc draws them; one blank line between diagnostics.
 pub fn render_human(map: &SourceMap, diagnostics: &[Diagnostic], color: bool) -> String {
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let drawn: Vec<String> = diagnostics.iter().map(|diagnostic| human(map, diagnostic, &renderer)).collect();
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let drawn: Vec<String> = diagnostics
+        .iter()
+        .map(|diagnostic| human(map, diagnostic, &renderer))
+        .collect();
     match drawn.is_empty() {
         true => String::new(),
         false => drawn.join("\n\n") + "\n",
@@ -27,9 +34,15 @@ pub fn render_short(map: &SourceMap, diagnostics: &[Diagnostic]) -> String {
         let span = diagnostic.primary.span;
         let Location { line, column } = map.location(span.file, span.start);
         let name = map.name(span.file);
-        let warning = if diagnostic.is_error() { "" } else { "warning " };
+        let warning = if diagnostic.is_error() {
+            ""
+        } else {
+            "warning "
+        };
         let (code, message) = (diagnostic.code, &diagnostic.message);
-        out.push_str(&format!("{name}:{line}:{column}: {warning}{code} {message}\n"));
+        out.push_str(&format!(
+            "{name}:{line}:{column}: {warning}{code} {message}\n"
+        ));
     }
     out
 }
@@ -44,7 +57,11 @@ pub fn render_json(map: &SourceMap, diagnostics: &[Diagnostic]) -> String {
             severity: diagnostic.severity,
             message: &diagnostic.message,
             primary: json_label(map, &diagnostic.primary),
-            secondary: diagnostic.secondary.iter().map(|label| json_label(map, label)).collect(),
+            secondary: diagnostic
+                .secondary
+                .iter()
+                .map(|label| json_label(map, label))
+                .collect(),
             notes: &diagnostic.notes,
             help: diagnostic.help.as_deref(),
         };
@@ -91,7 +108,9 @@ fn human(map: &SourceMap, diagnostic: &Diagnostic, renderer: &Renderer) -> Strin
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
+    let title = level
+        .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code);
     let mut group = Group::with_title(title);
     for file in files(diagnostic) {
         group = group.element(snippet(map, diagnostic, file));
@@ -123,13 +142,21 @@ fn snippet<'a>(
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let text = map.text(file);
     let primary = std::iter::once((AnnotationKind::Primary, &diagnostic.primary));
-    let secondary = diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label));
-    let annotations = primary.chain(secondary).filter(|(_, label)| label.span.file == file).map(|(kind, label)| {
-        let annotation = kind.span(cut(text, label.span));
-        let said = (!label.text.is_empty()).then_some(label.text.as_str());
-        annotation.label(said)
-    });
-    Snippet::source(text).path(map.name(file)).annotations(annotations)
+    let secondary = diagnostic
+        .secondary
+        .iter()
+        .map(|label| (AnnotationKind::Context, label));
+    let annotations = primary
+        .chain(secondary)
+        .filter(|(_, label)| label.span.file == file)
+        .map(|(kind, label)| {
+            let annotation = kind.span(cut(text, label.span));
+            let said = (!label.text.is_empty()).then_some(label.text.as_str());
+            annotation.label(said)
+        });
+    Snippet::source(text)
+        .path(map.name(file))
+        .annotations(annotations)
 }
 
 /// The span as a range of whole characters inside `text`.

@@ -51,12 +51,21 @@ impl SourceMap {
             Ok(text) => (text, None),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to() as u32;
-                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(at))
+                (
+                    String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                    Some(at),
+                )
             }
         };
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         let lines = line_starts(&text);
-        self.files.push(Source { name: name.into(), text, lines, bad_utf8, bytes: size });
+        self.files.push(Source {
+            name: name.into(),
+            text,
+            lines,
+            bad_utf8,
+            bytes: size,
+        });
         id
     }
 
@@ -90,7 +99,9 @@ impl SourceMap {
 
     /// The text of a span, cut to what the file holds.
     pub fn slice(&self, span: Span) -> &str {
-        self.text(span.file).get(span.start as usize..span.end as usize).unwrap_or("")
+        self.text(span.file)
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or("")
     }
 
     /// The line and column of a byte; past the end, those of the end.
@@ -99,10 +110,16 @@ impl SourceMap {
             return Location { line: 1, column: 1 };
         };
         let offset = floor_char(&source.text, offset as usize);
-        let line = source.lines.partition_point(|start| *start as usize <= offset).max(1);
+        let line = source
+            .lines
+            .partition_point(|start| *start as usize <= offset)
+            .max(1);
         let start = source.lines[line - 1] as usize;
         let column = source.text[start..offset].chars().count() + 1;
-        Location { line: line as u32, column: column as u32 }
+        Location {
+            line: line as u32,
+            column: column as u32,
+        }
     }
 
     /// The line of a byte, from 1.
@@ -127,7 +144,9 @@ pub(crate) fn floor_char(text: &str, offset: usize) -> usize {
 
 fn line_starts(text: &str) -> Vec<u32> {
     let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-    std::iter::once(0).chain(breaks.map(|(at, _)| at as u32 + 1)).collect()
+    std::iter::once(0)
+        .chain(breaks.map(|(at, _)| at as u32 + 1))
+        .collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ pub struct Span {
 impl Span {
     /// The bytes `start..end` of `file`; an `end` before `start` gives the empty span at `start`.
     pub fn new(file: FileId, start: u32, end: u32) -> Self {
-        Span { file, start, end: end.max(start) }
+        Span {
+            file,
+            start,
+            end: end.max(start),
+        }
     }
 
     /// The smallest span that holds both; `other` in another file is ignored.
@@ -28,7 +32,11 @@ impl Span {
         if self.file != other.file {
             return self;
         }
-        Span { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
+        Span {
+            file: self.file,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 
     /// Whether the byte at `offset` lies inside.

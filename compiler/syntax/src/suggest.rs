@@ -4,7 +4,10 @@
 //! their order, and is silent rather than far-fetched: at most a third of the name may differ.
 
 /// The candidate nearest to `name`, the earliest among equals; `None` when none is near.
-pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn did_you_mean<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let length = name.chars().count();
     // One letter for another is no typing error: `q` does not suggest `k`.
     let limit = if length < 2 { 0 } else { (length / 3).max(1) };

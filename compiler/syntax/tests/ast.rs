@@ -7,25 +7,35 @@ fn tree(text: &str) -> (SourceMap, seqc_syntax::ast::File) {
     let mut map = SourceMap::new();
     let file = map.add("test.seq", text);
     let (tree, errors) = parse(&map, file);
-    assert!(errors.is_empty(), "{}", seqc_syntax::render_human(&map, &errors, false));
+    assert!(
+        errors.is_empty(),
+        "{}",
+        seqc_syntax::render_human(&map, &errors, false)
+    );
     (map, tree.expect("a tree when there are no errors"))
 }
 
 /// One mixer of the corpus, with the file's head.
 fn mixer(file: &str, name: &str) -> String {
-    let start = file.find(&format!("mixer {name}")).expect("a mixer of this name");
+    let start = file
+        .find(&format!("mixer {name}"))
+        .expect("a mixer of this name");
     let end = file[start..].find("\n}\n").expect("its end") + 3;
     format!("seq 1\n{}", &file[start..start + end])
 }
 
 #[test]
 fn attention() {
-    insta::assert_snapshot!(dump(&tree(&mixer(include_str!("corpus/tier1.seq"), "attention(")).1));
+    insta::assert_snapshot!(dump(
+        &tree(&mixer(include_str!("corpus/tier1.seq"), "attention(")).1
+    ));
 }
 
 #[test]
 fn resonance() {
-    insta::assert_snapshot!(dump(&tree(&mixer(include_str!("corpus/tier2.seq"), "resonance(")).1));
+    insta::assert_snapshot!(dump(
+        &tree(&mixer(include_str!("corpus/tier2.seq"), "resonance(")).1
+    ));
 }
 
 #[test]
@@ -44,9 +54,15 @@ fn every_construct() {
 
 /// The value of `y = …` in a mixer of one equation.
 fn value(text: &str) -> (SourceMap, seqc_syntax::ast::Expr) {
-    let (map, file) = tree(&format!("seq 1\nmixer f(x: seq{{d}}) -> y: seq{{d}} {{\ny = {text} // end\n}}\n"));
-    let ItemKind::Mixer(mixer) = &file.items[0].kind else { panic!("a mixer") };
-    let Stmt::Equation(equation) = &mixer.body.stmts[0] else { panic!("an equation") };
+    let (map, file) = tree(&format!(
+        "seq 1\nmixer f(x: seq{{d}}) -> y: seq{{d}} {{\ny = {text} // end\n}}\n"
+    ));
+    let ItemKind::Mixer(mixer) = &file.items[0].kind else {
+        panic!("a mixer")
+    };
+    let Stmt::Equation(equation) = &mixer.body.stmts[0] else {
+        panic!("an equation")
+    };
     let value = equation.value.clone();
     (map, value)
 }
@@ -59,30 +75,77 @@ fn precedence() {
         _ => "",
     };
     let expected = [
-        ("a or b and c", "or"), ("not a and b", "and"), ("not a == b", "not"), ("a + 1 < b", "<"), ("a - b - c", "-"),
-        ("a * b + c", "+"), ("-a * b", "*"), ("-a ^ b", "-"), ("a ^ -b ^ c", "^"), ("(a or b) and c", "and"),
+        ("a or b and c", "or"),
+        ("not a and b", "and"),
+        ("not a == b", "not"),
+        ("a + 1 < b", "<"),
+        ("a - b - c", "-"),
+        ("a * b + c", "+"),
+        ("-a * b", "*"),
+        ("-a ^ b", "-"),
+        ("a ^ -b ^ c", "^"),
+        ("(a or b) and c", "and"),
     ];
     for (text, op) in expected {
         assert_eq!(ops(text), op, "{text}");
     }
     // From the left: (a - b) - c. From the right: a ^ (-(b ^ c)).
-    let ExprKind::Binary { left, .. } = value("a - b - c").1.kind else { panic!() };
-    assert!(matches!(left.kind, ExprKind::Binary { op: BinaryOp::Sub, .. }));
-    let ExprKind::Binary { right, .. } = value("a ^ -b ^ c").1.kind else { panic!() };
-    let ExprKind::Unary { op: UnaryOp::Neg, operand } = right.kind else { panic!() };
-    assert!(matches!(operand.kind, ExprKind::Binary { op: BinaryOp::Pow, .. }));
+    let ExprKind::Binary { left, .. } = value("a - b - c").1.kind else {
+        panic!()
+    };
+    assert!(matches!(
+        left.kind,
+        ExprKind::Binary {
+            op: BinaryOp::Sub,
+            ..
+        }
+    ));
+    let ExprKind::Binary { right, .. } = value("a ^ -b ^ c").1.kind else {
+        panic!()
+    };
+    let ExprKind::Unary {
+        op: UnaryOp::Neg,
+        operand,
+    } = right.kind
+    else {
+        panic!()
+    };
+    assert!(matches!(
+        operand.kind,
+        ExprKind::Binary {
+            op: BinaryOp::Pow,
+            ..
+        }
+    ));
 }
 
 #[test]
 fn spans_are_the_text() {
-    for text in ["(a + b)", "a + b", "-a ^ b", "x[t-1]{a = 1}", "sum[d](a * b)", "not a", "1e-3i"] {
+    for text in [
+        "(a + b)",
+        "a + b",
+        "-a ^ b",
+        "x[t-1]{a = 1}",
+        "sum[d](a * b)",
+        "not a",
+        "1e-3i",
+    ] {
         let (map, value) = value(text);
         assert_eq!(map.slice(value.span), text);
     }
-    let (map, file) = tree("seq 1\n/// d\nmixer f(x: seq ) -> y: seq {\n x += a  // c\n // c\n l: repeat n {\n}\n state s // c\n}  // end\n");
-    let ItemKind::Mixer(mixer) = &file.items[0].kind else { panic!("a mixer") };
+    let (map, file) = tree(
+        "seq 1\n/// d\nmixer f(x: seq ) -> y: seq {\n x += a  // c\n // c\n l: repeat n {\n}\n state s // c\n}  // end\n",
+    );
+    let ItemKind::Mixer(mixer) = &file.items[0].kind else {
+        panic!("a mixer")
+    };
     assert_eq!(map.slice(mixer.inputs[0].span), "x: seq");
-    let stmts: Vec<&str> = mixer.body.stmts.iter().map(|stmt| map.slice(stmt.span())).collect();
+    let stmts: Vec<&str> = mixer
+        .body
+        .stmts
+        .iter()
+        .map(|stmt| map.slice(stmt.span()))
+        .collect();
     assert_eq!(stmts, ["x += a", "l: repeat n {\n}", "state s"]);
     assert_eq!(map.slice(file.edition.span), "seq 1");
     assert!(map.slice(mixer.span).ends_with('}'));

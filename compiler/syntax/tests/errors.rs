@@ -14,7 +14,12 @@ fn errors(name: &str, bytes: &[u8]) -> (SourceMap, Vec<seqc_syntax::Diagnostic>)
     let (tree, errors) = parse(&map, file);
     assert!(tree.is_none(), "{name} gave a tree");
     assert!(!errors.is_empty(), "{name} gave no error");
-    assert!(errors.iter().all(|error| matches!(error.code, "E01" | "E02")), "{name}");
+    assert!(
+        errors
+            .iter()
+            .all(|error| matches!(error.code, "E01" | "E02")),
+        "{name}"
+    );
     (map, errors)
 }
 
@@ -33,7 +38,10 @@ fn bad_files_are_refused() {
     settings.set_omit_expression(true);
     settings.bind(|| {
         for path in files {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+            let stem = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .expect("a name");
             let bytes = std::fs::read(&path).expect("a file");
             let (map, errors) = errors(&format!("{stem}.seq"), &bytes);
             insta::assert_snapshot!(stem, render_human(&map, &errors, false));
@@ -80,6 +88,9 @@ fn depth_is_bounded() {
         format!("y = {}", "x[".repeat(deep)),
         "repeat 2 {".repeat(deep),
     ] {
-        errors("deep.seq", format!("seq 1\nmixer f(x: seq{{d}}) -> y: seq{{d}} {{\n{body}\n}}\n").as_bytes());
+        errors(
+            "deep.seq",
+            format!("seq 1\nmixer f(x: seq{{d}}) -> y: seq{{d}} {{\n{body}\n}}\n").as_bytes(),
+        );
     }
 }

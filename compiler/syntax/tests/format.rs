@@ -15,7 +15,11 @@ fn tree(text: &str) -> String {
     let mut map = SourceMap::new();
     let file = map.add("test.seq", text);
     let (tree, errors) = parse(&map, file);
-    assert!(errors.is_empty(), "{}", seqc_syntax::render_human(&map, &errors, false));
+    assert!(
+        errors.is_empty(),
+        "{}",
+        seqc_syntax::render_human(&map, &errors, false)
+    );
     dump(&tree.expect("a tree when there are no errors"))
 }
 
@@ -38,7 +42,11 @@ fn assert_stable(text: &str) -> String {
 fn specs_survive() {
     for (name, text) in CORPUS {
         let once = assert_stable(text);
-        assert!(once.lines().all(|line| line.chars().count() <= 120 && line.trim_end() == line), "{name}");
+        assert!(
+            once.lines()
+                .all(|line| line.chars().count() <= 120 && line.trim_end() == line),
+            "{name}"
+        );
     }
 }
 
@@ -47,8 +55,14 @@ fn specs_survive() {
 fn specs_are_in_style() {
     for (name, text) in CORPUS {
         let once = formatted(text);
-        let changed: Vec<&str> = once.lines().filter(|line| !text.lines().any(|known| known == *line)).collect();
-        assert!(changed.len() * 50 <= text.lines().count(), "{name}: {changed:#?}");
+        let changed: Vec<&str> = once
+            .lines()
+            .filter(|line| !text.lines().any(|known| known == *line))
+            .collect();
+        assert!(
+            changed.len() * 50 <= text.lines().count(),
+            "{name}: {changed:#?}"
+        );
     }
 }
 
@@ -63,7 +77,9 @@ fn layout() {
 #[test]
 fn long_lines_break() {
     let long = "alpha_beta_gamma(delta, epsilon = 1) + ".repeat(5);
-    let names: Vec<String> = (0..20).map(|index| format!("setting_{index} = {index}")).collect();
+    let names: Vec<String> = (0..20)
+        .map(|index| format!("setting_{index} = {index}"))
+        .collect();
     let text = format!(
         "seq 1\nmixer f(x: seq{{d}}; {}) -> y: seq{{d}} {{\n    M[i,j] = {long}1  where j <= i\n    y = softmax[j]({long}0)  where j <= i and ({}j > 0)\n}}\n",
         names.join(", "),
@@ -74,8 +90,12 @@ fn long_lines_break() {
 
 #[test]
 fn errors_are_returned() {
-    let errors = format_source("seq 1\nmixer f(x: seq{d}) -> y: seq{d} { y = a b }").expect_err("E02");
-    assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["E02"]);
+    let errors =
+        format_source("seq 1\nmixer f(x: seq{d}) -> y: seq{d} { y = a b }").expect_err("E02");
+    assert_eq!(
+        errors.iter().map(|error| error.code).collect::<Vec<_>>(),
+        ["E02"]
+    );
 }
 
 /// Puts blanks, newlines and comments between the tokens of a text that parses.

@@ -4,11 +4,78 @@ use proptest::prelude::*;
 use seqc_syntax::{SourceMap, dump, format_source, parse, render_human, render_json, render_short};
 
 const PIECES: [&str; 72] = [
-    "seq", "1", "import", "mixer", "model", "recipe", "param", "state", "noise", "repeat", "as", "objective", "where",
-    "and", "or", "not", "per", "x", "y", "k'", "A_log", "d", "sum", "inf", "0", "2i", "1e-3", "1e999", "3x", "1.", "(",
-    ")", "[", "]", "{", "}", "<", ">", ",", ";", ":", "=", "+=", "+", "-", "*", "/", "%", "^", "->", "<=", ">=", "==",
-    "!=", "// c\n", "/// d\n", "\n", "\n", "\n", "$", "é", "\u{feff}", "\"", "\0", "mixer f(x: seq{d}) -> y: seq{d} {\n",
-    "}\n", "y = x\n", "M[i,j] = ", "l: repeat 2 {\n", "linear(x, d -> h)", "state S{d}\n", "recipe r {\n",
+    "seq",
+    "1",
+    "import",
+    "mixer",
+    "model",
+    "recipe",
+    "param",
+    "state",
+    "noise",
+    "repeat",
+    "as",
+    "objective",
+    "where",
+    "and",
+    "or",
+    "not",
+    "per",
+    "x",
+    "y",
+    "k'",
+    "A_log",
+    "d",
+    "sum",
+    "inf",
+    "0",
+    "2i",
+    "1e-3",
+    "1e999",
+    "3x",
+    "1.",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "<",
+    ">",
+    ",",
+    ";",
+    ":",
+    "=",
+    "+=",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "^",
+    "->",
+    "<=",
+    ">=",
+    "==",
+    "!=",
+    "// c\n",
+    "/// d\n",
+    "\n",
+    "\n",
+    "\n",
+    "$",
+    "é",
+    "\u{feff}",
+    "\"",
+    "\0",
+    "mixer f(x: seq{d}) -> y: seq{d} {\n",
+    "}\n",
+    "y = x\n",
+    "M[i,j] = ",
+    "l: repeat 2 {\n",
+    "linear(x, d -> h)",
+    "state S{d}\n",
+    "recipe r {\n",
 ];
 
 /// What must hold of any source.
@@ -27,7 +94,11 @@ fn check(bytes: &[u8]) {
             let again = map.add("again.seq", once.as_str());
             let (second, errors) = parse(&map, again);
             assert!(errors.is_empty(), "{text:?} became {once:?}");
-            assert_eq!(second.map(|tree| dump(&tree)), tree.map(|tree| dump(&tree)), "{text:?} became {once:?}");
+            assert_eq!(
+                second.map(|tree| dump(&tree)),
+                tree.map(|tree| dump(&tree)),
+                "{text:?} became {once:?}"
+            );
             assert_eq!(format_source(&once).as_deref(), Ok(once.as_str()));
         }
         // A file of bad bytes has a text without them, which may be refused for another reason.
@@ -37,14 +108,27 @@ fn check(bytes: &[u8]) {
 
 /// Pieces and the blanks between them.
 fn soup() -> impl Strategy<Value = String> {
-    let piece = (prop::sample::select(&PIECES[..]), prop::sample::select(&["", " ", " ", " ", "\n"][..]));
-    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.iter().map(|(piece, blank)| format!("{piece}{blank}")).collect())
+    let piece = (
+        prop::sample::select(&PIECES[..]),
+        prop::sample::select(&["", " ", " ", " ", "\n"][..]),
+    );
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| {
+        pieces
+            .iter()
+            .map(|(piece, blank)| format!("{piece}{blank}"))
+            .collect()
+    })
 }
 
 /// A spec with some of its bytes cut out, doubled or overwritten.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let base = include_bytes!("corpus/std.seq");
-    let change = (0..base.len(), 0usize..30, 0usize..3, prop::sample::select(&PIECES[..]));
+    let change = (
+        0..base.len(),
+        0usize..30,
+        0usize..3,
+        prop::sample::select(&PIECES[..]),
+    );
     prop::collection::vec(change, 1..4).prop_map(move |changes| {
         let mut bytes = base.to_vec();
         for (at, length, what, piece) in changes {

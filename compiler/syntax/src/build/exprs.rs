@@ -21,7 +21,10 @@ struct Sized {
 
 impl Sized {
     fn leaf(kind: ExprKind, span: Span) -> Self {
-        Sized { expr: Expr { kind, span }, depth: 1 }
+        Sized {
+            expr: Expr { kind, span },
+            depth: 1,
+        }
     }
 }
 
@@ -51,7 +54,8 @@ impl Builder {
             self.too_deep = true;
             let message = format!("this expression is more than {MAX_DEPTH} operations deep");
             let error = Diagnostic::error("E01", message, span).label("too deep");
-            self.diagnostics.push(error.help("name a part of it in an equation of its own"));
+            self.diagnostics
+                .push(error.help("name a part of it in an equation of its own"));
         }
         false
     }
@@ -74,8 +78,15 @@ impl Builder {
         if !self.fits(depth, span) {
             return left;
         }
-        let kind = ExprKind::Binary { op, left: Box::new(left.expr), right: Box::new(right.expr) };
-        Sized { expr: Expr { kind, span }, depth: depth + 1 }
+        let kind = ExprKind::Binary {
+            op,
+            left: Box::new(left.expr),
+            right: Box::new(right.expr),
+        };
+        Sized {
+            expr: Expr { kind, span },
+            depth: depth + 1,
+        }
     }
 
     fn unary(&mut self, op: UnaryOp, at: Span, operand: Sized) -> Sized {
@@ -84,8 +95,14 @@ impl Builder {
             return operand;
         }
         let depth = operand.depth + 1;
-        let kind = ExprKind::Unary { op, operand: Box::new(operand.expr) };
-        Sized { expr: Expr { kind, span }, depth }
+        let kind = ExprKind::Unary {
+            op,
+            operand: Box::new(operand.expr),
+        };
+        Sized {
+            expr: Expr { kind, span },
+            depth,
+        }
     }
 
     /// `not not a`, `--a`: the operators, then the operand.
@@ -93,7 +110,12 @@ impl Builder {
         let mut kids = Kids::of(pair);
         let signs = self.signs(&mut kids, prefix);
         let operand = self.sized(kids.next()?)?;
-        Some(signs.into_iter().rev().fold(operand, |inner, at| self.unary(op, at, inner)))
+        Some(
+            signs
+                .into_iter()
+                .rev()
+                .fold(operand, |inner, at| self.unary(op, at, inner)),
+        )
     }
 
     fn signs(&self, kids: &mut Kids<'_>, prefix: Rule) -> Vec<Span> {
@@ -120,7 +142,12 @@ impl Builder {
                 Some(exponent) => self.binary(BinaryOp::Pow, operand, exponent),
                 None => operand,
             };
-            above = Some(signs.into_iter().rev().fold(raised, |inner, at| self.unary(UnaryOp::Neg, at, inner)));
+            above = Some(
+                signs
+                    .into_iter()
+                    .rev()
+                    .fold(raised, |inner, at| self.unary(UnaryOp::Neg, at, inner)),
+            );
         }
         Some(match above {
             Some(exponent) => self.binary(BinaryOp::Pow, base, exponent),
@@ -138,7 +165,13 @@ impl Builder {
             if !self.fits(depth, span) {
                 return Some(base);
             }
-            base = Sized { expr: Expr { kind: make.over(Box::new(base.expr)), span }, depth: depth + 1 };
+            base = Sized {
+                expr: Expr {
+                    kind: make.over(Box::new(base.expr)),
+                    span,
+                },
+                depth: depth + 1,
+            };
         }
         Some(base)
     }
@@ -165,7 +198,11 @@ impl Builder {
                     let axis = self.name(kids.take(Rule::axis)?);
                     let sized = self.sized(kids.next()?)?;
                     depth = depth.max(sized.depth);
-                    picks.push(Pick { axis, value: sized.expr, span });
+                    picks.push(Pick {
+                        axis,
+                        value: sized.expr,
+                        span,
+                    });
                 }
                 Suffix::Picks(picks)
             }
@@ -193,7 +230,10 @@ impl Builder {
             Rule::axis => Some(Sized::leaf(ExprKind::Name(self.name(pair)), span)),
             Rule::call => self.call(pair),
             // A parenthesis: its node takes the whole span, so that underlines include it.
-            Rule::expr => self.sized(pair).map(|inner| Sized { expr: Expr { span, ..inner.expr }, ..inner }),
+            Rule::expr => self.sized(pair).map(|inner| Sized {
+                expr: Expr { span, ..inner.expr },
+                ..inner
+            }),
             _ => None,
         }
     }
@@ -207,17 +247,26 @@ impl Builder {
             let shown: String = text.chars().take(24).collect();
             let dots = if shown.len() < text.len() { "…" } else { "" };
             let message = format!("the number `{shown}{dots}` is too large");
-            let error = Diagnostic::error("E01", message, self.span(&pair)).label("no 64-bit float holds it");
-            self.diagnostics.push(error.help("for infinity write `inf`"));
+            let error = Diagnostic::error("E01", message, self.span(&pair))
+                .label("no 64-bit float holds it");
+            self.diagnostics
+                .push(error.help("for infinity write `inf`"));
         }
-        Number { value: value.unwrap_or(0.0), imaginary, text }
+        Number {
+            value: value.unwrap_or(0.0),
+            imaginary,
+            text,
+        }
     }
 
     fn call(&mut self, pair: Pair<'_, Rule>) -> Option<Sized> {
         let span = self.span(&pair);
         let mut kids = Kids::of(pair);
         let name = self.name(kids.take(Rule::ident)?);
-        let group = kids.take(Rule::group).map(|pair| self.names(pair)).unwrap_or_default();
+        let group = kids
+            .take(Rule::group)
+            .map(|pair| self.names(pair))
+            .unwrap_or_default();
         let (mut args, mut depth) = (Vec::new(), 0);
         while let Some(arg) = kids.take(Rule::arg) {
             let (arg, height) = self.arg(arg)?;
@@ -229,7 +278,10 @@ impl Builder {
             depth = 0;
         }
         let kind = ExprKind::Call(Call { name, group, args });
-        Some(Sized { expr: Expr { kind, span }, depth: depth + 1 })
+        Some(Sized {
+            expr: Expr { kind, span },
+            depth: depth + 1,
+        })
     }
 
     /// An argument and the depth of the expression in it.
@@ -240,14 +292,27 @@ impl Builder {
             Rule::per => {
                 let mut kids = Kids::of(pair);
                 kids.take(Rule::kw_per)?;
-                (Arg::Per { axes: kids.0.map(|axis| self.name(axis)).collect(), span }, 0)
+                (
+                    Arg::Per {
+                        axes: kids.0.map(|axis| self.name(axis)).collect(),
+                        span,
+                    },
+                    0,
+                )
             }
             Rule::map => (Arg::Map(self.map(pair)), 0),
             Rule::named => {
                 let mut kids = Kids::of(pair);
                 let name = self.name(kids.take(Rule::ident)?);
                 let value = self.sized(kids.next()?)?;
-                (Arg::Named { name, value: value.expr, span }, value.depth)
+                (
+                    Arg::Named {
+                        name,
+                        value: value.expr,
+                        span,
+                    },
+                    value.depth,
+                )
             }
             _ => {
                 let value = self.sized(pair)?;

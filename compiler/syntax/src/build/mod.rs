@@ -21,9 +21,22 @@ const EDITION: u32 = 1;
 
 /// Builds the tree of a file from its `Rule::file` pair, with what is wrong beyond grammar: numbers
 /// out of range, unknown editions, trees too deep, settings without kind and default.
-pub(crate) fn build(file: FileId, pair: Pair<'_, Rule>, tokens: &[Token<'_>]) -> (Option<File>, Vec<Diagnostic>) {
-    let ends = tokens.iter().filter(|token| token.kind != TokenKind::Comment).map(Token::end).collect();
-    let mut builder = Builder { file, ends, diagnostics: Vec::new(), too_deep: false };
+pub(crate) fn build(
+    file: FileId,
+    pair: Pair<'_, Rule>,
+    tokens: &[Token<'_>],
+) -> (Option<File>, Vec<Diagnostic>) {
+    let ends = tokens
+        .iter()
+        .filter(|token| token.kind != TokenKind::Comment)
+        .map(Token::end)
+        .collect();
+    let mut builder = Builder {
+        file,
+        ends,
+        diagnostics: Vec::new(),
+        too_deep: false,
+    };
     let tree = builder.file(pair);
     (tree, builder.diagnostics)
 }
@@ -61,13 +74,18 @@ impl Builder {
         // Before an optional last part a match takes blanks and comments even if that part is
         // missing: the node ends with its last token.
         let last = self.ends.partition_point(|end| *end <= span.end());
-        let end = last.checked_sub(1).map_or(span.end(), |last| self.ends[last]);
+        let end = last
+            .checked_sub(1)
+            .map_or(span.end(), |last| self.ends[last]);
         // Offsets fit: `parse` refuses files over `MAX_BYTES`.
         Span::new(self.file, span.start() as u32, end as u32)
     }
 
     fn name(&self, pair: Pair<'_, Rule>) -> Name {
-        Name { text: pair.as_str().to_string(), span: self.span(&pair) }
+        Name {
+            text: pair.as_str().to_string(),
+            span: self.span(&pair),
+        }
     }
 
     /// All children, which the grammar says are names.
@@ -87,7 +105,12 @@ impl Builder {
         while let Some(item) = kids.take(Rule::item) {
             items.push(self.item(item)?);
         }
-        Some(File { edition, imports, items, span })
+        Some(File {
+            edition,
+            imports,
+            items,
+            span,
+        })
     }
 
     fn edition(&mut self, pair: Pair<'_, Rule>) -> Option<Edition> {
@@ -95,13 +118,24 @@ impl Builder {
         let mut kids = Kids::of(pair);
         kids.take(Rule::kw_seq)?;
         let digits = kids.take(Rule::digits)?;
-        let number = digits.as_str().replace('_', "").parse::<u32>().ok().filter(|number| *number == EDITION);
+        let number = digits
+            .as_str()
+            .replace('_', "")
+            .parse::<u32>()
+            .ok()
+            .filter(|number| *number == EDITION);
         if number.is_none() {
             let message = format!("edition {} of the language is unknown", digits.as_str());
-            let error = Diagnostic::error("E01", message, self.span(&digits)).label("unknown edition");
-            self.diagnostics.push(error.help(format!("this compiler reads edition {EDITION}: write `seq {EDITION}`")));
+            let error =
+                Diagnostic::error("E01", message, self.span(&digits)).label("unknown edition");
+            self.diagnostics.push(error.help(format!(
+                "this compiler reads edition {EDITION}: write `seq {EDITION}`"
+            )));
         }
-        Some(Edition { number: number.unwrap_or(EDITION), span })
+        Some(Edition {
+            number: number.unwrap_or(EDITION),
+            span,
+        })
     }
 
     fn import(&mut self, pair: Pair<'_, Rule>) -> Option<Import> {
@@ -116,7 +150,10 @@ impl Builder {
     fn doc(&self, pair: Pair<'_, Rule>) -> Doc {
         let text = pair.as_str().trim_start_matches("///");
         let text = text.strip_prefix(' ').unwrap_or(text).trim_end();
-        Doc { text: text.to_string(), span: self.span(&pair) }
+        Doc {
+            text: text.to_string(),
+            span: self.span(&pair),
+        }
     }
 
     fn item(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
@@ -144,15 +181,30 @@ impl Builder {
             _ => MixerKind::Mixer,
         };
         let name = self.name(head.take(Rule::ident)?);
-        let group = head.take(Rule::group).map(|pair| self.names(pair)).unwrap_or_default();
+        let group = head
+            .take(Rule::group)
+            .map(|pair| self.names(pair))
+            .unwrap_or_default();
         let inputs = self.ports(head.take(Rule::inputs)?)?;
         let hypers = match head.take(Rule::hypers) {
-            Some(pair) => pair.into_inner().map(|hyper| self.hyper(hyper)).collect::<Option<_>>()?,
+            Some(pair) => pair
+                .into_inner()
+                .map(|hyper| self.hyper(hyper))
+                .collect::<Option<_>>()?,
             None => Vec::new(),
         };
         let outputs = self.ports(head.take(Rule::outputs)?)?;
         let body = self.body(kids.take(Rule::body)?)?;
-        Some(Mixer { kind, name, group, inputs, hypers, outputs, body, span })
+        Some(Mixer {
+            kind,
+            name,
+            group,
+            inputs,
+            hypers,
+            outputs,
+            body,
+            span,
+        })
     }
 
     fn ports(&mut self, pair: Pair<'_, Rule>) -> Option<Vec<Port>> {
@@ -183,17 +235,33 @@ impl Builder {
         };
         if kind.is_none() && default.is_none() {
             let message = format!("setting `{}` has neither a default nor a kind", name.text);
-            let help = format!("write `{0} = 4`, or `{0}: int` if every use must give it", name.text);
-            self.diagnostics.push(Diagnostic::error("E01", message, span).label("no default, no kind").help(help));
+            let help = format!(
+                "write `{0} = 4`, or `{0}: int` if every use must give it",
+                name.text
+            );
+            self.diagnostics.push(
+                Diagnostic::error("E01", message, span)
+                    .label("no default, no kind")
+                    .help(help),
+            );
         }
-        Some(Hyper { name, kind, default, span })
+        Some(Hyper {
+            name,
+            kind,
+            default,
+            span,
+        })
     }
 
     fn ty(&mut self, pair: Pair<'_, Rule>) -> Option<Type> {
         let span = self.span(&pair);
         let pair = pair.into_inner().next()?;
         if pair.as_rule() == Rule::axes {
-            return Some(Type { seq: None, axes: self.names(pair), span });
+            return Some(Type {
+                seq: None,
+                axes: self.names(pair),
+                span,
+            });
         }
         let mut kids = Kids::of(pair);
         kids.take(Rule::kw_seq)?;
@@ -205,8 +273,15 @@ impl Builder {
             Some(pair) => Some(self.name(pair.into_inner().next()?)),
             None => None,
         };
-        let axes = kids.take(Rule::axes).map(|pair| self.names(pair)).unwrap_or_default();
-        Some(Type { seq: Some(SeqType { clock, range }), axes, span })
+        let axes = kids
+            .take(Rule::axes)
+            .map(|pair| self.names(pair))
+            .unwrap_or_default();
+        Some(Type {
+            seq: Some(SeqType { clock, range }),
+            axes,
+            span,
+        })
     }
 
     fn clock(&mut self, pair: Pair<'_, Rule>) -> Option<Clock> {
@@ -217,7 +292,11 @@ impl Builder {
             Some(pair) => Some(self.count(pair)?),
             None => None,
         };
-        Some(Clock { name, divisor, span })
+        Some(Clock {
+            name,
+            divisor,
+            span,
+        })
     }
 
     fn count(&mut self, pair: Pair<'_, Rule>) -> Option<Count> {
@@ -229,9 +308,13 @@ impl Builder {
         let value = pair.as_str().replace('_', "").parse::<u64>().ok();
         if value.is_none() {
             let message = format!("the count `{}` is too large", pair.as_str());
-            self.diagnostics.push(Diagnostic::error("E01", message, span).label("more than 64 bits hold"));
+            self.diagnostics
+                .push(Diagnostic::error("E01", message, span).label("more than 64 bits hold"));
         }
-        Some(Count::Literal { value: value.unwrap_or(0), span })
+        Some(Count::Literal {
+            value: value.unwrap_or(0),
+            span,
+        })
     }
 
     fn recipe(&mut self, pair: Pair<'_, Rule>) -> Option<Recipe> {
@@ -248,6 +331,10 @@ impl Builder {
             let value = self.expr(kids.take(Rule::expr)?)?;
             settings.push(Setting { name, value, span });
         }
-        Some(Recipe { name, settings, span })
+        Some(Recipe {
+            name,
+            settings,
+            span,
+        })
     }
 }

@@ -12,7 +12,10 @@ impl Builder {
     /// Recursion: only through `repeat`, whose braces the nesting limit counts.
     pub(super) fn body(&mut self, pair: Pair<'_, Rule>) -> Option<Body> {
         let span = self.span(&pair);
-        let stmts = pair.into_inner().map(|stmt| self.stmt(stmt)).collect::<Option<_>>()?;
+        let stmts = pair
+            .into_inner()
+            .map(|stmt| self.stmt(stmt))
+            .collect::<Option<_>>()?;
         Some(Body { stmts, span })
     }
 
@@ -41,12 +44,22 @@ impl Builder {
             Some(pair) => Some(self.name(pair.into_inner().next()?)),
             None => None,
         };
-        let axes = kids.take(Rule::axes).map(|pair| self.names(pair)).unwrap_or_default();
+        let axes = kids
+            .take(Rule::axes)
+            .map(|pair| self.names(pair))
+            .unwrap_or_default();
         let init = match kids.take(Rule::expr) {
             Some(expr) => Some(self.expr(expr)?),
             None => None,
         };
-        Some(Decl { kind, name, index, axes, init, span })
+        Some(Decl {
+            kind,
+            name,
+            index,
+            axes,
+            init,
+            span,
+        })
     }
 
     fn objective(&mut self, pair: Pair<'_, Rule>) -> Option<Objective> {
@@ -75,7 +88,13 @@ impl Builder {
             None => None,
         };
         let body = self.body(kids.take(Rule::body)?)?;
-        Some(Repeat { label, count, counter, body, span })
+        Some(Repeat {
+            label,
+            count,
+            counter,
+            body,
+            span,
+        })
     }
 
     fn equation(&mut self, pair: Pair<'_, Rule>) -> Option<Equation> {
@@ -96,7 +115,14 @@ impl Builder {
             }
             None => None,
         };
-        Some(Equation { label, lhs, op, value, domain, span })
+        Some(Equation {
+            label,
+            lhs,
+            op,
+            value,
+            domain,
+            span,
+        })
     }
 
     fn lhs(&mut self, pair: Pair<'_, Rule>) -> Option<Lhs> {
@@ -104,7 +130,11 @@ impl Builder {
         let mut kids = Kids::of(pair);
         let name = self.name(kids.take(Rule::ident)?);
         if let Some(index) = kids.take(Rule::lhs_index) {
-            return Some(Lhs::One { name, index: self.names(index), span });
+            return Some(Lhs::One {
+                name,
+                index: self.names(index),
+                span,
+            });
         }
         let mut names = vec![name];
         names.extend(kids.0.map(|pair| self.name(pair)));
@@ -112,6 +142,10 @@ impl Builder {
             return Some(Lhs::Many { names, span });
         }
         let name = names.pop()?;
-        Some(Lhs::One { name, index: Vec::new(), span })
+        Some(Lhs::One {
+            name,
+            index: Vec::new(),
+            span,
+        })
     }
 }

@@ -12,7 +12,10 @@ const WIDTH: usize = 120;
 const INDENT: usize = 4;
 
 pub(super) fn write(lines: &[Line<'_, '_>], marks: &Marks) -> String {
-    let mut out = Out { text: String::new(), marks };
+    let mut out = Out {
+        text: String::new(),
+        marks,
+    };
     for line in lines {
         if line.blank {
             out.text.push('\n');
@@ -31,7 +34,9 @@ impl Out<'_> {
     fn line(&mut self, line: &Line<'_, '_>) {
         let import = line.tokens.first().is_some_and(|token| token.is("import"));
         for (index, part) in parts(&line.tokens).into_iter().enumerate() {
-            let block = part.first().is_some_and(|token| self.marks.opens(token.start));
+            let block = part
+                .first()
+                .is_some_and(|token| self.marks.opens(token.start));
             let deeper = if index == 0 || block { 0 } else { 1 };
             self.part(part, INDENT * (line.indent + deeper), import);
         }
@@ -43,7 +48,11 @@ impl Out<'_> {
             return self.row(tokens, indent, import);
         }
         // The domain goes first to a line of its own.
-        let domain = tokens.iter().skip(1).position(|token| token.is("where")).map(|index| index + 1);
+        let domain = tokens
+            .iter()
+            .skip(1)
+            .position(|token| token.is("where"))
+            .map(|index| index + 1);
         let (equation, domain) = tokens.split_at(domain.unwrap_or(tokens.len()));
         self.wrap(equation, indent, import);
         if !domain.is_empty() {
@@ -75,14 +84,21 @@ impl Out<'_> {
             if is_close(token) {
                 depth = depth.saturating_sub(1);
             }
-            if let Some(tier) = index.checked_sub(1).and_then(|before| self.break_tier(tokens[before], token)) {
+            if let Some(tier) = index
+                .checked_sub(1)
+                .and_then(|before| self.break_tier(tokens[before], token))
+            {
                 match best {
                     Some(_) if columns > width => break,
                     Some((least, _)) if (depth, tier) > least => {}
                     _ => best = Some(((depth, tier), index)),
                 }
             }
-            let gap = if index == 0 { 0 } else { self.gap(tokens[index - 1], token, import) };
+            let gap = if index == 0 {
+                0
+            } else {
+                self.gap(tokens[index - 1], token, import)
+            };
             columns += gap + token.text.chars().count();
             if is_open(token) {
                 depth += 1;
@@ -101,9 +117,17 @@ impl Out<'_> {
             return Some(0);
         }
         let operand = before.kind == TokenKind::Number || before.is_ident() || is_close(before);
-        let tiers: [&[&str]; 6] =
-            [&["or"], &["and"], &["<", ">", "<=", ">=", "==", "!="], &["+", "-"], &["*", "/", "%"], &["^"]];
-        tiers.iter().position(|tier| operand && tier.iter().any(|symbol| after.is(symbol)))
+        let tiers: [&[&str]; 6] = [
+            &["or"],
+            &["and"],
+            &["<", ">", "<=", ">=", "==", "!="],
+            &["+", "-"],
+            &["*", "/", "%"],
+            &["^"],
+        ];
+        tiers
+            .iter()
+            .position(|tier| operand && tier.iter().any(|symbol| after.is(symbol)))
     }
 
     fn row(&mut self, tokens: &[&Token<'_>], indent: usize, import: bool) {
@@ -125,7 +149,11 @@ impl Out<'_> {
             if index > 0 && token.kind == TokenKind::Comment {
                 break;
             }
-            let gap = if index == 0 { 0 } else { self.gap(tokens[index - 1], token, import) };
+            let gap = if index == 0 {
+                0
+            } else {
+                self.gap(tokens[index - 1], token, import)
+            };
             columns += gap + token.text.trim_end().chars().count();
         }
         columns
@@ -146,7 +174,11 @@ impl Out<'_> {
             ")" | "]" | "}" | "," | ";" | ":" => true,
             "(" => (before.is_ident() && !import) || before.is("]"),
             "[" | "{" => {
-                before.is_ident() || before.is("seq") || before.is(">") || is_close(before) || before.kind == TokenKind::Number
+                before.is_ident()
+                    || before.is("seq")
+                    || before.is(">")
+                    || is_close(before)
+                    || before.kind == TokenKind::Number
             }
             _ => false,
         };

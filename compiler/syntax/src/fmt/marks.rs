@@ -46,13 +46,20 @@ impl Marks {
                 self.first_item.get_or_insert(range.start);
                 self.begin.insert(range.start);
             }
-            Rule::edition | Rule::import | Rule::doc | Rule::mixer_head | Rule::stmt | Rule::setting => {
+            Rule::edition
+            | Rule::import
+            | Rule::doc
+            | Rule::mixer_head
+            | Rule::stmt
+            | Rule::setting => {
                 self.begin.insert(range.start);
             }
             Rule::body => self.block(range.start, range.end),
             Rule::recipe => {
                 self.begin.insert(range.start);
-                let brace = tokens.iter().find(|token| token.start > range.start && token.is("{"));
+                let brace = tokens
+                    .iter()
+                    .find(|token| token.start > range.start && token.is("{"));
                 self.block(brace.map_or(range.start, |token| token.start), range.end);
             }
             Rule::minus => {
@@ -91,7 +98,9 @@ impl Marks {
     /// Whether the token stands in a piece written without blanks.
     pub fn is_tight(&self, at: usize) -> bool {
         let after = self.tight.partition_point(|range| range.start <= at);
-        after.checked_sub(1).is_some_and(|index| self.tight[index].contains(&at))
+        after
+            .checked_sub(1)
+            .is_some_and(|index| self.tight[index].contains(&at))
     }
 }
 
@@ -102,12 +111,14 @@ fn is_simple(range: &Range<usize>, tokens: &[Token<'_>]) -> bool {
     let Some(inside) = tokens.get(from..to) else {
         return false;
     };
-    inside.split(|token| token.is(",")).all(|index| match index {
-        [only] => matches!(only.kind, TokenKind::Word | TokenKind::Number),
-        [name, sign, number] => {
-            let signed = sign.is("+") || sign.is("-");
-            name.kind == TokenKind::Word && signed && number.kind == TokenKind::Number
-        }
-        _ => false,
-    })
+    inside
+        .split(|token| token.is(","))
+        .all(|index| match index {
+            [only] => matches!(only.kind, TokenKind::Word | TokenKind::Number),
+            [name, sign, number] => {
+                let signed = sign.is("+") || sign.is("-");
+                name.kind == TokenKind::Word && signed && number.kind == TokenKind::Number
+            }
+            _ => false,
+        })
 }

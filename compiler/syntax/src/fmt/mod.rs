@@ -43,7 +43,9 @@ struct Line<'t, 'a> {
 
 impl Line<'_, '_> {
     fn is_comment(&self) -> bool {
-        self.tokens.first().is_some_and(|token| token.kind == TokenKind::Comment)
+        self.tokens
+            .first()
+            .is_some_and(|token| token.kind == TokenKind::Comment)
     }
 }
 
@@ -57,12 +59,20 @@ fn lines<'t, 'a>(text: &str, tokens: &'t [Token<'a>], marks: &Marks) -> Vec<Line
             indent = indent.saturating_sub(1);
         }
         if begins(tokens, index, marks) {
-            let blank = !closes && !after_open && index > 0 && gap_is_blank(text, &tokens[index - 1], token);
-            lines.push(Line { tokens: vec![token], indent, blank });
+            let blank = !closes
+                && !after_open
+                && index > 0
+                && gap_is_blank(text, &tokens[index - 1], token);
+            lines.push(Line {
+                tokens: vec![token],
+                indent,
+                blank,
+            });
         } else if let Some(line) = lines.last_mut() {
             line.tokens.push(token);
         }
-        after_open = marks.opens(token.start) || (after_open && !token.first && token.kind == TokenKind::Comment);
+        after_open = marks.opens(token.start)
+            || (after_open && !token.first && token.kind == TokenKind::Comment);
         if marks.opens(token.start) {
             indent += 1;
         }
@@ -77,17 +87,27 @@ fn begins(tokens: &[Token<'_>], index: usize, marks: &Marks) -> bool {
     if token.kind != TokenKind::Comment {
         return index == 0 || marks.begins(token.start);
     }
-    let next = tokens[index..].iter().find(|token| token.kind != TokenKind::Comment);
+    let next = tokens[index..]
+        .iter()
+        .find(|token| token.kind != TokenKind::Comment);
     token.first && next.is_none_or(|next| marks.begins(next.start))
 }
 
 fn gap_is_blank(text: &str, before: &Token<'_>, after: &Token<'_>) -> bool {
-    text.get(before.end()..after.start).unwrap_or("").matches('\n').count() > 1
+    text.get(before.end()..after.start)
+        .unwrap_or("")
+        .matches('\n')
+        .count()
+        > 1
 }
 
 /// An empty line between the edition with its imports and the first item with its comments.
 fn part_head(lines: &mut [Line<'_, '_>], marks: &Marks) {
-    let is_item = |line: &Line<'_, '_>| line.tokens.first().is_some_and(|token| marks.first_item == Some(token.start));
+    let is_item = |line: &Line<'_, '_>| {
+        line.tokens
+            .first()
+            .is_some_and(|token| marks.first_item == Some(token.start))
+    };
     let Some(mut first) = lines.iter().position(is_item) else {
         return;
     };
