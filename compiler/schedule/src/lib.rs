@@ -1,3 +1,6 @@
 //! Loops, buffers and launches: the schedule IR, the lowering from algebra, an interpreter.
 
+pub mod affine;
+pub mod build;
 pub mod ir;
+pub mod walk;
