@@ -180,9 +180,7 @@ fn expected_rules(error: &Error<Rule>) -> Vec<String> {
             Rule::ident => NAME,
             Rule::axis => "an axis",
             Rule::kind => "`mixer`, `int`, `float` or `bool`",
-            Rule::inv | Rule::cmp | Rule::signed | Rule::exponent | Rule::expr | Rule::atom => {
-                EXPRESSION
-            }
+            Rule::minus | Rule::kw_not | Rule::postfix | Rule::expr | Rule::atom => EXPRESSION,
             Rule::arg => ARGUMENT,
             Rule::stmt => "a statement",
             Rule::digits => DIGITS,

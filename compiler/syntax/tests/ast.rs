@@ -85,6 +85,10 @@ fn precedence() {
         ("-a ^ b", "-"),
         ("a ^ -b ^ c", "^"),
         ("(a or b) and c", "and"),
+        ("a and not b", "and"),
+        ("a ^ -b * c", "*"),
+        ("- - a * b", "*"),
+        ("-a + b", "+"),
     ];
     for (text, op) in expected {
         assert_eq!(ops(text), op, "{text}");
@@ -117,6 +121,47 @@ fn precedence() {
             ..
         }
     ));
+}
+
+/// Every pair of operators, against a second way to bind: the loosest one in the row splits it.
+#[test]
+fn precedence_of_pairs() {
+    let levels: [&[&str]; 6] = [
+        &["or"],
+        &["and"],
+        &["<=", ">=", "==", "!=", "<", ">"],
+        &["+", "-"],
+        &["*", "/", "%"],
+        &["^"],
+    ];
+    let all: Vec<(usize, &str)> = levels
+        .iter()
+        .enumerate()
+        .flat_map(|(level, ops)| ops.iter().map(move |op| (level, *op)))
+        .collect();
+    for (level, op) in &all {
+        for (next_level, next) in &all {
+            if *level == 2 && *next_level == 2 {
+                continue;
+            }
+            let right = next_level > level || (level == next_level && *level == 5);
+            let grouped = if right {
+                format!("a {op} (b {next} c)")
+            } else {
+                format!("(a {op} b) {next} c")
+            };
+            let plain = format!("a {op} b {next} c");
+            let text = |row: &str| {
+                dump(
+                    &tree(&format!(
+                        "seq 1\nmixer f(x: {{}}) -> y: {{}} {{\ny = {row}\n}}\n"
+                    ))
+                    .1,
+                )
+            };
+            assert_eq!(text(&plain), text(&grouped), "{plain}");
+        }
+    }
 }
 
 #[test]

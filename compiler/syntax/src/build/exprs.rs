@@ -1,7 +1,7 @@
 //! Expressions of the AST from pairs.
 //!
-//! Why: the grammar's rules from `expr` to `atom` are one chain of precedences; the AST has plain
-//! unary and binary nodes. Invariant: no tree deeper than `MAX_DEPTH` leaves this module, whether
+//! Why: the grammar gives operands and operators in a row; the AST has unary and binary nodes by the
+//! table of precedences that stands above rule `expr`. Invariant: no tree deeper than `MAX_DEPTH` leaves this module, whether
 //! brackets or a long chain (`a + b + …`, `x[t][t]…`, `----a`) would make it so: what would exceed
 //! the depth is dropped and said once.
 
@@ -28,6 +28,46 @@ impl Sized {
     }
 }
 
+/// An operator that waits for its right operand.
+enum Operator {
+    Prefix(UnaryOp, Span),
+    Infix(BinaryOp),
+}
+
+/// The level of comparisons, of which a row takes one.
+const COMPARISON: u8 = 4;
+
+impl Operator {
+    /// How tightly it binds what stands on its left (an infix) or right (a prefix).
+    fn level(&self) -> u8 {
+        use BinaryOp::*;
+        match self {
+            Operator::Infix(Or) => 1,
+            Operator::Infix(And) => 2,
+            Operator::Prefix(UnaryOp::Not, _) => 3,
+            Operator::Infix(Le | Ge | Eq | Ne | Lt | Gt) => COMPARISON,
+            Operator::Infix(Add | Sub) => 5,
+            Operator::Infix(Mul | Div | Rem) => 6,
+            Operator::Prefix(UnaryOp::Neg, _) => 7,
+            Operator::Infix(Pow) => 8,
+        }
+    }
+
+    fn symbol(&self) -> &'static str {
+        match self {
+            Operator::Prefix(op, _) => op.symbol(),
+            Operator::Infix(op) => op.symbol(),
+        }
+    }
+}
+
+/// What of a row is read and not yet bound.
+#[derive(Default)]
+struct Row {
+    operands: Vec<Sized>,
+    operators: Vec<Operator>,
+}
+
 impl Builder {
     pub(super) fn expr(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
         Some(self.sized(pair)?.expr)
@@ -35,14 +75,92 @@ impl Builder {
 
     fn sized(&mut self, pair: Pair<'_, Rule>) -> Option<Sized> {
         match pair.as_rule() {
-            Rule::expr | Rule::conj | Rule::cmp | Rule::sum | Rule::prod => self.chain(pair),
-            Rule::inv => self.prefixed(pair, Rule::kw_not, UnaryOp::Not),
-            Rule::signed | Rule::exponent => self.prefixed(pair, Rule::minus, UnaryOp::Neg),
-            Rule::power => self.power(pair),
+            Rule::expr => self.row(pair),
             Rule::postfix => self.postfix(pair),
             Rule::atom => self.atom(pair),
             _ => None,
         }
+    }
+
+    /// Operands and operators by the grammar's table of precedences, with a stack of its own: a long
+    /// row must not become deep recursion.
+    fn row(&mut self, pair: Pair<'_, Rule>) -> Option<Sized> {
+        let mut row = Row::default();
+        for pair in pair.into_inner() {
+            match pair.as_rule() {
+                Rule::minus => row
+                    .operators
+                    .push(Operator::Prefix(UnaryOp::Neg, self.span(&pair))),
+                Rule::kw_not => self.not(&mut row, self.span(&pair)),
+                Rule::infix => self.infix(&mut row, infix_op(pair.as_str())?, self.span(&pair))?,
+                _ => {
+                    let operand = self.sized(pair)?;
+                    row.operands.push(operand);
+                }
+            }
+        }
+        while !row.operators.is_empty() {
+            self.reduce(&mut row)?;
+        }
+        row.operands.pop()
+    }
+
+    fn infix(&mut self, row: &mut Row, op: BinaryOp, at: Span) -> Option<()> {
+        let operator = Operator::Infix(op);
+        let level = operator.level();
+        while row
+            .operators
+            .last()
+            .is_some_and(|last| last.level() > level)
+        {
+            self.reduce(row)?;
+        }
+        // Now only an operator of the same level can bind what stands before: all but powers do.
+        while op != BinaryOp::Pow
+            && row
+                .operators
+                .last()
+                .is_some_and(|last| last.level() == level)
+        {
+            if level == COMPARISON {
+                let error = Diagnostic::error("E01", "comparisons do not chain", at)
+                    .label("a second comparison");
+                self.diagnostics.push(error.help("write `a < b and b < c`"));
+            }
+            self.reduce(row)?;
+        }
+        row.operators.push(operator);
+        Some(())
+    }
+
+    /// `a + not b` would bind as `a + (not (b …))`, which no reader expects.
+    fn not(&mut self, row: &mut Row, at: Span) {
+        let operator = Operator::Prefix(UnaryOp::Not, at);
+        if let Some(last) = row
+            .operators
+            .last()
+            .filter(|last| last.level() > operator.level())
+        {
+            let message = format!("`not` binds looser than the `{}` before it", last.symbol());
+            let error = Diagnostic::error("E01", message, at).label("negates all that follows");
+            self.diagnostics
+                .push(error.help("write parentheses around it"));
+        }
+        row.operators.push(operator);
+    }
+
+    /// Applies the last operator to the last operands.
+    fn reduce(&mut self, row: &mut Row) -> Option<()> {
+        let right = row.operands.pop()?;
+        let node = match row.operators.pop()? {
+            Operator::Prefix(op, at) => self.unary(op, at, right),
+            Operator::Infix(op) => {
+                let left = row.operands.pop()?;
+                self.binary(op, left, right)
+            }
+        };
+        row.operands.push(node);
+        Some(())
     }
 
     /// Whether a node over children of this depth is still allowed; says so once if not.
@@ -58,18 +176,6 @@ impl Builder {
                 .push(error.help("name a part of it in an equation of its own"));
         }
         false
-    }
-
-    /// `a op b op c`, grouped from the left.
-    fn chain(&mut self, pair: Pair<'_, Rule>) -> Option<Sized> {
-        let mut kids = Kids::of(pair);
-        let mut left = self.sized(kids.next()?)?;
-        while let Some(op) = kids.next() {
-            let op = binary_op(&op)?;
-            let right = self.sized(kids.next()?)?;
-            left = self.binary(op, left, right);
-        }
-        Some(left)
     }
 
     fn binary(&mut self, op: BinaryOp, left: Sized, right: Sized) -> Sized {
@@ -103,56 +209,6 @@ impl Builder {
             expr: Expr { kind, span },
             depth,
         }
-    }
-
-    /// `not not a`, `--a`: the operators, then the operand.
-    fn prefixed(&mut self, pair: Pair<'_, Rule>, prefix: Rule, op: UnaryOp) -> Option<Sized> {
-        let mut kids = Kids::of(pair);
-        let signs = self.signs(&mut kids, prefix);
-        let operand = self.sized(kids.next()?)?;
-        Some(
-            signs
-                .into_iter()
-                .rev()
-                .fold(operand, |inner, at| self.unary(op, at, inner)),
-        )
-    }
-
-    fn signs(&self, kids: &mut Kids<'_>, prefix: Rule) -> Vec<Span> {
-        let mut signs = Vec::new();
-        while let Some(sign) = kids.take(prefix) {
-            signs.push(self.span(&sign));
-        }
-        signs
-    }
-
-    /// `a ^ -b ^ c`, grouped from the right: `a ^ (-(b ^ c))`.
-    fn power(&mut self, pair: Pair<'_, Rule>) -> Option<Sized> {
-        let mut kids = Kids::of(pair);
-        let base = self.sized(kids.next()?)?;
-        let mut exponents = Vec::new();
-        while let Some(exponent) = kids.take(Rule::exponent) {
-            let mut parts = Kids::of(exponent);
-            let signs = self.signs(&mut parts, Rule::minus);
-            exponents.push((signs, self.sized(parts.next()?)?));
-        }
-        let mut above: Option<Sized> = None;
-        while let Some((signs, operand)) = exponents.pop() {
-            let raised = match above {
-                Some(exponent) => self.binary(BinaryOp::Pow, operand, exponent),
-                None => operand,
-            };
-            above = Some(
-                signs
-                    .into_iter()
-                    .rev()
-                    .fold(raised, |inner, at| self.unary(UnaryOp::Neg, at, inner)),
-            );
-        }
-        Some(match above {
-            Some(exponent) => self.binary(BinaryOp::Pow, base, exponent),
-            None => base,
-        })
     }
 
     fn postfix(&mut self, pair: Pair<'_, Rule>) -> Option<Sized> {
@@ -339,21 +395,10 @@ impl Suffix {
     }
 }
 
-fn binary_op(pair: &Pair<'_, Rule>) -> Option<BinaryOp> {
-    Some(match pair.as_str() {
-        "or" => BinaryOp::Or,
-        "and" => BinaryOp::And,
-        "<=" => BinaryOp::Le,
-        ">=" => BinaryOp::Ge,
-        "==" => BinaryOp::Eq,
-        "!=" => BinaryOp::Ne,
-        "<" => BinaryOp::Lt,
-        ">" => BinaryOp::Gt,
-        "+" => BinaryOp::Add,
-        "-" => BinaryOp::Sub,
-        "*" => BinaryOp::Mul,
-        "/" => BinaryOp::Div,
-        "%" => BinaryOp::Rem,
-        _ => return None,
-    })
+fn infix_op(text: &str) -> Option<BinaryOp> {
+    use BinaryOp::*;
+    let all = [
+        Or, And, Le, Ge, Eq, Ne, Lt, Gt, Add, Sub, Mul, Div, Rem, Pow,
+    ];
+    all.into_iter().find(|op| op.symbol() == text)
 }
