@@ -12,6 +12,7 @@ pub mod order;
 pub mod rewrite;
 pub mod sink;
 pub mod softmax;
+pub mod step;
 pub mod stream;
 
 use seqc_algebra::ShapeError;
