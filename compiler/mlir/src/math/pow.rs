@@ -77,23 +77,25 @@ fn special(f: &mut Fun, x: &Value, y: &Value, size: &Value, r: &Value) -> Value 
     let at_zero = f.select(&grows, &zero, &infinity);
     let is_zero = f.cmp("oeq", size, &zero);
     let r = f.select(&is_zero, &at_zero, r);
-    let at_infinity = f.select(&grows, &infinity, &zero);
-    let is_infinite = f.cmp("oeq", size, &infinity);
-    let r = f.select(&is_infinite, &at_infinity, &r);
     let is_one = f.cmp("oeq", size, &one);
     let r = f.select(&is_one, &one, &r);
-    // a negative base: the sign of an odd power, NaN for a fractional one
+    // a negative base: NaN for a fractional power, the sign of an odd one
     let negative = f.cmp("olt", x, &zero);
     let whole = f.unary("math.floor", y);
     let fractional = f.cmp("une", &whole, y);
+    let no_value = f.binary("arith.andi", &negative, &fractional);
+    let r = f.select(&no_value, &nan, &r);
+    let at_infinity = f.select(&grows, &infinity, &zero);
+    let is_infinite = f.cmp("oeq", size, &infinity);
+    let r = f.select(&is_infinite, &at_infinity, &r);
     let y2 = f.mul(y, &half);
-    let whole = f.unary("math.floor", &y2);
-    let odd = f.cmp("une", &whole, &y2);
+    let half_whole = f.unary("math.floor", &y2);
+    let uneven = f.cmp("une", &half_whole, &y2);
+    let integer = f.cmp("oeq", &whole, y);
+    let odd = f.binary("arith.andi", &uneven, &integer);
     let flip = f.binary("arith.andi", &negative, &odd);
     let minus = f.unary("arith.negf", &r);
     let r = f.select(&flip, &minus, &r);
-    let no_value = f.binary("arith.andi", &negative, &fractional);
-    let r = f.select(&no_value, &nan, &r);
     // NaN, unless the base is 1 or the exponent 0
     let unordered = f.cmp("uno", x, y);
     let r = f.select(&unordered, &nan, &r);

@@ -1,9 +1,9 @@
-//! `sin` and `cos`: the angle is reduced to a quarter turn in f64, which keeps every f32 angle below 2^50
+//! `sin` and `cos`: the angle is reduced to a quarter turn in f64, which keeps every f32 angle below 2^40
 //! exact enough; beyond that the result is only bounded. Then a polynomial in f32.
 
 use super::clamp;
 use crate::text::{Fun, I32, Of, Value};
-use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, FRAC_PI_4};
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
 /// What FRAC_PI_2 lacks.
 const REST: f64 = 6.123_233_995_736_766e-17;
@@ -44,7 +44,8 @@ fn reduce(f: &mut Fun, x: &Value) -> (Value, Value) {
     let (hi, lo) = (f.float(d.ty, -FRAC_PI_2), f.float(d.ty, -REST));
     let r = f.fma(&n, &hi, &d);
     let r = f.fma(&n, &lo, &r);
-    let r = clamp(f, &r, -FRAC_PI_4 - 1e-9, FRAC_PI_4 + 1e-9);
+    // A little more than π/4: the number of turns of a large angle may be rounded the other way.
+    let r = clamp(f, &r, -0.8, 0.8);
     let r = f.cast("arith.truncf", &r, Of::F32);
     let bits = f.cast("arith.bitcast", &sum, Of::I64);
     (r, f.cast("arith.trunci", &bits, I32.of))
