@@ -6,6 +6,7 @@
 
 use crate::grammar::{Rule, SeqParser};
 use pest::Parser;
+use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
@@ -80,17 +81,61 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     out
 }
 
-/// The first bracket that opens more than `limit` levels deep.
-pub(crate) fn too_deep<'t, 'a>(tokens: &'t [Token<'a>], limit: usize) -> Option<&'t Token<'a>> {
-    let mut depth = 0usize;
-    tokens.iter().find(|token| {
-        if token.is("(") || token.is("[") || token.is("{") {
-            depth += 1;
-        } else if token.is(")") || token.is("]") || token.is("}") {
-            depth = depth.saturating_sub(1);
+/// What a single pass over the bytes tells, before anything is parsed. It knows no more of the
+/// language than where comments and doc lines are, and brackets; a test holds it to `tokens`.
+pub(crate) struct Scan {
+    /// The first bracket that opens more levels deep than the limit.
+    pub too_deep: Option<usize>,
+    /// Where comments stand, in order.
+    comments: Vec<Range<usize>>,
+}
+
+impl Scan {
+    pub fn new(text: &str, limit: usize) -> Self {
+        let bytes = text.as_bytes();
+        let mut scan = Scan {
+            too_deep: None,
+            comments: Vec::new(),
+        };
+        let (mut depth, mut at) = (0usize, 0);
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'/' if bytes.get(at + 1) == Some(&b'/') => {
+                    let end = bytes[at..]
+                        .iter()
+                        .position(|byte| *byte == b'\n')
+                        .map_or(bytes.len(), |line| at + line);
+                    if bytes.get(at + 2) != Some(&b'/') {
+                        scan.comments.push(at..end);
+                    }
+                    at = end;
+                    continue;
+                }
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > limit && scan.too_deep.is_none() {
+                scan.too_deep = Some(at);
+            }
+            at += 1;
         }
-        depth > limit
-    })
+        scan
+    }
+
+    /// The end of the last token before `end`: blanks and comments are cut off.
+    pub fn trimmed(&self, text: &str, mut end: usize) -> usize {
+        loop {
+            end = text.get(..end).map_or(0, |text| {
+                text.trim_end_matches([' ', '\t', '\r', '\n']).len()
+            });
+            let before = self.comments.partition_point(|comment| comment.start < end);
+            match before.checked_sub(1).map(|last| &self.comments[last]) {
+                Some(comment) if comment.end >= end => end = comment.start,
+                _ => return end,
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -130,8 +175,37 @@ mod tests {
 
     #[test]
     fn nesting_is_counted_over_all_brackets() {
-        let text = "{ ( [ ] ) }";
-        assert!(too_deep(&tokens(text), 3).is_none());
-        assert_eq!(too_deep(&tokens(text), 2).map(|t| t.text), Some("["));
+        let text = "{ ( // (((\n [ ] ) }";
+        assert_eq!(Scan::new(text, 3).too_deep, None);
+        assert_eq!(Scan::new(text, 2).too_deep, text.find('['));
+    }
+
+    #[test]
+    fn scan_sees_the_comments_that_the_grammar_sees() {
+        for text in [
+            "",
+            "/",
+            "//",
+            "///",
+            "////",
+            "a//b",
+            "a / / b",
+            "// x /// y\n/// z // w\n//",
+            "a // b\r\n\n// c\n d // e",
+            include_str!("../tests/corpus/models.seq"),
+        ] {
+            let comments: Vec<Range<usize>> = tokens(text)
+                .iter()
+                .filter(|token| token.kind == TokenKind::Comment)
+                .map(|token| token.start..token.end())
+                .collect();
+            let scan = Scan::new(text, 64);
+            assert_eq!(scan.comments, comments, "{text:?}");
+            let kept = tokens(text)
+                .into_iter()
+                .rfind(|token| token.kind != TokenKind::Comment);
+            let end = kept.map_or(0, |token| token.start + token.text.trim_end().len());
+            assert_eq!(scan.trimmed(text, text.len()), end, "{text:?}");
+        }
     }
 }

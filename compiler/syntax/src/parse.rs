@@ -7,7 +7,7 @@ use crate::ast::{Body, File, ItemKind, Stmt};
 use crate::build::build;
 use crate::diagnostic::Diagnostic;
 use crate::grammar::{Rule, SeqParser};
-use crate::lex::{self, Token};
+use crate::lex::Scan;
 use crate::recover;
 use crate::source::{MAX_BYTES, SourceMap};
 use crate::span::{FileId, Span};
@@ -29,15 +29,15 @@ pub fn parse(map: &SourceMap, file: FileId) -> (Option<File>, Vec<Diagnostic>) {
         return (None, vec![error]);
     }
     let text = map.text(file);
-    let tokens = lex::tokens(text);
-    if let Some(error) = too_nested(file, &tokens) {
-        return (None, vec![error]);
+    let scan = Scan::new(text, MAX_NESTING);
+    if let Some(at) = scan.too_deep {
+        return (None, vec![too_nested(file, at)]);
     }
     let Ok(mut pairs) = SeqParser::parse(Rule::file, text) else {
-        return (None, recover::errors(map, file, &tokens));
+        return (None, recover::errors(map, file));
     };
     let (tree, mut errors) = match pairs.next() {
-        Some(pair) => build(file, pair, &tokens),
+        Some(pair) => build(file, text, &scan, pair),
         None => (None, Vec::new()),
     };
     if let Some(tree) = &tree {
@@ -80,15 +80,12 @@ fn refuse(map: &SourceMap, file: FileId) -> Option<Diagnostic> {
     )
 }
 
-fn too_nested(file: FileId, tokens: &[Token<'_>]) -> Option<Diagnostic> {
-    let token = lex::too_deep(tokens, MAX_NESTING)?;
-    let span = Span::new(file, token.start as u32, token.end() as u32);
+fn too_nested(file: FileId, at: usize) -> Diagnostic {
+    let span = Span::new(file, at as u32, at as u32 + 1);
     let message = format!("brackets nest more than {MAX_NESTING} deep");
-    Some(
-        Diagnostic::error("E01", message, span)
-            .label("one level too many")
-            .help("name a part of it in an equation of its own"),
-    )
+    Diagnostic::error("E01", message, span)
+        .label("one level too many")
+        .help("name a part of it in an equation of its own")
 }
 
 /// E02 over the whole tree.

@@ -68,7 +68,7 @@ struct Row {
     operators: Vec<Operator>,
 }
 
-impl Builder {
+impl Builder<'_> {
     pub(super) fn expr(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
         Some(self.sized(pair)?.expr)
     }

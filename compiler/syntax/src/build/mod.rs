@@ -11,7 +11,7 @@ mod stmts;
 use crate::ast::*;
 use crate::diagnostic::Diagnostic;
 use crate::grammar::Rule;
-use crate::lex::{Token, TokenKind};
+use crate::lex::Scan;
 use crate::span::{FileId, Span};
 use pest::iterators::{Pair, Pairs};
 use std::iter::Peekable;
@@ -23,17 +23,14 @@ const EDITION: u32 = 1;
 /// out of range, unknown editions, trees too deep, settings without kind and default.
 pub(crate) fn build(
     file: FileId,
+    text: &str,
+    scan: &Scan,
     pair: Pair<'_, Rule>,
-    tokens: &[Token<'_>],
 ) -> (Option<File>, Vec<Diagnostic>) {
-    let ends = tokens
-        .iter()
-        .filter(|token| token.kind != TokenKind::Comment)
-        .map(Token::end)
-        .collect();
     let mut builder = Builder {
         file,
-        ends,
+        text,
+        scan,
         diagnostics: Vec::new(),
         too_deep: false,
     };
@@ -41,10 +38,10 @@ pub(crate) fn build(
     (tree, builder.diagnostics)
 }
 
-struct Builder {
+struct Builder<'s> {
     file: FileId,
-    /// Where tokens other than comments end, in order.
-    ends: Vec<usize>,
+    text: &'s str,
+    scan: &'s Scan,
     diagnostics: Vec<Diagnostic>,
     /// Said once a file: one deep expression makes all those around it too deep.
     too_deep: bool,
@@ -68,15 +65,12 @@ impl<'a> Kids<'a> {
     }
 }
 
-impl Builder {
+impl Builder<'_> {
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let span = pair.as_span();
         // Before an optional last part a match takes blanks and comments even if that part is
         // missing: the node ends with its last token.
-        let last = self.ends.partition_point(|end| *end <= span.end());
-        let end = last
-            .checked_sub(1)
-            .map_or(span.end(), |last| self.ends[last]);
+        let end = self.scan.trimmed(self.text, span.end());
         // Offsets fit: `parse` refuses files over `MAX_BYTES`.
         Span::new(self.file, span.start() as u32, end as u32)
     }

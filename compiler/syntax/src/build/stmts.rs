@@ -8,7 +8,7 @@ use crate::ast::*;
 use crate::grammar::Rule;
 use pest::iterators::Pair;
 
-impl Builder {
+impl Builder<'_> {
     /// Recursion: only through `repeat`, whose braces the nesting limit counts.
     pub(super) fn body(&mut self, pair: Pair<'_, Rule>) -> Option<Body> {
         let span = self.span(&pair);

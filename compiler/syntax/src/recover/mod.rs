@@ -11,7 +11,7 @@ use crate::complain::Complaint;
 use crate::diagnostic::Diagnostic;
 use crate::expected::Failure;
 use crate::grammar::{Rule, SeqParser};
-use crate::lex::{Token, TokenKind};
+use crate::lex::{self, Token, TokenKind};
 use crate::source::SourceMap;
 use crate::span::{FileId, Span};
 use pest::Parser;
@@ -20,13 +20,12 @@ use pest::Parser;
 const MAX_ERRORS: usize = 20;
 
 /// The errors of a file for which `Rule::file` failed.
-pub(crate) fn errors(map: &SourceMap, file: FileId, tokens: &[Token<'_>]) -> Vec<Diagnostic> {
+pub(crate) fn errors(map: &SourceMap, file: FileId) -> Vec<Diagnostic> {
     // A switch of the whole process; it only makes failing parses say more.
     pest::set_error_detail(true);
     let text = map.text(file);
-    let tokens = tokens
-        .iter()
-        .copied()
+    let tokens = lex::tokens(text)
+        .into_iter()
         .filter(|token| token.kind != TokenKind::Comment)
         .collect();
     let mut recovery = Recovery {
