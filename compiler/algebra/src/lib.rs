@@ -10,12 +10,20 @@
 
 pub mod axis;
 pub mod build;
+pub mod complex;
 pub mod func;
+pub mod interp;
+mod interp_scan;
 pub mod op;
+pub mod ops;
 pub mod shape;
+pub mod tensor;
 
 pub use axis::{Axis, Size, Sym};
 pub use build::Builder;
+pub use complex::C64;
 pub use func::{Elem, Func, Ty, Value, ValueId};
+pub use interp::{EvalError, run};
 pub use op::{Dist, Init, Input, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn};
 pub use shape::ShapeError;
+pub use tensor::{Data, Tensor};

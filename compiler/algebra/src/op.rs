@@ -96,7 +96,7 @@ pub enum ReduceOp {
 }
 
 /// A sequence read by a scan: sliced along the scan's axis. Positions outside the sequence (a tile's ragged tail)
-/// read `fill`.
+/// read `fill`. In a tiled scan, a sequence with the axis of tiles instead is read one entry a tile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SeqIn {
     pub fill: Num,

@@ -336,6 +336,13 @@ fn check_scan(func: &Func, scan: &Scan, args: &[ValueId]) -> Result<(), ShapeErr
     if args.len() != want {
         return Err(ShapeError::Arity { op: "scan".into(), want, got: args.len() });
     }
+    let tile = scan.tile.and_then(|c| c.size.constant());
+    if scan.tile.is_some() && tile.is_none_or(|c| c == 0) {
+        return Err(ShapeError::Body("the tile of a scan needs a positive constant size".into()));
+    }
+    if args[want - bounds..].iter().any(|b| !func.ty(*b).same(&Ty::real(vec![]))) {
+        return Err(ShapeError::Body("a bound of a scan is one real number".into()));
+    }
     let body = &scan.body;
     if body.params.len() != 1 + scan.states + scan.seqs.len() + scan.fixed {
         return Err(ShapeError::Arity { op: "scan body".into(), want: want + 1 - bounds, got: body.params.len() });
@@ -343,14 +350,33 @@ fn check_scan(func: &Func, scan: &Scan, args: &[ValueId]) -> Result<(), ShapeErr
     if body.results.len() < scan.states {
         return Err(ShapeError::Body("the scan's body gives fewer results than it has states".into()));
     }
+    for out in &scan.outs {
+        let (k, n) = match out {
+            Out::Emit(e) => (*e, body.results.len() - scan.states),
+            Out::Final(k) | Out::Enter(k) => (*k, scan.states),
+        };
+        if k >= n {
+            return Err(ShapeError::Body(format!("the scan has no {out:?}")));
+        }
+    }
+    if !body.ty(body.params[0]).same(&Ty::real(vec![])) {
+        return Err(ShapeError::Body("the first parameter of a scan's body is its position, a number".into()));
+    }
     for k in 0..body.params.len() - 1 {
         let outer = func.ty(args[k]);
         let seq = k >= scan.states && k < scan.states + scan.seqs.len();
         let axes = if seq {
-            need(outer, scan.axis, k)?;
-            match scan.tile {
-                Some(c) => replaced(outer, scan.axis, &[c])?,
-                None => without(outer, &[scan.axis]),
+            match (scan.tile, tile.map(|c| tiles(scan.axis, c))) {
+                // One entry a tile: how values laid along the axis of tiles are read back.
+                (Some(_), Some(along)) if outer.has(along) && !outer.has(scan.axis) => without(outer, &[along]),
+                (Some(c), _) => {
+                    need(outer, scan.axis, k)?;
+                    replaced(outer, scan.axis, &[c])?
+                }
+                (None, _) => {
+                    need(outer, scan.axis, k)?;
+                    without(outer, &[scan.axis])
+                }
             }
         } else {
             outer.axes.clone()
