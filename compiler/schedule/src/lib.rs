@@ -4,3 +4,6 @@ pub mod affine;
 pub mod build;
 pub mod ir;
 pub mod walk;
+pub mod parse;
+pub mod print;
+pub mod testing;

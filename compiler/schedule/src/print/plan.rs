@@ -1,0 +1,194 @@
+//! The readable text of a whole plan: buffers with their roles and shapes, then launches in order.
+
+use crate::ir::Kernel;
+use seqc_abi::{Buffer, Conv, Dim, Elem, Gemm, GemmOperand, Init, Launch, Plan, Role};
+use std::fmt::Write;
+
+/// A plan as text, followed by its kernels (those given, in the order of `plan.kernels`).
+pub fn plan(plan: &Plan, kernels: &[Kernel]) -> String {
+    let mut out = format!("plan {}({}) {{\n", plan.name, plan.lens.join(", "));
+    for b in &plan.buffers {
+        let _ = writeln!(out, "  buffer {}", buffer(b));
+    }
+    for l in &plan.launches {
+        let _ = writeln!(out, "  {}", launch(plan, l));
+    }
+    out.push_str("}\n");
+    for k in kernels {
+        let _ = write!(out, "\n{k}\n");
+    }
+    out
+}
+
+/// A run-time size as a formula.
+pub fn dim(d: &Dim) -> String {
+    match d {
+        Dim::Const(n) => n.to_string(),
+        Dim::Len(name) => format!("${name}"),
+        Dim::CeilDiv(a, n) => format!("ceil({} / {n})", dim(a)),
+        Dim::Mul(a, b) => format!("{} * {}", factor(a), factor(b)),
+        Dim::Add(a, b) => format!("{} + {}", dim(a), dim(b)),
+    }
+}
+
+fn factor(d: &Dim) -> String {
+    match d {
+        Dim::Add(..) => format!("({})", dim(d)),
+        _ => dim(d),
+    }
+}
+
+fn list(dims: &[Dim]) -> String {
+    dims.iter().map(dim).collect::<Vec<_>>().join(", ")
+}
+
+fn buffer(b: &Buffer) -> String {
+    let elem = match b.elem {
+        Elem::F32 => "f32",
+        Elem::I32 => "i32",
+    };
+    let axes: Vec<String> = b
+        .axes
+        .iter()
+        .zip(&b.shape)
+        .map(|(name, d)| match d {
+            Dim::Len(l) if l == name => format!("${l}"),
+            d => format!("{name} = {}", dim(d)),
+        })
+        .collect();
+    format!("{}: {elem}[{}] {}", b.name, axes.join(", "), role(&b.role))
+}
+
+fn role(r: &Role) -> String {
+    match r {
+        Role::Input { name } => format!("input {name}"),
+        Role::Param { path, init, decay } => {
+            let decay = if *decay { " decayed" } else { "" };
+            format!("parameter {path} from {}{decay}", start(init))
+        }
+        Role::Grad { path } => format!("gradient of {path}"),
+        Role::Output { name } => format!("output {name}"),
+        Role::StateIn { name, init } => format!("state {name} before, from {}", start(init)),
+        Role::StateOut { name } => format!("state {name} after"),
+        Role::Noise { name, init } => format!("noise {name} from {}", start(init)),
+        Role::Temp => "temporary".into(),
+    }
+}
+
+fn start(init: &Init) -> String {
+    match init {
+        Init::Zero => "0".into(),
+        Init::Const(x) => format!("{x:?}"),
+        Init::Values(v) => format!("{} values", v.len()),
+        Init::Normal { std } => format!("normal({std:?})"),
+        Init::Bernoulli { p } => format!("bernoulli({p:?})"),
+        Init::Uniform { lo, hi } => format!("uniform({lo:?}, {hi:?})"),
+        Init::LogUniform { lo, hi } => format!("log_uniform({lo:?}, {hi:?})"),
+        Init::Apply { f, args } => {
+            let args: Vec<String> = args.iter().map(start).collect();
+            format!("{f}({})", args.join(", "))
+        }
+        Init::Coord { axis } => format!("coordinate({axis})"),
+    }
+}
+
+fn name(plan: &Plan, index: usize) -> String {
+    plan.buffers
+        .get(index)
+        .map_or_else(|| format!("?{index}"), |b| b.name.clone())
+}
+
+fn launch(plan: &Plan, l: &Launch) -> String {
+    match l {
+        Launch::Kernel {
+            kernel,
+            buffers,
+            grid,
+        } => {
+            let symbol = plan
+                .kernels
+                .get(*kernel)
+                .map_or_else(|| format!("?{kernel}"), |k| k.symbol.clone());
+            let buffers: Vec<String> = buffers.iter().map(|&b| name(plan, b)).collect();
+            format!("run {symbol}({}) grid({})", buffers.join(", "), list(grid))
+        }
+        Launch::Gemm(g) => gemm(plan, g),
+        Launch::Conv(c) => conv(plan, c),
+        Launch::Zero { buffer } => format!("zero {}", name(plan, *buffer)),
+    }
+}
+
+fn gemm(plan: &Plan, g: &Gemm) -> String {
+    let operand = |o: &GemmOperand| {
+        let (buffer, strides) = (name(plan, o.buffer), [&o.batch, &o.rows, &o.cols]);
+        let strides: Vec<String> = strides.into_iter().map(dim).collect();
+        format!("{buffer}[{}; {}]", o.offset, strides.join(", "))
+    };
+    let (out, a, b) = (operand(&g.out), operand(&g.a), operand(&g.b));
+    let assign = if g.accumulate { "+=" } else { "=" };
+    let sizes = list(&[g.batch.clone(), g.m.clone(), g.n.clone(), g.k.clone()]);
+    format!("gemm({sizes}) {out} {assign} {a} * {b}")
+}
+
+fn conv(plan: &Plan, c: &Conv) -> String {
+    let sizes = list(&[c.batch.clone(), c.len.clone(), c.channels.clone()]);
+    let (f, x, out) = (name(plan, c.f), name(plan, c.x), name(plan, c.out));
+    let mut flags = String::new();
+    if c.transpose {
+        flags.push_str(" transposed");
+    }
+    if c.kernel_grad {
+        flags.push_str(" kernel_gradient");
+    }
+    format!("convolve({sizes}) {out} = {f} * {x}{flags}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seqc_abi::KernelDecl;
+
+    #[test]
+    fn a_plan_reads_as_it_runs() {
+        let len = |n: &str| Dim::Len(n.into());
+        let tall = Dim::product([len("batch"), len("t")]);
+        let buffer = |name: &str, role| Buffer {
+            name: name.into(),
+            elem: Elem::F32,
+            axes: vec!["batch".into(), "t".into(), "d".into()],
+            shape: vec![len("batch"), len("t"), Dim::Const(8)],
+            role,
+        };
+        let p = Plan {
+            name: "forward".into(),
+            lens: vec!["batch".into(), "t".into()],
+            buffers: vec![
+                buffer("x", Role::Input { name: "x".into() }),
+                buffer("y", Role::Output { name: "y".into() }),
+            ],
+            kernels: vec![KernelDecl {
+                symbol: "scale".into(),
+                dims: vec![],
+                scratch_bytes: 0,
+                writes: vec![false, true],
+            }],
+            launches: vec![
+                Launch::Zero { buffer: 1 },
+                Launch::Kernel {
+                    kernel: 0,
+                    buffers: vec![0, 1],
+                    grid: vec![tall, Dim::CeilDiv(Box::new(len("t")), 16)],
+                },
+            ],
+        };
+        let expected = "\
+plan forward(batch, t) {
+  buffer x: f32[$batch, $t, d = 8] input x
+  buffer y: f32[$batch, $t, d = 8] output y
+  zero y
+  run scale(x, y) grid($batch * $t, ceil($t / 16))
+}
+";
+        assert_eq!(plan(&p, &[]), expected);
+    }
+}
