@@ -84,6 +84,31 @@ pub enum MapFn {
     Select,
 }
 
+impl MapFn {
+    /// All functions, with the names that listings use.
+    pub const ALL: [(MapFn, &'static str); 42] = {
+        use MapFn::*;
+        [
+            (Neg, "neg"), (Abs, "abs"), (Sign, "sign"), (Floor, "floor"), (Exp, "exp"), (Expm1, "expm1"), (Log, "log"),
+            (Log1p, "log1p"), (Sqrt, "sqrt"), (Sin, "sin"), (Cos, "cos"), (Tanh, "tanh"), (Sigmoid, "sigmoid"),
+            (LogSigmoid, "logsigmoid"), (Softplus, "softplus"), (Erf, "erf"), (Stop, "stop"), (Not, "not"),
+            (BitLen, "bitlen"), (Re, "re"), (Im, "im"), (Conj, "conj"), (Add, "add"), (Sub, "sub"), (Mul, "mul"),
+            (Div, "div"), (Max, "max"), (Min, "min"), (Pow, "pow"), (Rem, "rem"), (Lt, "lt"), (Le, "le"), (Gt, "gt"),
+            (Ge, "ge"), (Eq, "eq"), (Ne, "ne"), (And, "and"), (Or, "or"), (Xor, "xor"), (Hash, "hash"),
+            (Complex, "complex"), (Select, "select"),
+        ]
+    };
+
+    /// The name that listings use.
+    pub fn name(self) -> &'static str {
+        MapFn::ALL.iter().find(|(f, _)| *f == self).map_or("?", |(_, n)| n)
+    }
+
+    pub fn by_name(name: &str) -> Option<MapFn> {
+        MapFn::ALL.iter().find(|(_, n)| *n == name).map(|(f, _)| *f)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReduceOp {
     Sum,
