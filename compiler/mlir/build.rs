@@ -57,9 +57,11 @@ fn shim(lib: &Path, out: &Path) -> std::io::Result<()> {
         }
     }
     archives.sort();
+    // The shared libraries come again after the archives that need them: a linker that reads from left to right
+    // with --as-needed (GNU ld, the default of Debian's rustc) has dropped the ones named earlier.
     fs::write(
         out.join("libMLIR-C.so"),
-        format!("GROUP( {} -lMLIRExecutionEngineShared )\n", archives.join(" ")),
+        format!("GROUP( {} -lMLIRExecutionEngineShared -lMLIR -lLLVM-22 )\n", archives.join(" ")),
     )
 }
 

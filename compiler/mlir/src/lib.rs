@@ -16,9 +16,11 @@ mod math;
 mod matmul;
 mod native;
 mod passes;
+mod ptx;
 mod text;
 
 pub use cpu::{Compiled, CpuTarget, Show, compile_cpu, compile_cpu_with, emit_mlir, emit_mlir_for};
 pub use emit::Lanes;
 pub use error::Error;
 pub use link::link_shared;
+pub use ptx::{PTX_THREADS, emit_gpu_mlir, emit_ptx, ptx_scratch_bytes};

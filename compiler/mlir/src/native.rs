@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use inkwell::context::Context;
 use inkwell::module::Module;
 
-/// Translates an operation that holds functions of the `llvm` dialect (`builtin.module` or `gpu.module`).
+/// Translates an operation that holds functions of the `llvm` dialect.
 pub(crate) fn translate<'c>(
     operation: melior::ir::operation::OperationRef<'_, '_>,
     context: &'c Context,

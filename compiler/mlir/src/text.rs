@@ -103,7 +103,10 @@ pub struct Fun {
     body: String,
     depth: usize,
     next: u32,
+    /// Constants by their printed text.
     cache: HashMap<String, Value>,
+    /// Literals of scalar constants by name.
+    literals: HashMap<Rc<str>, String>,
 }
 
 const CONTRACT: &str = " fastmath<contract>";
@@ -145,8 +148,15 @@ impl Fun {
         if let Some(v) = self.cache.get(&text) {
             return v.clone();
         }
-        let v = self.fresh(hint, ty);
+        // An integer's name shows its value; the dots keep it apart from numbered names.
+        let v = match ty.of {
+            Of::I64 if ty.lanes == 1 => Value::new(format!("%c.{literal}"), ty),
+            _ => self.fresh(hint, ty),
+        };
         let _ = writeln!(self.constants, "  {v} = {text}");
+        if ty.lanes == 1 {
+            self.literals.insert(v.name.clone(), literal.to_string());
+        }
         self.cache.insert(text, v.clone());
         v
     }
@@ -261,9 +271,11 @@ impl Fun {
             return x.clone();
         }
         let to = Ty::new(x.ty.of, lanes);
+        if let Some(literal) = self.literals.get(&x.name).cloned() {
+            return self.constant("s", to, &literal);
+        }
         self.define("v", to, format_args!("vector.broadcast {x} : {} to {to}", x.ty))
     }
-
 
     /// Lanes of the concatenation of `a` and `b`, by number.
     pub fn shuffle(&mut self, a: &Value, b: &Value, lanes: &[u32]) -> Value {

@@ -1,48 +1,113 @@
 //! Kernels built by hand, compiled for this CPU, against plain loops in f64.
 
 mod common;
+#[path = "common/samples.rs"]
+mod samples;
 use common::*;
+use seqc_mlir::{CpuTarget, Show, compile_cpu_with, emit_mlir, emit_mlir_for};
 use seqc_schedule::ir::*;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
-fn axpy() -> Kernel {
-    // y[r, i] = exp(x[r, i])·a[i] + r, rows of run-time length
-    let at = || add(mul(v(0), d(0)), v(1));
-    Kernel {
-        name: "axpy".into(),
-        args: vec![arg("x", Access::Read), arg("a", Access::Read), arg("y", Access::Write)],
-        dims: vec!["t".into(), "rows".into()],
-        grid: vec![(Var(0), d(1))],
-        locals: vec![],
-        body: vec![each(
-            LoopKind::Vec(8),
-            1,
-            c(0),
-            d(0),
-            vec![st(
-                A(2),
-                at(),
-                bin(
-                    Binary::Add,
-                    bin(Binary::Mul, un(Unary::Exp, ld(A(0), at())), ld(A(1), v(1))),
-                    Expr::Index(v(0)),
-                ),
-            )],
-        )],
+#[test]
+fn samples_agree_with_plain_loops() {
+    let samples = samples::all();
+    let kernels: Vec<Kernel> = samples.iter().map(|s| s.kernel.clone()).collect();
+    let loaded = load(&kernels);
+    for s in &samples {
+        let mut data = s.data.clone();
+        loaded.run(&s.kernel, &mut data, &s.dims, 0, s.cells);
+        s.check(&data);
     }
 }
 
 #[test]
-fn elementwise_with_ragged_tails() {
-    let kernel = axpy();
-    let loaded = load(std::slice::from_ref(&kernel));
-    for t in [0usize, 1, 7, 8, 9, 31, 64] {
-        let rows = 3;
-        let (x, a) = (noise(rows * t, 1), noise(t, 2));
-        let mut data = [Data::F(x.clone()), Data::F(a.clone()), Data::F(vec![f32::NAN; rows * t])];
-        loaded.run(&kernel, &mut data, &[t as i64, rows as i64], 0, rows as i64);
-        let want: Vec<f64> = (0..rows * t)
-            .map(|i| f64::from(x[i]).exp() * f64::from(a[i % t]) + (i / t) as f64)
-            .collect();
-        close(data[2].f(), &want, 3e-7, "axpy");
+fn a_launch_may_be_split_anywhere() {
+    let s = samples::attention(45);
+    let loaded = load(std::slice::from_ref(&s.kernel));
+    let mut data = s.data.clone();
+    for (lo, hi) in [(4, 6), (0, 1), (1, 4)] {
+        loaded.run(&s.kernel, &mut data, &s.dims, lo, hi);
     }
+    s.check(&data);
+}
+
+#[test]
+fn every_number_of_rows() {
+    let kernel = samples::axpy(0, 1).kernel;
+    let loaded = load(std::slice::from_ref(&kernel));
+    for t in [1, 7, 8, 9, 15, 16, 17, 31] {
+        let s = samples::axpy(t, 2);
+        let mut data = s.data.clone();
+        loaded.run(&kernel, &mut data, &s.dims, 0, 2);
+        s.check(&data);
+    }
+}
+
+/// Errors, not panics, on kernels that break the IR's rules.
+#[test]
+fn broken_kernels_are_errors() {
+    let with = |name: &str, body: Vec<Stmt>| Kernel {
+        name: name.into(),
+        args: vec![arg("x", Access::ReadWrite)],
+        dims: vec![],
+        grid: vec![],
+        locals: vec![],
+        body,
+    };
+    let cases = [
+        with("a b", vec![]),
+        with("", vec![]),
+        with("unbound", vec![st(A(0), v(7), num(1.0))]),
+        with("no_value", vec![st(A(0), c(0), val(3))]),
+        with("no_buffer", vec![st(A(1), c(0), num(1.0))]),
+        with("no_size", vec![st(A(0), d(0), num(1.0))]),
+        with("truth", vec![st(A(0), c(0), Expr::CmpIx(Cmp::Lt, c(0), d(0)))]),
+        with("one_place", vec![each(LoopKind::Vec(8), 0, c(0), c(8), vec![st(A(0), c(0), Expr::Index(v(0)))])]),
+    ];
+    for kernel in cases {
+        let error = emit_mlir(std::slice::from_ref(&kernel)).unwrap_err().to_string();
+        assert!(error.contains("kernel"), "{error}");
+    }
+}
+
+#[test]
+fn printed_modules() {
+    let axpy = samples::axpy(9, 3).kernel;
+    insta::assert_snapshot!("axpy", emit_mlir(&[axpy]).unwrap());
+    let scan = samples::scan(5).kernel;
+    insta::assert_snapshot!("scan", emit_mlir(&[scan]).unwrap());
+}
+
+/// The stock tool parses and verifies what is printed, for both vector widths.
+#[test]
+fn stock_tools_accept_the_text() {
+    let kernels: Vec<Kernel> = samples::all().into_iter().map(|s| s.kernel).collect();
+    for target in [CpuTarget::named("x86-64-v3"), CpuTarget::named("x86-64-v4")] {
+        let text = emit_mlir_for(&kernels, &target).unwrap();
+        let prefix = std::env::var("MLIR_SYS_220_PREFIX").unwrap_or("/usr/lib/llvm-22".into());
+        let mut tool = Command::new(format!("{prefix}/bin/mlir-opt"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mlir-opt is part of the packages that scripts/setup.sh installs");
+        tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = tool.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn wide_vectors_and_stages() {
+    let kernels = [samples::softmax(128).kernel, samples::attention(45).kernel];
+    let show = Show { llvm: true, asm: true };
+    let c = compile_cpu_with(&kernels, &CpuTarget::named("znver4"), show).unwrap();
+    assert!(c.asm.contains("zmm") && c.llvm.contains("define void @softmax128"), "{}", c.asm);
+    assert_eq!(&c.object[..4], b"\x7fELF");
+    let c = compile_cpu_with(&kernels, &CpuTarget::named("x86-64-v3"), show).unwrap();
+    assert!(!c.asm.contains("zmm") && c.asm.contains("vfmadd"));
+    // Nothing is left to a library, except the filling of memory.
+    let outside = c.asm.lines().find(|l| l.contains("@PLT") && !l.contains("memset") && !l.contains("memcpy"));
+    assert_eq!(outside, None);
 }

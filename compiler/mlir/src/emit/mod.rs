@@ -5,10 +5,13 @@
 
 pub mod cpu;
 mod deps;
+mod effects;
 mod expr;
 mod fold;
+pub mod gpu;
 mod index;
 mod stmt;
+mod team;
 
 use crate::error::{Error, Result};
 use crate::text::{Fun, Helpers, Value};
@@ -36,6 +39,8 @@ pub(crate) struct Emit<'a> {
     locals: Vec<Value>,
     /// Lanes of the enclosing `Vec` loop or vectorised fold; 1 outside.
     lanes: u32,
+    /// The threads that share the cell, on a GPU.
+    team: Option<team::Team>,
 }
 
 /// What vector code may use.
@@ -60,6 +65,7 @@ impl<'a> Emit<'a> {
             args: vec![],
             locals: vec![],
             lanes: 1,
+            team: None,
         }
     }
 
