@@ -7,3 +7,5 @@ pub mod walk;
 pub mod parse;
 pub mod print;
 pub mod testing;
+pub mod fault;
+pub mod interp;

@@ -7,11 +7,13 @@ use crate::ir::*;
 pub fn any_kernel(seed: u64, size: usize) -> Kernel {
     let mut g = Any {
         rng: Rng::new(seed),
+        data: false,
     };
     let count = |g: &mut Any| g.rng.below(4);
     let args = (0..count(&mut g)).map(|_| g.arg()).collect();
     let dims = (0..count(&mut g)).map(|_| g.name()).collect();
     let grid = (0..count(&mut g)).map(|_| (g.var(), g.ix(2))).collect();
+    g.data = true;
     let locals = (0..count(&mut g)).map(|_| g.local()).collect();
     Kernel {
         name: g.name(),
@@ -25,6 +27,8 @@ pub fn any_kernel(seed: u64, size: usize) -> Kernel {
 
 struct Any {
     rng: Rng,
+    /// May an index come from a buffer? The grid is read before the locals are known.
+    data: bool,
 }
 
 const NAMES: [&str; 14] = [
@@ -165,7 +169,7 @@ impl Any {
             8 => two(Ix::Rem),
             9 => two(Ix::Min),
             10 => two(Ix::Max),
-            11 => Ix::Data(self.expr(depth - 1).into()),
+            11 if self.data => Ix::Data(self.expr(depth - 1).into()),
             0 => Ix::Const(self.whole()),
             1 => Ix::Var(self.var()),
             _ => Ix::Dim(self.rng.below(4) as u32),
