@@ -9,6 +9,7 @@
 
 mod cpu;
 mod emit;
+mod emulate;
 mod error;
 mod link;
 mod llvm;
@@ -21,6 +22,8 @@ mod text;
 
 pub use cpu::{Compiled, CpuTarget, Show, compile_cpu, compile_cpu_with, emit_mlir, emit_mlir_for};
 pub use emit::Lanes;
+pub use emulate::Order;
 pub use error::Error;
 pub use link::link_shared;
+pub use native::{EmulatedLaunch, Emulator, with_emulator};
 pub use ptx::{PTX_THREADS, emit_gpu_mlir, emit_ptx, ptx_scratch_bytes};

@@ -1,9 +1,10 @@
-//! PTX of the sample kernels: assembled by ptxas where there is one.
+//! GPU code of the sample kernels: assembled by ptxas where there is one, and run by emulation.
 
 mod common;
 #[path = "common/samples.rs"]
 mod samples;
-use seqc_mlir::emit_ptx;
+use common::Data;
+use seqc_mlir::{EmulatedLaunch, Order, emit_ptx, with_emulator};
 use seqc_schedule::ir::Kernel;
 use std::path::PathBuf;
 use std::process::Command;
@@ -34,4 +35,33 @@ fn ptxas_accepts_the_samples() {
         let spills = says.lines().filter(|l| l.contains("spill") && !l.contains(" 0 bytes spill stores"));
         assert_eq!(spills.count(), 0, "{says}");
     }
+}
+
+/// Both orders of turns, few and many threads, fewer blocks than cells and more.
+#[test]
+fn emulated_samples_agree_with_plain_loops() {
+    let samples = samples::all();
+    let kernels: Vec<Kernel> = samples.iter().map(|s| s.kernel.clone()).collect();
+    with_emulator(&kernels, |emulator| {
+        for s in &samples {
+            for (blocks, threads, order) in
+                [(2, 7, Order::Ascending), (9, 16, Order::Descending), (1, 1, Order::Ascending)]
+            {
+                let mut data = s.data.clone();
+                let buffers: Vec<*mut u8> = data.iter_mut().map(Data::pointer).collect();
+                let launch = EmulatedLaunch {
+                    kernel: &s.kernel.name,
+                    buffers: &buffers,
+                    dims: &s.dims,
+                    cells: 0..s.cells,
+                    blocks,
+                    threads,
+                    order,
+                };
+                unsafe { emulator.run(&launch).unwrap() };
+                s.check(&data);
+            }
+        }
+    })
+    .unwrap();
 }
