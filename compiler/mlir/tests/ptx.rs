@@ -65,3 +65,34 @@ fn emulated_samples_agree_with_plain_loops() {
     })
     .unwrap();
 }
+
+/// A kernel that breaks the IR's rule (an iteration of `Par` reads what another writes) gives another result in
+/// each order of turns: so would a missing barrier.
+#[test]
+fn races_show() {
+    use common::*;
+    use seqc_schedule::ir::*;
+    let next = st(A(0), add(v(0), c(1)), bin(Binary::Add, ld(A(0), v(0)), num(1.0)));
+    let kernel = Kernel {
+        name: "race".into(),
+        args: vec![arg("x", Access::ReadWrite)],
+        dims: vec![],
+        grid: vec![],
+        locals: vec![],
+        body: vec![each(LoopKind::Par, 0, c(0), c(8), vec![next])],
+    };
+    let mut results = vec![];
+    with_emulator(std::slice::from_ref(&kernel), |emulator| {
+        for order in [Order::Ascending, Order::Descending] {
+            let mut data = [Data::F(vec![0.0; 9])];
+            let buffers = [data[0].pointer()];
+            let (kernel, dims) = (kernel.name.as_str(), &[][..]);
+            let launch = EmulatedLaunch { kernel, buffers: &buffers, dims, cells: 0..1, blocks: 1, threads: 8, order };
+            unsafe { emulator.run(&launch).unwrap() };
+            results.push(data[0].f().to_vec());
+        }
+    })
+    .unwrap();
+    assert_eq!(results[0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    assert_eq!(results[1], [0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+}
