@@ -9,3 +9,4 @@ pub mod print;
 pub mod testing;
 pub mod fault;
 pub mod interp;
+pub mod verify;
