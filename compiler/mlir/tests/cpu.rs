@@ -111,3 +111,24 @@ fn wide_vectors_and_stages() {
     let outside = c.asm.lines().find(|l| l.contains("@PLT") && !l.contains("memset") && !l.contains("memcpy"));
     assert_eq!(outside, None);
 }
+
+/// Forty kernels compile in seconds. Prints the time with `--nocapture`; the limit leaves room for a busy machine.
+#[test]
+fn compile_time() {
+    let mut kernels = vec![];
+    for i in 0..40 {
+        let s = match i % 5 {
+            0 => samples::softmax(40 + i),
+            1 => samples::attention(45),
+            2 => samples::scan(9),
+            3 => samples::masks(19),
+            _ => samples::convolution(31),
+        };
+        kernels.push(Kernel { name: format!("kernel{i}"), ..s.kernel });
+    }
+    let start = std::time::Instant::now();
+    seqc_mlir::compile_cpu(&kernels, &CpuTarget::host().unwrap()).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{} kernels: {seconds:.2} s", kernels.len());
+    assert!(seconds < 30.0);
+}

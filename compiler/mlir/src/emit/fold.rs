@@ -14,6 +14,19 @@ pub(crate) struct Segment {
     pub width: u32,
 }
 
+impl Segment {
+    /// The steps of a short loop with known bounds, to be printed one after another; `None`: print a loop.
+    pub fn short(&self, cost: u32) -> Option<Vec<Segment>> {
+        let (start, end) = (self.start.known()?, self.end.known()?);
+        let steps = (end - start).max(0) / i64::from(self.width);
+        if steps > 8 || steps * i64::from(cost + 1) > 48 {
+            return None;
+        }
+        let at = |i: i64| Uni::constant(start + i * i64::from(self.width));
+        Some((0..steps).map(|i| Segment { start: at(i), end: at(i + 1), width: self.width }).collect())
+    }
+}
+
 /// Vector partial results that a long cheap fold keeps at once, to hide the latency of the addition.
 const PARTIALS: u32 = 4;
 
@@ -134,6 +147,9 @@ impl Emit<'_> {
     /// One loop over a segment; the accumulator has as many lanes as `init`.
     fn fold_loop(&mut self, op: FoldOp, var: Var, s: Segment, init: Value, body: &Expr) -> Result<Value> {
         let lanes = init.ty.lanes;
+        if let Some(steps) = s.short(cost(body)) {
+            return self.fold_unrolled(op, var, steps, init, body);
+        }
         let open = self.open(var, &s, std::slice::from_ref(&init));
         let saved = std::mem::replace(&mut self.lanes, lanes);
         self.bind(var, &open.iv, &s);
@@ -142,6 +158,20 @@ impl Emit<'_> {
         self.lanes = saved;
         let next = self.combine(op, &open.carried[0].clone(), &x);
         Ok(self.f.end_for(open, &[next]).remove(0))
+    }
+
+    fn fold_unrolled(&mut self, op: FoldOp, var: Var, steps: Vec<Segment>, init: Value, body: &Expr) -> Result<Value> {
+        let lanes = init.ty.lanes;
+        let saved = std::mem::replace(&mut self.lanes, lanes);
+        let mut total = init;
+        for s in &steps {
+            self.bind_at(var, s.start.clone(), s.width);
+            let x = self.number(body)?.v;
+            let x = self.f.broadcast(&x, lanes);
+            total = self.combine(op, &total, &x);
+        }
+        self.lanes = saved;
+        Ok(total)
     }
 
     /// The loop with several accumulators; returns their combination.
@@ -177,7 +207,12 @@ impl Emit<'_> {
         let step = u64::from(s.width);
         let step = 1u64 << step.trailing_zeros();
         base.align = if s.start.align == 0 { step } else { s.start.align.min(step) };
-        let index = match s.width {
+        self.bind_at(var, base, s.width);
+    }
+
+    /// Binds a variable to `base`, or to the lanes that start there.
+    pub fn bind_at(&mut self, var: Var, base: Uni, width: u32) {
+        let index = match width {
             1 => Index::Uniform(base),
             _ => Index::Affine { base, stride: Uni::constant(1) },
         };
@@ -221,7 +256,7 @@ impl Emit<'_> {
 }
 
 /// A rough count of operations; elementary functions count for many.
-fn cost(e: &Expr) -> u32 {
+pub(crate) fn cost(e: &Expr) -> u32 {
     match e {
         Expr::Const(_) | Expr::Val(_) => 0,
         Expr::Load { .. } | Expr::Index(_) | Expr::CmpIx(..) => 1,

@@ -1,7 +1,7 @@
 //! Statements of a sequential cell: loops, stores, bindings, branches, matrix products.
 
 use super::deps::Deps;
-use super::fold::Segment;
+use super::fold::{Segment, cost};
 use super::index::{Index, Uni};
 use super::Emit;
 use crate::error::Result;
@@ -94,19 +94,30 @@ impl Emit<'_> {
         let fits = self.lanes == 1 && Deps::default().body_fits(var, body);
         let lanes = if fits { self.usable_lanes(lanes) } else { 1 };
         for s in self.segments(lo, hi, lanes) {
+            if let Some(steps) = s.short(block_cost(body)) {
+                for step in steps {
+                    self.bind_at(var, step.start, step.width);
+                    self.in_lanes(step.width, body)?;
+                }
+                continue;
+            }
             if s.width == 1 {
                 self.forward(var, &s.start, &s.end, body)?;
                 continue;
             }
             let open = self.open(var, &s, &[]);
             self.bind(var, &open.iv, &s);
-            self.lanes = s.width;
-            let done = self.block(body);
-            self.lanes = 1;
-            done?;
+            self.in_lanes(s.width, body)?;
             self.f.end_for(open, &[]);
         }
         Ok(())
+    }
+
+    fn in_lanes(&mut self, lanes: u32, body: &[Stmt]) -> Result<()> {
+        let saved = std::mem::replace(&mut self.lanes, lanes);
+        let done = self.block(body);
+        self.lanes = saved;
+        done
     }
 
     fn product(&mut self, m: &Matmul) -> Result<()> {
@@ -132,4 +143,14 @@ impl Emit<'_> {
         let at = self.uniform(&tile.base)?;
         Ok(self.address(&base, &at))
     }
+}
+
+/// A rough count of the operations of a vector loop's body.
+fn block_cost(stmts: &[Stmt]) -> u32 {
+    let each = |s: &Stmt| match s {
+        Stmt::Store { value, .. } => 1 + cost(value),
+        Stmt::Let { value, .. } => cost(value),
+        _ => 100,
+    };
+    stmts.iter().map(each).sum()
 }
