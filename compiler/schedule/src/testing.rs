@@ -4,7 +4,10 @@
 //! smaller by a smaller size.
 
 mod any;
+mod expr;
 mod rng;
+mod valid;
 
 pub use any::any_kernel;
 pub use rng::Rng;
+pub use valid::{Case, valid_case};
