@@ -1,0 +1,177 @@
+use super::*;
+use crate::draw;
+use seqc_abi::Init;
+use std::time::Instant;
+
+fn dense(buffer: usize, offset: u64, batch: u64, rows: u64, cols: u64) -> GemmOperand {
+    let [batch, rows, cols] = [batch, rows, cols].map(Dim::Const);
+    GemmOperand {
+        buffer,
+        offset,
+        batch,
+        rows,
+        cols,
+    }
+}
+
+fn gemm(l: u64, m: u64, n: u64, k: u64, [a, b, out]: [GemmOperand; 3], accumulate: bool) -> Gemm {
+    let [batch, m, n, k] = [l, m, n, k].map(Dim::Const);
+    Gemm {
+        batch,
+        m,
+        n,
+        k,
+        a,
+        b,
+        out,
+        accumulate,
+    }
+}
+
+fn random(n: usize, key: u64) -> Vec<f32> {
+    draw(&Init::Normal { std: 1.0 }, &[n], key, 0).expect("sound")
+}
+
+/// Runs the product and compares each element with a plain f64 sum.
+fn agrees(l: u64, m: u64, n: u64, k: u64, transposed: [bool; 3], accumulate: bool) {
+    let strides = |buffer, rows: u64, cols: u64, t: bool| {
+        if t {
+            dense(buffer, 3, rows * cols, 1, rows)
+        } else {
+            dense(buffer, 3, rows * cols, cols, 1)
+        }
+    };
+    let ops = [
+        strides(0, m, k, transposed[0]),
+        strides(1, k, n, transposed[1]),
+        strides(2, m, n, transposed[2]),
+    ];
+    let lens = [l * m * k + 3, l * k * n + 3, l * m * n + 3].map(|x| x as usize);
+    let mut bufs: Vec<Vec<f32>> = lens
+        .iter()
+        .enumerate()
+        .map(|(i, &n)| random(n, i as u64))
+        .collect();
+    if !accumulate {
+        bufs[2][3..].fill(f32::NAN);
+    }
+    let before = bufs.clone();
+    let ptrs: Vec<*mut u8> = bufs.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
+    let g = gemm(l, m, n, k, ops, accumulate);
+    let product = Product::new(&g, &Sizes::new(), &lens).expect("in range");
+    unsafe { product.run(&ptrs, &Pool::new(3)) };
+    let at = |o: &GemmOperand, [l, r, c]: [u64; 3]| {
+        let stride = |d: &Dim| d.eval(&Sizes::new()).expect("constant");
+        (o.offset + l * stride(&o.batch) + r * stride(&o.rows) + c * stride(&o.cols)) as usize
+    };
+    for (l, r, c) in (0..l).flat_map(|l| (0..m).flat_map(move |r| (0..n).map(move |c| (l, r, c)))) {
+        let term = |d| {
+            f64::from(before[0][at(&g.a, [l, r, d])]) * f64::from(before[1][at(&g.b, [l, d, c])])
+        };
+        let old = if accumulate {
+            f64::from(before[2][at(&g.out, [l, r, c])])
+        } else {
+            0.0
+        };
+        let want: f64 = (0..k).map(term).sum::<f64>() + old;
+        let got = f64::from(bufs[2][at(&g.out, [l, r, c])]);
+        assert!(
+            (got - want).abs() < 1e-5 * (1.0 + k as f64),
+            "{l} {m}x{n}x{k} at {r},{c}: {got} {want}"
+        );
+    }
+}
+
+#[test]
+fn agrees_with_plain_sums() {
+    for t in 0..8 {
+        let transposed = [t & 1 != 0, t & 2 != 0, t & 4 != 0];
+        agrees(2, 5, 7, 9, transposed, t % 3 == 0);
+        agrees(1, 130, 65, 33, transposed, t % 3 == 1);
+    }
+    agrees(1, 1, 700, 100, [false; 3], false);
+    agrees(1, 700, 1, 100, [false, true, false], true);
+    agrees(7, 1, 1, 1, [false; 3], true);
+    agrees(9, 40, 50, 60, [false; 3], false);
+    agrees(2, 3, 4, 0, [false; 3], false);
+    agrees(2, 3, 4, 0, [false; 3], true);
+    agrees(0, 3, 4, 5, [false; 3], true);
+}
+
+#[test]
+fn out_of_range_is_refused() {
+    let ops = |offset| {
+        [
+            dense(0, offset, 0, 4, 1),
+            dense(1, 0, 0, 4, 1),
+            dense(2, 0, 0, 4, 1),
+        ]
+    };
+    let made = |g: Gemm, lens: [usize; 3]| Product::new(&g, &Sizes::new(), &lens);
+    assert!(made(gemm(1, 4, 4, 4, ops(0), false), [16; 3]).is_ok());
+    assert!(made(gemm(1, 4, 4, 4, ops(1), false), [16; 3]).is_err());
+    assert!(made(gemm(1, 4, 4, 4, ops(0), false), [16, 16, 15]).is_err());
+    assert!(
+        made(gemm(2, 4, 4, 4, ops(0), false), [16; 3]).is_err(),
+        "two products into one place"
+    );
+    assert!(made(gemm(1, 4, 4, u64::MAX, ops(0), false), [16; 3]).is_err());
+    assert!(made(gemm(1, 4, 4, 4, ops(u64::MAX), false), [16; 3]).is_err());
+}
+
+/// `cargo test --release -p seqc-device speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    for threads in [1, 2] {
+        let pool = Pool::new(threads);
+        for (m, n, k, what) in [
+            (4096, 512, 128, "forward"),
+            (128, 512, 4096, "weight gradient"),
+            (4096, 128, 512, "input gradient"),
+            (1, 1024, 512, "decode"),
+            (1, 512, 1024, "decode, weights transposed"),
+        ] {
+            let ops = match what {
+                "weight gradient" => [
+                    dense(0, 0, 0, 1, m),
+                    dense(1, 0, 0, n, 1),
+                    dense(2, 0, 0, n, 1),
+                ],
+                "input gradient" | "decode, weights transposed" => [
+                    dense(0, 0, 0, k, 1),
+                    dense(1, 0, 0, 1, k),
+                    dense(2, 0, 0, n, 1),
+                ],
+                _ => [
+                    dense(0, 0, 0, k, 1),
+                    dense(1, 0, 0, n, 1),
+                    dense(2, 0, 0, n, 1),
+                ],
+            };
+            let lens = [m * k, k * n, m * n].map(|x| x as usize);
+            let mut bufs: Vec<Vec<f32>> = lens
+                .iter()
+                .enumerate()
+                .map(|(i, &n)| random(n, i as u64))
+                .collect();
+            let ptrs: Vec<*mut u8> = bufs.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
+            let product = Product::new(&gemm(1, m, n, k, ops, false), &Sizes::new(), &lens)
+                .expect("in range");
+            let mut times: Vec<f64> = (0..15)
+                .map(|_| {
+                    let start = Instant::now();
+                    unsafe { product.run(&ptrs, &pool) };
+                    start.elapsed().as_secs_f64()
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            let rate = |t: f64| 2.0 * product.work() as f64 / t / 1e9;
+            println!(
+                "{what} {m}x{n}x{k}, {threads} threads: median {:.1}, best {:.1} GFLOP/s",
+                rate(times[7]),
+                rate(times[0])
+            );
+        }
+    }
+}
