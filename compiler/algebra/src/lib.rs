@@ -11,6 +11,7 @@
 pub mod axis;
 pub mod build;
 pub mod complex;
+pub mod dce;
 pub mod func;
 pub mod interp;
 mod interp_scan;
@@ -26,6 +27,7 @@ pub mod verify;
 pub use axis::{Axis, Size, Sym};
 pub use build::Builder;
 pub use complex::C64;
+pub use dce::dce;
 pub use func::{Elem, Func, Ty, Value, ValueId};
 pub use interp::{EvalError, run};
 pub use op::{Dist, Init, Input, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn};

@@ -1,0 +1,305 @@
+//! Pointwise functions. A function of one operand is described by its slope; the tangent is `t · slope`, the
+//! cotangent `g · conj(slope)`. Slopes that can be infinite are guarded: a zero (co)tangent stays zero, so the arm
+//! of a select that was not taken contributes nothing.
+
+use super::super::bounds::{bounded_away, nonpositive};
+use super::super::parts::{conj, guarded, product, scaled};
+use super::{At, Result};
+use seqc_algebra::{Builder, Elem, MapFn, Ty, ValueId};
+
+/// The derivative of one operand's function.
+enum Slope {
+    Zero,
+    Times(ValueId),
+    /// May be infinite or NaN where the tangent is 0.
+    Risky(ValueId),
+    Over(ValueId),
+    Scale(f64),
+}
+
+/// The slope of a holomorphic (or real) function of one operand.
+fn slope(b: &mut Builder, f: MapFn, x: ValueId, y: ValueId) -> Result<Slope> {
+    use MapFn::*;
+    let one = b.num(1.0);
+    Ok(match f {
+        Neg => Slope::Scale(-1.0),
+        Exp if nonpositive(b.func(), x) => Slope::Times(y),
+        Exp => Slope::Risky(y),
+        Expm1 => Slope::Risky(b.add2(y, one)?),
+        Log => Slope::Over(x),
+        Log1p => Slope::Over(b.add2(one, x)?),
+        Sqrt => Slope::Over(scaled(b, y, 2.0)?),
+        Sin => Slope::Times(b.map1(Cos, x)?),
+        Cos => {
+            let s = b.map1(Sin, x)?;
+            Slope::Times(b.neg(s)?)
+        }
+        Tanh => {
+            let yy = b.mul(y, y)?;
+            Slope::Times(b.sub(one, yy)?)
+        }
+        Sigmoid => {
+            let rest = b.sub(one, y)?;
+            Slope::Times(b.mul(y, rest)?)
+        }
+        Softplus => Slope::Times(b.map1(Sigmoid, x)?),
+        LogSigmoid => {
+            let n = b.neg(x)?;
+            Slope::Times(b.map1(Sigmoid, n)?)
+        }
+        Erf => {
+            let xx = b.mul(x, x)?;
+            let n = b.neg(xx)?;
+            let e = b.map1(Exp, n)?;
+            Slope::Times(scaled(b, e, std::f64::consts::FRAC_2_SQRT_PI)?)
+        }
+        Abs => Slope::Times(b.map1(Sign, x)?),
+        _ => Slope::Zero,
+    })
+}
+
+fn apply(b: &mut Builder, t: ValueId, s: Slope, ty: &Ty) -> Result<Option<ValueId>> {
+    Ok(Some(match s {
+        Slope::Zero => return Ok(None),
+        Slope::Scale(c) => scaled(b, t, c)?,
+        Slope::Times(v) => product(b, &[t, v], ty)?,
+        Slope::Risky(v) => {
+            let p = product(b, &[t, v], ty)?;
+            guarded(b, t, p)?
+        }
+        Slope::Over(d) => over(b, t, d)?,
+    }))
+}
+
+/// `t / d`, 0 where t is 0.
+fn over(b: &mut Builder, t: ValueId, d: ValueId) -> Result<ValueId> {
+    let q = b.div(t, d)?;
+    if bounded_away(b.func(), d) { Ok(q) } else { guarded(b, t, q) }
+}
+
+fn conjugate(b: &mut Builder, s: Slope) -> Result<Slope> {
+    Ok(match s {
+        Slope::Times(v) => Slope::Times(conj(b, v)?),
+        Slope::Risky(v) => Slope::Risky(conj(b, v)?),
+        Slope::Over(v) => Slope::Over(conj(b, v)?),
+        other => other,
+    })
+}
+
+fn sum2(b: &mut Builder, p: Option<ValueId>, q: Option<ValueId>) -> Result<Option<ValueId>> {
+    Ok(match (p, q) {
+        (Some(p), Some(q)) => Some(b.add2(p, q)?),
+        (p, q) => p.or(q),
+    })
+}
+
+/// A number that is `v` or, if none, 0.
+fn or_zero(b: &mut Builder, v: Option<ValueId>) -> ValueId {
+    v.unwrap_or_else(|| b.num(0.0))
+}
+
+fn widest(b: &Builder, at: At) -> Ty {
+    b.ty(at.y).clone()
+}
+
+pub fn jvp(b: &mut Builder, f: MapFn, at: At, t: &[Option<ValueId>]) -> Result<Option<ValueId>> {
+    use MapFn::*;
+    let ty = widest(b, at);
+    match (f, t) {
+        (Add, [p, q]) => sum2(b, *p, *q),
+        (Sub, [p, q]) => {
+            let q = q.map(|q| b.neg(q)).transpose()?;
+            sum2(b, *p, q)
+        }
+        (Mul, [p, q]) => {
+            let p = p.map(|p| product(b, &[p, at.x[1]], &ty)).transpose()?;
+            let q = q.map(|q| product(b, &[at.x[0], q], &ty)).transpose()?;
+            sum2(b, p, q)
+        }
+        (Div, [p, q]) => {
+            let p = p.map(|p| over(b, p, at.x[1])).transpose()?;
+            let q = q.map(|q| quotient_rest(b, q, at.y, at.x[1])).transpose()?;
+            sum2(b, p, q)
+        }
+        (Pow, [p, q]) => {
+            let p = p.map(|p| power_base(b, p, at)).transpose()?;
+            let q = q.map(|q| power_exponent(b, q, at)).transpose()?;
+            sum2(b, p, q)
+        }
+        (Max | Min, [p, q]) => {
+            let first = first_wins(b, f, at)?;
+            let (p, q) = (or_zero(b, *p), or_zero(b, *q));
+            Ok(Some(b.select(first, p, q)?))
+        }
+        (Rem, [p, q]) => {
+            let q = q.map(|q| whole_quotient(b, q, at)).transpose()?;
+            sum2(b, *p, q)
+        }
+        (Select, [_, p, q]) => {
+            let (p, q) = (or_zero(b, *p), or_zero(b, *q));
+            Ok(Some(b.select(at.x[0], p, q)?))
+        }
+        (Complex, [p, q]) => {
+            let (p, q) = (or_zero(b, *p), or_zero(b, *q));
+            Ok(Some(b.map2(Complex, p, q)?))
+        }
+        (Re | Im | Conj, [Some(p)]) => Ok(Some(b.map1(f, *p)?)),
+        (Abs, [Some(p)]) if b.elem(at.x[0]) == Elem::Complex => {
+            let d = direction(b, at)?;
+            let d = conj(b, d)?;
+            let v = b.mul(d, *p)?;
+            Ok(Some(b.map1(Re, v)?))
+        }
+        (_, [Some(p)]) => {
+            let s = slope(b, f, at.x[0], at.y)?;
+            apply(b, *p, s, &ty)
+        }
+        _ => Ok(None),
+    }
+}
+
+pub fn vjp(b: &mut Builder, f: MapFn, at: At, g: ValueId, want: &[bool]) -> Result<Vec<(usize, ValueId)>> {
+    use MapFn::*;
+    let mut out = vec![];
+    let ty = |b: &Builder, k: usize| b.ty(at.x[k]).clone();
+    match f {
+        Add => out.extend([(0, g), (1, g)]),
+        Sub => {
+            out.push((0, g));
+            if want[1] {
+                let to = ty(b, 1);
+                let g = super::super::parts::fit(b, g, &to)?;
+                out.push((1, b.neg(g)?));
+            }
+        }
+        Mul => {
+            for k in [0, 1] {
+                if want[k] {
+                    let (other, to) = (conj(b, at.x[1 - k])?, ty(b, k));
+                    out.push((k, product(b, &[g, other], &to)?));
+                }
+            }
+        }
+        Div => {
+            let (d, y) = (conj(b, at.x[1])?, conj(b, at.y)?);
+            if want[0] {
+                out.push((0, over(b, g, d)?));
+            }
+            if want[1] {
+                out.push((1, quotient_rest(b, g, y, d)?));
+            }
+        }
+        Pow => {
+            if want[0] {
+                out.push((0, power_base(b, g, at)?));
+            }
+            if want[1] {
+                out.push((1, power_exponent(b, g, at)?));
+            }
+        }
+        Max | Min | Select => {
+            let (cond, first) = if f == Select { (at.x[0], 1) } else { (first_wins(b, f, at)?, 0) };
+            let zero = b.num(0.0);
+            if want[first] {
+                out.push((first, b.select(cond, g, zero)?));
+            }
+            if want[first + 1] {
+                out.push((first + 1, b.select(cond, zero, g)?));
+            }
+        }
+        Rem => {
+            out.push((0, g));
+            if want[1] {
+                out.push((1, whole_quotient(b, g, at)?));
+            }
+        }
+        Complex => {
+            out.push((0, b.map1(Re, g)?));
+            out.push((1, b.map1(Im, g)?));
+        }
+        Re => out.push((0, g)),
+        Im => {
+            let zero = b.num(0.0);
+            out.push((0, b.map2(Complex, zero, g)?));
+        }
+        Conj => out.push((0, conj(b, g)?)),
+        Abs if b.elem(at.x[0]) == Elem::Complex => {
+            let d = direction(b, at)?;
+            out.push((0, b.mul(g, d)?));
+        }
+        _ => {
+            let s = slope(b, f, at.x[0], at.y)?;
+            let (s, to) = (conjugate(b, s)?, ty(b, 0));
+            if let Some(v) = apply(b, g, s, &to)? {
+                out.push((0, v));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// `-t y / d`: the derivative of a quotient in its denominator.
+fn quotient_rest(b: &mut Builder, t: ValueId, y: ValueId, d: ValueId) -> Result<ValueId> {
+    let q = b.div(t, d)?;
+    let p = b.mul(q, y)?;
+    let p = b.neg(p)?;
+    if bounded_away(b.func(), d) { Ok(p) } else { guarded(b, t, p) }
+}
+
+/// 1 where the first operand of a max or min is the result: ties go to the first.
+fn first_wins(b: &mut Builder, f: MapFn, at: At) -> Result<ValueId> {
+    Ok(b.map2(if f == MapFn::Max { MapFn::Ge } else { MapFn::Le }, at.x[0], at.x[1])?)
+}
+
+/// `z/|z|`, 0 at 0.
+fn direction(b: &mut Builder, at: At) -> Result<ValueId> {
+    let (zero, one) = (b.num(0.0), b.num(1.0));
+    let on = b.map2(MapFn::Gt, at.y, zero)?;
+    let safe = b.select(on, at.y, one)?;
+    Ok(b.div(at.x[0], safe)?)
+}
+
+/// `-t floor(x/y)`.
+fn whole_quotient(b: &mut Builder, t: ValueId, at: At) -> Result<ValueId> {
+    let q = b.div(at.x[0], at.x[1])?;
+    let q = b.map1(MapFn::Floor, q)?;
+    let p = b.mul(t, q)?;
+    Ok(b.neg(p)?)
+}
+
+/// `t p x^(p-1)`.
+fn power_base(b: &mut Builder, t: ValueId, at: At) -> Result<ValueId> {
+    let (x, p) = (at.x[0], at.x[1]);
+    let (xc, pc) = (conj(b, x)?, conj(b, p)?);
+    let known = b.constant(p);
+    if known == Some(2.0) {
+        let v = b.mul(t, xc)?;
+        return scaled(b, v, 2.0);
+    }
+    let less = match known {
+        Some(p) => b.num(p - 1.0),
+        None => {
+            let one = b.num(1.0);
+            b.sub(pc, one)?
+        }
+    };
+    let power = b.map2(MapFn::Pow, xc, less)?;
+    let power = b.mul(pc, power)?;
+    let v = b.mul(t, power)?;
+    if known.is_some_and(|p| p >= 1.0) || bounded_away(b.func(), x) { Ok(v) } else { guarded(b, t, v) }
+}
+
+/// `t y log x`, 0 at x = 0.
+fn power_exponent(b: &mut Builder, t: ValueId, at: At) -> Result<ValueId> {
+    let (x, y) = (conj(b, at.x[0])?, conj(b, at.y)?);
+    let l = b.map1(MapFn::Log, x)?;
+    let v = b.mul(y, l)?;
+    let v = b.mul(t, v)?;
+    if b.elem(x) == Elem::Complex || bounded_away(b.func(), at.x[0]) {
+        return Ok(v);
+    }
+    let zero = b.num(0.0);
+    let on = b.map2(MapFn::Gt, at.x[0], zero)?;
+    let v = b.select(on, v, zero)?;
+    guarded(b, t, v)
+}

@@ -1,0 +1,131 @@
+//! Reductions, softmax and log-sum-exp.
+//!
+//! A maximum sends its cotangent to the first largest entry. The derivative of a product is the product of the
+//! other entries, made from running products in both directions: no division, so zeros are no exception.
+
+use super::super::parts::{product, zeros};
+use super::{At, Result};
+use seqc_algebra::{Axis, Builder, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId};
+
+pub fn jvp(b: &mut Builder, at: At, t: Option<ValueId>) -> Result<Option<ValueId>> {
+    let Some(t) = t else { return Ok(None) };
+    let x = at.x[0];
+    let ty = b.ty(at.y).clone();
+    Ok(match at.op {
+        Op::Reduce(ReduceOp::Sum, over) => Some(b.sum(over, t)?),
+        Op::Reduce(ReduceOp::Prod, over) => {
+            let others = others(b, x, over)?;
+            Some(product(b, &[t, others], &ty)?)
+        }
+        Op::Reduce(r @ (ReduceOp::Max | ReduceOp::Min), over) => {
+            let zero = b.num(0.0);
+            let mut t = t;
+            for (axis, level) in levels(b, *r, over, x)? {
+                let mask = first(b, *r, axis, level)?;
+                let kept = b.select(mask, t, zero)?;
+                t = b.sum(&[axis], kept)?;
+            }
+            Some(t)
+        }
+        Op::Softmax(axis) => Some(softmax(b, *axis, at.y, t)?),
+        Op::LogSumExp(axis) => {
+            let p = b.push(Op::Softmax(*axis), &[x])?;
+            Some(product(b, &[p, t], &ty)?)
+        }
+        _ => None,
+    })
+}
+
+pub fn vjp(b: &mut Builder, at: At, g: ValueId) -> Result<Vec<(usize, ValueId)>> {
+    let x = at.x[0];
+    let ty = b.ty(x).clone();
+    Ok(match at.op {
+        Op::Reduce(ReduceOp::Sum, _) => vec![(0, g)],
+        Op::Reduce(ReduceOp::Prod, over) => {
+            let o = others(b, x, over)?;
+            let o = super::super::parts::conj(b, o)?;
+            vec![(0, product(b, &[g, o], &ty)?)]
+        }
+        Op::Reduce(r @ (ReduceOp::Max | ReduceOp::Min), over) => {
+            let zero = b.num(0.0);
+            let mut g = g;
+            for (axis, level) in levels(b, *r, over, x)?.into_iter().rev() {
+                let mask = first(b, *r, axis, level)?;
+                g = b.select(mask, g, zero)?;
+            }
+            vec![(0, g)]
+        }
+        Op::Softmax(axis) => vec![(0, softmax(b, *axis, at.y, g)?)],
+        Op::LogSumExp(axis) => {
+            let p = b.push(Op::Softmax(*axis), &[x])?;
+            vec![(0, product(b, &[g, p], &ty)?)]
+        }
+        _ => vec![],
+    })
+}
+
+/// `p (t - Σ p t)`: the Jacobian of softmax is symmetric.
+fn softmax(b: &mut Builder, axis: Axis, p: ValueId, t: ValueId) -> Result<ValueId> {
+    let mean = b.contract(&[axis], &[p, t])?;
+    let rest = b.sub(t, mean)?;
+    Ok(b.mul(p, rest)?)
+}
+
+/// A maximum over several axes as a chain over one axis each, last axis first: the values that enter each link.
+fn levels(b: &mut Builder, r: ReduceOp, over: &[Axis], x: ValueId) -> Result<Vec<(Axis, ValueId)>> {
+    let mut out = vec![];
+    let mut at = x;
+    for axis in over.iter().rev() {
+        out.push((*axis, at));
+        at = b.push(Op::Reduce(r, vec![*axis]), &[at])?;
+    }
+    Ok(out)
+}
+
+/// 1 at the first largest (smallest) entry along the axis.
+fn first(b: &mut Builder, r: ReduceOp, axis: Axis, x: ValueId) -> Result<ValueId> {
+    let arg = if r == ReduceOp::Max { ReduceOp::ArgMax } else { ReduceOp::ArgMin };
+    let (i, k) = (b.iota(axis)?, b.push(Op::Reduce(arg, vec![axis]), &[x])?);
+    Ok(b.map2(MapFn::Eq, i, k)?)
+}
+
+/// For each entry, the product of all others.
+fn others(b: &mut Builder, x: ValueId, over: &[Axis]) -> Result<ValueId> {
+    let mut at = x;
+    let mut factors = vec![];
+    for axis in over {
+        factors.push(running(b, at, *axis, false)?);
+        factors.push(running(b, at, *axis, true)?);
+        at = b.push(Op::Reduce(ReduceOp::Prod, vec![*axis]), &[at])?;
+    }
+    let ty = b.ty(x).clone();
+    product(b, &factors, &ty)
+}
+
+/// For each entry, the product of those before it (after it, if `reverse`).
+fn running(b: &mut Builder, x: ValueId, axis: Axis, reverse: bool) -> Result<ValueId> {
+    let ty = b.ty(x).clone();
+    let one_step = Ty { elem: ty.elem, axes: ty.axes.iter().copied().filter(|a| *a != axis).collect() };
+    let mut body = Builder::new("product");
+    body.input("p", InputKind::Formal, Ty::real(vec![]));
+    let s = body.input("s", InputKind::Formal, one_step.clone());
+    let e = body.input("x", InputKind::Formal, one_step.clone());
+    let next = body.mul(s, e)?;
+    body.result("s", next);
+    let scan = Scan {
+        axis,
+        tile: None,
+        reverse,
+        states: 1,
+        seqs: vec![SeqIn { fill: Num(1.0) }],
+        fixed: 0,
+        lo: false,
+        hi: false,
+        body: body.finish(),
+        outs: vec![Out::Enter(0)],
+    };
+    let start = zeros(b, &one_step)?;
+    let one = b.num(1.0);
+    let start = b.add2(start, one)?;
+    Ok(b.scan(scan, &[start, x])?[0])
+}

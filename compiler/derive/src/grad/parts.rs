@@ -1,0 +1,84 @@
+//! What all rules build with: products reduced to a type, fitting, zeros, guards.
+//!
+//! Convention for complex numbers: the cotangent of z under a real loss L is `dL/dRe z + i dL/dIm z`, so that a
+//! transposed linear map multiplies by conjugates, and `Re(conj(g) dz)` is the change of the loss.
+
+use super::Result;
+use seqc_algebra::{Axis, Builder, Elem, MapFn, Op, Ty, ValueId, shape};
+
+/// `v` as a value of type `ty`: axes it lacks are made by copying, axes too many are summed, a real becomes a
+/// complex number and the other way round (its real part).
+pub fn fit(b: &mut Builder, v: ValueId, ty: &Ty) -> Result<ValueId> {
+    let extra: Vec<Axis> = b.axes(v).iter().copied().filter(|a| !ty.has(*a)).collect();
+    let mut v = b.sum(&extra, v)?;
+    match (b.elem(v) == Elem::Complex, ty.elem == Elem::Complex) {
+        (true, false) => v = b.map1(MapFn::Re, v)?,
+        (false, true) => {
+            let zero = b.num(0.0);
+            v = b.map2(MapFn::Complex, v, zero)?;
+        }
+        _ => {}
+    }
+    let missing: Vec<Axis> = ty.axes.iter().copied().filter(|a| !b.has(v, *a)).collect();
+    Ok(b.expand(v, &missing)?)
+}
+
+/// `Σ Π factors` over the axes that `ty` lacks, fitted to `ty`. Copies along axes that another factor or the
+/// result has anyway are looked through.
+pub fn product(b: &mut Builder, factors: &[ValueId], ty: &Ty) -> Result<ValueId> {
+    let mut factors = factors.to_vec();
+    for k in 0..factors.len() {
+        let Op::Expand(new) = b.func().op(factors[k]).clone() else { continue };
+        let covered = |a: &Axis| ty.has(*a) || factors.iter().enumerate().any(|(j, f)| j != k && b.has(*f, *a));
+        if new.iter().all(covered) {
+            factors[k] = b.func().args(factors[k])[0];
+        }
+    }
+    let all = shape::union(factors.iter().map(|f| b.ty(*f)))?;
+    let over: Vec<Axis> = all.into_iter().filter(|a| !ty.has(*a)).collect();
+    let v = b.contract(&over, &factors)?;
+    fit(b, v, ty)
+}
+
+/// The conjugate; nothing for real values.
+pub fn conj(b: &mut Builder, v: ValueId) -> Result<ValueId> {
+    if b.elem(v) != Elem::Complex {
+        return Ok(v);
+    }
+    Ok(b.map1(MapFn::Conj, v)?)
+}
+
+pub fn zeros(b: &mut Builder, ty: &Ty) -> Result<ValueId> {
+    let zero = b.num(0.0);
+    fit(b, zero, ty)
+}
+
+/// The sum of contributions; `None` of none.
+pub fn total(b: &mut Builder, list: &[ValueId]) -> Result<Option<ValueId>> {
+    let mut list = list.iter();
+    let Some(first) = list.next() else { return Ok(None) };
+    let mut sum = *first;
+    for v in list {
+        sum = b.add2(sum, *v)?;
+    }
+    Ok(Some(sum))
+}
+
+/// `expr`, but 0 where `g` is 0: a derivative that is singular in an arm not taken contributes nothing.
+/// Complex values are left as they are (there is no comparison that would keep both parts apart).
+pub fn guarded(b: &mut Builder, g: ValueId, expr: ValueId) -> Result<ValueId> {
+    if b.elem(g) == Elem::Complex || b.elem(expr) == Elem::Complex {
+        return Ok(expr);
+    }
+    let zero = b.num(0.0);
+    let on = b.map2(MapFn::Ne, g, zero)?;
+    Ok(b.select(on, expr, zero)?)
+}
+
+pub fn scaled(b: &mut Builder, v: ValueId, by: f64) -> Result<ValueId> {
+    if by == -1.0 {
+        return Ok(b.neg(v)?);
+    }
+    let c = b.num(by);
+    Ok(b.mul(c, v)?)
+}
