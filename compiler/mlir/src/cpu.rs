@@ -1,6 +1,6 @@
-//! Kernels to machine code of a CPU: MLIR text, MLIR passes, LLVM O3, one object file.
+//! Kernels to machine code of a CPU: MLIR text, MLIR passes, LLVM O2, one object file.
 //!
-//! Kernels are dealt to two threads, each with its own contexts; their objects are joined by the linker.
+//! Kernels are dealt to a few threads, each with its own contexts; their objects are joined by the linker.
 
 use crate::emit::{self, Lanes};
 use crate::error::{Error, Result};
@@ -117,20 +117,21 @@ pub fn compile_cpu_with(kernels: &[Kernel], target: &CpuTarget, show: Show) -> R
     Ok(all)
 }
 
-/// At most two parts of about equal work.
+/// Parts of about equal work, at most one per processor. A part repeats the shared functions that it calls, so
+/// few kernels stay together.
 fn deal(kernels: &[Kernel]) -> Vec<Vec<Kernel>> {
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(2);
-    if threads < 2 || kernels.len() < 4 {
-        return vec![kernels.to_vec()];
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let count = processors.min(8).min(kernels.len() / 2).max(1);
+    let mut sorted: Vec<(usize, &Kernel)> = kernels.iter().map(|k| (format!("{:?}", k.body).len(), k)).collect();
+    sorted.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+    let mut parts = vec![(0, vec![]); count];
+    for (size, kernel) in sorted {
+        if let Some((total, part)) = parts.iter_mut().min_by_key(|(total, _)| *total) {
+            *total += size;
+            part.push(kernel.clone());
+        }
     }
-    let mut sorted: Vec<&Kernel> = kernels.iter().collect();
-    sorted.sort_by_key(|k| std::cmp::Reverse(format!("{:?}", k.body).len()));
-    let mut parts = vec![vec![]; 2];
-    for (i, k) in sorted.into_iter().enumerate() {
-        // 0 1 1 0 0 1 1 0 …
-        parts[(i + 1) / 2 % 2].push(k.clone());
-    }
-    parts
+    parts.into_iter().map(|(_, part)| part).collect()
 }
 
 fn compile_part(kernels: &[Kernel], target: &CpuTarget, show: Show) -> Result<Compiled> {

@@ -40,7 +40,7 @@ pub(crate) fn set_target(context: &Context, module: &Module, attributes: &[(&str
     }
 }
 
-/// LLVM's O3 without its own vectorisers and unrolling: vectors, and the short loops that are worth unrolling,
+/// LLVM's O2 without its own vectorisers and unrolling: vectors, and the short loops that are worth unrolling,
 /// are explicit in what we print. This halves the compile time.
 pub(crate) fn optimize(module: &Module, machine: &TargetMachine) -> Result<()> {
     let options = PassBuilderOptions::create();
@@ -48,7 +48,7 @@ pub(crate) fn optimize(module: &Module, machine: &TargetMachine) -> Result<()> {
     options.set_loop_slp_vectorization(false);
     options.set_loop_interleaving(false);
     options.set_loop_unrolling(false);
-    module.run_passes("default<O3>", machine, options).map_err(|e| Error::llvm("optimizer", e))
+    module.run_passes("default<O2>", machine, options).map_err(|e| Error::llvm("optimizer", e))
 }
 
 /// Machine code: an object file or assembly.

@@ -11,9 +11,8 @@ use melior::utility::{
 use std::sync::{Arc, Mutex};
 
 /// From what [`crate::emit`] prints to the `llvm` dialect.
-pub(crate) const TO_LLVM: &str = "cse,convert-scf-to-cf,arith-expand,convert-vector-to-llvm,\
-convert-math-to-llvm,convert-arith-to-llvm,convert-ub-to-llvm,convert-func-to-llvm,convert-cf-to-llvm,\
-reconcile-unrealized-casts";
+pub(crate) const TO_LLVM: &str =
+    "cse,convert-scf-to-cf,convert-vector-to-llvm,convert-to-llvm,reconcile-unrealized-casts";
 
 /// An MLIR context whose diagnostics are collected instead of printed.
 pub(crate) struct Session {

@@ -7,8 +7,8 @@ use seqc_schedule::interp::Data;
 use seqc_schedule::ir::Kernel;
 use seqc_schedule::testing::{Case, any_kernel, valid_case};
 
-const CASES: u64 = 120;
-const SIZE: usize = 8;
+const CASES: u64 = 24;
+const SIZE: usize = 6;
 
 fn cases() -> Vec<Case> {
     (0..CASES)

@@ -132,8 +132,21 @@ impl Emit<'_> {
                 Uni { nonneg: a.nonneg, ..Uni::new(r) }.aligned(align)
             }
             _ if a.nonneg => self.op("arith.divui", a, b).known_unsigned(),
-            _ => self.op("arith.floordivsi", a, b),
+            _ => {
+                let (a, b) = (self.value(a), self.value(b));
+                Uni::new(self.floor_division(&a, &b))
+            }
         }
+    }
+
+    /// The truncated quotient, one less where the remainder is negative.
+    fn floor_division(&mut self, a: &Value, b: &Value) -> Value {
+        let q = self.f.binary("arith.divsi", a, b);
+        let r = self.f.binary("arith.remsi", a, b);
+        let zero = self.f.int(r.ty, 0);
+        let below = self.f.cmp("slt", &r, &zero);
+        let less = self.f.cast("arith.extsi", &below, Of::I64);
+        self.f.add(&q, &less)
     }
 
     /// Remainder of floor division by a positive divisor.
@@ -288,7 +301,7 @@ impl Emit<'_> {
             }
             _ => {
                 let (x, d) = (self.lanes_of(a), self.lanes_of(b));
-                let q = self.f.binary("arith.floordivsi", &x, &d);
+                let q = self.floor_division(&x, &d);
                 if !rem {
                     return Index::Lanes(q);
                 }
