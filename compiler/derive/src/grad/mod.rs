@@ -42,7 +42,7 @@ pub fn jvp(func: &Func, wrt: &[ValueId]) -> Result<Func> {
         };
         b.result(&format!("tangent.{name}"), t);
     }
-    Ok(dce(&b.finish())?)
+    finish(b)
 }
 
 /// The program and its gradient: for each named result in `outs` a new input `cotangent.NAME` of its type; for each
@@ -62,7 +62,7 @@ pub fn vjp(func: &Func, wrt: &[ValueId], outs: &[&str]) -> Result<Func> {
     }
     let roots = wrt.iter().map(|v| at(*v)).collect::<Result<Vec<_>>>()?;
     gradients(&mut b, &func, &wrt, &roots, seeds)?;
-    Ok(dce(&b.finish())?)
+    finish(b)
 }
 
 /// The loss `loss` (a number, or one number per sequence of the batch) as its mean over the batch under its own
@@ -79,7 +79,7 @@ pub fn value_and_grad(func: &Func, loss: &str, wrt: &[ValueId]) -> Result<Func> 
     let one = b.num(1.0);
     let roots = wrt.iter().map(|v| at(*v)).collect::<Result<Vec<_>>>()?;
     gradients(&mut b, &func, &wrt, &roots, vec![(mean, one)])?;
-    Ok(dce(&b.finish())?)
+    finish(b)
 }
 
 /// `Σ_batch v / batch`; a number stays as it is.
@@ -94,6 +94,19 @@ fn batch_mean(b: &mut Builder, v: ValueId, loss: &str) -> Result<ValueId> {
         }
         _ => Err(GradError(format!("the loss `{loss}` must be a number, its axes are {axes:?}"))),
     }
+}
+
+/// The program without dead parts, its inputs and results having names of their own.
+fn finish(b: Builder) -> Result<Func> {
+    let func = dce(&b.finish())?;
+    let inputs = func.params.iter().filter_map(|p| func.input(*p)).map(|i| i.name.as_str());
+    let results = func.results.iter().map(|(n, _)| n.as_str());
+    for names in [inputs.collect::<Vec<_>>(), results.collect()] {
+        if let Some(twice) = names.iter().enumerate().find(|(k, n)| names[..*k].contains(n)) {
+            return Err(GradError(format!("`{}` would be there twice: rename the program's own", twice.1)));
+        }
+    }
+    Ok(func)
 }
 
 /// Adds `grad.NAME` results for the roots, given cotangents of some values.

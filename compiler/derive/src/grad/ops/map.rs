@@ -122,8 +122,8 @@ pub fn jvp(b: &mut Builder, f: MapFn, at: At, t: &[Option<ValueId>]) -> Result<O
             sum2(b, p, q)
         }
         (Pow, [p, q]) => {
-            let p = p.map(|p| power_base(b, p, at)).transpose()?;
-            let q = q.map(|q| power_exponent(b, q, at)).transpose()?;
+            let p = p.map(|p| power_base(b, p, at.x[0], at.x[1])).transpose()?;
+            let q = q.map(|q| power_exponent(b, q, at.x[0], at.y)).transpose()?;
             sum2(b, p, q)
         }
         (Max | Min, [p, q]) => {
@@ -190,11 +190,12 @@ pub fn vjp(b: &mut Builder, f: MapFn, at: At, g: ValueId, want: &[bool]) -> Resu
             }
         }
         Pow => {
+            let (x, p, y) = (conj(b, at.x[0])?, conj(b, at.x[1])?, conj(b, at.y)?);
             if want[0] {
-                out.push((0, power_base(b, g, at)?));
+                out.push((0, power_base(b, g, x, p)?));
             }
             if want[1] {
-                out.push((1, power_exponent(b, g, at)?));
+                out.push((1, power_exponent(b, g, x, y)?));
             }
         }
         Max | Min | Select => {
@@ -268,38 +269,35 @@ fn whole_quotient(b: &mut Builder, t: ValueId, at: At) -> Result<ValueId> {
 }
 
 /// `t p x^(p-1)`.
-fn power_base(b: &mut Builder, t: ValueId, at: At) -> Result<ValueId> {
-    let (x, p) = (at.x[0], at.x[1]);
-    let (xc, pc) = (conj(b, x)?, conj(b, p)?);
+fn power_base(b: &mut Builder, t: ValueId, x: ValueId, p: ValueId) -> Result<ValueId> {
     let known = b.constant(p);
     if known == Some(2.0) {
-        let v = b.mul(t, xc)?;
+        let v = b.mul(t, x)?;
         return scaled(b, v, 2.0);
     }
     let less = match known {
         Some(p) => b.num(p - 1.0),
         None => {
             let one = b.num(1.0);
-            b.sub(pc, one)?
+            b.sub(p, one)?
         }
     };
-    let power = b.map2(MapFn::Pow, xc, less)?;
-    let power = b.mul(pc, power)?;
+    let power = b.map2(MapFn::Pow, x, less)?;
+    let power = b.mul(p, power)?;
     let v = b.mul(t, power)?;
     if known.is_some_and(|p| p >= 1.0) || bounded_away(b.func(), x) { Ok(v) } else { guarded(b, t, v) }
 }
 
 /// `t y log x`, 0 at x = 0.
-fn power_exponent(b: &mut Builder, t: ValueId, at: At) -> Result<ValueId> {
-    let (x, y) = (conj(b, at.x[0])?, conj(b, at.y)?);
+fn power_exponent(b: &mut Builder, t: ValueId, x: ValueId, y: ValueId) -> Result<ValueId> {
     let l = b.map1(MapFn::Log, x)?;
     let v = b.mul(y, l)?;
     let v = b.mul(t, v)?;
-    if b.elem(x) == Elem::Complex || bounded_away(b.func(), at.x[0]) {
+    if b.elem(x) == Elem::Complex || bounded_away(b.func(), x) {
         return Ok(v);
     }
     let zero = b.num(0.0);
-    let on = b.map2(MapFn::Gt, at.x[0], zero)?;
+    let on = b.map2(MapFn::Gt, x, zero)?;
     let v = b.select(on, v, zero)?;
     guarded(b, t, v)
 }
