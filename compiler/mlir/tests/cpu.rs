@@ -13,11 +13,13 @@ use std::process::{Command, Stdio};
 fn samples_agree_with_plain_loops() {
     let samples = samples::all();
     let kernels: Vec<Kernel> = samples.iter().map(|s| s.kernel.clone()).collect();
-    let loaded = load(&kernels);
-    for s in &samples {
-        let mut data = s.data.clone();
-        loaded.run(&s.kernel, &mut data, &s.dims, 0, s.cells);
-        s.check(&data);
+    for target in [CpuTarget::host().unwrap(), sixteen_lanes()] {
+        let loaded = load_for(&kernels, &target);
+        for s in &samples {
+            let mut data = s.data.clone();
+            loaded.run(&s.kernel, &mut data, &s.dims, 0, s.cells);
+            s.check(&data);
+        }
     }
 }
 

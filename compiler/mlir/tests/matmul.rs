@@ -2,6 +2,7 @@
 
 mod common;
 use common::*;
+use seqc_mlir::CpuTarget;
 use seqc_schedule::ir::*;
 
 fn tile(buf: Buf, rows: i64, cols: i64) -> Tile {
@@ -64,12 +65,14 @@ fn atoms() -> Vec<Matmul> {
 fn products_of_many_shapes() {
     let atoms = atoms();
     let kernels: Vec<Kernel> = atoms.iter().enumerate().map(|(i, m)| kernel(i, m.clone())).collect();
-    let loaded = load(&kernels);
-    for (kernel, m) in kernels.iter().zip(&atoms) {
-        let (a, b, out) = (noise(6000, 1), noise(6000, 2), noise(6000, 3));
-        let mut data = [Data::F(a.clone()), Data::F(b.clone()), Data::F(out.clone())];
-        loaded.run(kernel, &mut data, &[], 0, 1);
-        check(m, &a, &b, &out, data[2].f());
+    for target in [CpuTarget::host().unwrap(), sixteen_lanes()] {
+        let loaded = load_for(&kernels, &target);
+        for (kernel, m) in kernels.iter().zip(&atoms) {
+            let (a, b, out) = (noise(6000, 1), noise(6000, 2), noise(6000, 3));
+            let mut data = [Data::F(a.clone()), Data::F(b.clone()), Data::F(out.clone())];
+            loaded.run(kernel, &mut data, &[], 0, 1);
+            check(m, &a, &b, &out, data[2].f());
+        }
     }
 }
 

@@ -121,6 +121,7 @@ impl Emit<'_> {
     }
 
     fn product(&mut self, m: &Matmul) -> Result<()> {
+        self.check_extents(m)?;
         let mut pointers = vec![];
         for tile in [&m.out, &m.a, &m.b] {
             pointers.push(self.corner(tile)?);
@@ -134,9 +135,20 @@ impl Emit<'_> {
         Ok(())
     }
 
+    /// Extents whose products can be computed with.
+    pub fn check_extents(&self, m: &Matmul) -> Result<()> {
+        match [m.m, m.n, m.k].iter().all(|n| *n <= 1 << 20) {
+            true => Ok(()),
+            false => self.error("a matrix product is too large"),
+        }
+    }
+
     /// Address of the first element of a tile.
     pub fn corner(&mut self, tile: &Tile) -> Result<crate::text::Value> {
         let (base, elem) = self.buffer(tile.buf)?;
+        if [tile.rows, tile.cols].iter().any(|s| s.unsigned_abs() > 1 << 40) {
+            return self.error("a stride of a matrix product is out of range");
+        }
         if elem != Elem::F32 {
             return self.error("a matrix product of integers");
         }

@@ -194,6 +194,7 @@ impl Emit<'_> {
 
     /// Each thread computes small tiles of the product; neighbours take neighbouring columns.
     fn deal_product(&mut self, m: &Matmul) -> Result<()> {
+        self.check_extents(m)?;
         let (out, a, b) = (self.corner(&m.out)?, self.corner(&m.a)?, self.corner(&m.b)?);
         if m.m == 0 || m.n == 0 {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Building small kernels and running them from a freshly linked shared object.
 #![allow(dead_code)]
 
-use seqc_mlir::{CpuTarget, compile_cpu, link_shared};
+use seqc_mlir::{CpuTarget, Lanes, compile_cpu, link_shared};
 use seqc_schedule::ir::*;
 
 /// A buffer of a launch.
@@ -43,7 +43,16 @@ pub struct Loaded {
 }
 
 pub fn load(kernels: &[Kernel]) -> Loaded {
-    let compiled = compile_cpu(kernels, &CpuTarget::host().unwrap()).unwrap();
+    load_for(kernels, &CpuTarget::host().unwrap())
+}
+
+/// This CPU, with code printed for 16 lanes: LLVM splits the vectors where registers are narrower.
+pub fn sixteen_lanes() -> CpuTarget {
+    CpuTarget { lanes: Lanes { width: 16, registers: 32 }, ..CpuTarget::host().unwrap() }
+}
+
+pub fn load_for(kernels: &[Kernel], target: &CpuTarget) -> Loaded {
+    let compiled = compile_cpu(kernels, target).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("k.so");
     link_shared(&compiled.object, &path).unwrap();

@@ -26,6 +26,7 @@ pub fn all() -> Vec<Sample> {
         convolution(23),
         attention(45),
         strides(),
+        large_locals(),
     ]
 }
 
@@ -516,6 +517,60 @@ pub fn strides() -> Sample {
         dims: vec![],
         cells: 1,
         want: vec![(1, y), (2, whole)],
+    }
+}
+
+/// More locals than shared memory holds: a matrix product through a transposed copy.
+pub fn large_locals() -> Sample {
+    let n = 120i64;
+    let tile = |buf, rows, cols| Tile { buf, base: c(0), rows, cols };
+    let product = Matmul {
+        m: 120,
+        n: 120,
+        k: 120,
+        out: tile(A(1), n, 1),
+        a: tile(A(0), n, 1),
+        b: tile(L(0), n, 1),
+        accumulate: false,
+        part: Part::Lower,
+    };
+    let at = |i, j| add(mul(v(i), c(n)), v(j));
+    let copy = each(
+        LoopKind::Par,
+        0,
+        c(0),
+        c(n),
+        vec![each(LoopKind::Vec(8), 1, c(0), c(n), vec![st(L(0), at(1, 0), ld(A(0), at(0, 1)))])],
+    );
+    // Clears what is above the diagonal.
+    let clear = each(
+        LoopKind::Par,
+        2,
+        c(0),
+        c(n),
+        vec![each(LoopKind::Vec(8), 3, add(v(2), c(1)), c(n), vec![st(A(1), at(2, 3), num(0.0))])],
+    );
+    let kernel = Kernel {
+        name: "large_locals".into(),
+        args: vec![arg("x", Access::Read), arg("y", Access::ReadWrite)],
+        dims: vec![],
+        grid: vec![],
+        locals: vec![local("transposed", (n * n) as usize)],
+        body: vec![copy, Stmt::Matmul(product), clear],
+    };
+    let x = noise(120 * 120, 21);
+    let mut y = vec![0.0; 120 * 120];
+    for i in 0..120 {
+        for j in 0..=i {
+            y[i * 120 + j] = (0..120).map(|k| f64::from(x[i * 120 + k]) * f64::from(x[j * 120 + k])).sum();
+        }
+    }
+    Sample {
+        kernel,
+        data: vec![Data::F(x), Data::F(vec![f32::NAN; 120 * 120])],
+        dims: vec![],
+        cells: 1,
+        want: vec![(1, y)],
     }
 }
 
