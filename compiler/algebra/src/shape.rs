@@ -151,7 +151,8 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
         Op::Gather(_) | Op::ScatterAdd { .. } | Op::Solve { .. } | Op::Conv { .. } | Op::ConvKernel { .. } => Some(2),
         _ => Some(1),
     };
-    if want.is_some_and(|w| w != args.len()) || (want.is_none() && args.is_empty()) {
+    let none = args.is_empty() && matches!(op, Op::Contract(_) | Op::Stack(_));
+    if want.is_some_and(|w| w != args.len()) || none {
         return Err(ShapeError::Arity { op: format!("{op:?}"), want: want.unwrap_or(1), got: args.len() });
     }
     let complex = args.iter().any(|a| func.ty(*a).elem == Elem::Complex);

@@ -7,7 +7,7 @@
 //! 4. Results exist, have distinct names, and are values rather than scans.
 //! 5. Only `Proj` uses a scan, and `Proj` uses nothing else.
 //! 6. Tiles of run-time lengths are of positive size; a triangular solve has rows and columns of one size; the lags
-//!    of a window or kernel are one axis, the sequence another; `TopMask`, `Pick` and `Place` stay within constant axes.
+//!    of a window or kernel are one axis, the sequence another; `Pick` and `Place` stay within constant axes.
 //! 7. A scan's operands match its body (its shape rule: states, sequences with the axis or the axis of tiles, fixed
 //!    values, bounds that are numbers); its outs exist; `Emit` names a result behind the states.
 //! 8. The inputs of a body are `Formal`, and no others are.
