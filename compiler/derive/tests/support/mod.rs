@@ -84,18 +84,29 @@ fn name(func: &Func, v: ValueId) -> String {
     func.input(v).unwrap().name.to_string()
 }
 
-/// Both checks over the real and complex inputs of kind other than integer, at given inputs.
-pub fn check_at(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rng: &mut Rng) {
+fn smooth_inputs(func: &Func) -> Vec<ValueId> {
+    func.params.iter().copied().filter(|p| func.ty(*p).elem != Elem::Int).collect()
+}
+
+/// What the dual check found, for the check by differences.
+pub struct Duals {
+    cotangents: HashMap<String, Tensor>,
+    tangents: HashMap<String, Tensor>,
+    gradients: HashMap<String, Tensor>,
+    back: Func,
+}
+
+/// `⟨g, J v⟩ = ⟨Jᵀ g, v⟩` over the real and complex inputs, the values unchanged, all programs well formed.
+pub fn check_duals(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rng: &mut Rng) -> Duals {
     well_formed(func);
-    let wrt: Vec<ValueId> = func.params.iter().copied().filter(|p| func.ty(*p).elem != Elem::Int).collect();
+    let wrt = smooth_inputs(func);
     let outs: Vec<&str> = func.results.iter().map(|(n, _)| n.as_str()).collect();
-    let back = grad::vjp(func, &wrt, &outs).unwrap();
-    let fwd = grad::jvp(func, &wrt).unwrap();
+    let back = grad::vjp(func, &wrt, &outs).unwrap_or_else(|e| panic!("{e}\n{func}"));
+    let fwd = grad::jvp(func, &wrt).unwrap_or_else(|e| panic!("{e}\n{func}"));
     well_formed(&back);
     well_formed(&fwd);
     let mut given = inputs.clone();
-    let mut cot = HashMap::new();
-    let mut tan = HashMap::new();
+    let (mut cot, mut tan) = (HashMap::new(), HashMap::new());
     for (n, v) in &func.results {
         cot.insert(n.clone(), tensor(func.ty(*v), sizes, rng));
         given.insert(format!("cotangent.{n}"), cot[n].clone());
@@ -113,23 +124,32 @@ pub fn check_at(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rn
             assert!(dot(&diff, &diff).sqrt() <= 1e-9 * (1.0 + dot(y, y).sqrt()), "value of {n} changed\n{func}\n{back}");
         }
     }
-    let left: f64 = cot.iter().map(|(n, g)| dot(g, &f[&format!("tangent.{n}")])).sum();
-    let right: f64 = tan.iter().map(|(n, t)| dot(t, &b[&format!("grad.{n}")])).sum();
-    let scale = 1.0 + left.abs();
+    let terms = |pairs: Vec<f64>| (pairs.iter().sum::<f64>(), pairs.iter().map(|x| x.abs()).sum::<f64>());
+    let (left, size) = terms(cot.iter().map(|(n, g)| dot(g, &f[&format!("tangent.{n}")])).collect());
+    let (right, size2) = terms(tan.iter().map(|(n, t)| dot(t, &b[&format!("grad.{n}")])).collect());
+    let scale = 1.0 + size.max(size2);
     assert!((left - right).abs() <= 1e-8 * scale, "forward {left}, reverse {right}\n{func}\n{back}\n{fwd}");
+    Duals { cotangents: cot, tangents: tan, gradients: b, back }
+}
+
+/// Both checks, at given inputs.
+pub fn check_at(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rng: &mut Rng) {
+    let duals = check_duals(func, inputs, sizes, rng);
+    let back = &duals.back;
     // The directional derivative by differences, one input at a time.
-    for (n, t) in &tan {
+    for (n, t) in &duals.tangents {
         let at = |h: f64| {
             let mut moved = inputs.clone();
             moved.insert(n.clone(), axpy(&inputs[n], h, t));
             let y = run_named(func, &moved, sizes);
-            cot.iter().map(|(n, g)| dot(g, &y[n])).sum::<f64>()
+            duals.cotangents.iter().map(|(n, g)| dot(g, &y[n])).sum::<f64>()
         };
         let h = 1e-4;
         // Fourth order.
         let numeric = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
-        let exact = dot(t, &b[&format!("grad.{n}")]);
-        let scale = 1.0 + numeric.abs() + b[&format!("grad.{n}")].data.len() as f64 * 0.01;
+        let grad = &duals.gradients[&format!("grad.{n}")];
+        let exact = dot(t, grad);
+        let scale = 1.0 + numeric.abs() + grad.data.len() as f64 * 0.01;
         assert!((numeric - exact).abs() <= 2e-6 * scale, "{n}: differences {numeric}, gradient {exact}\n{func}\n{back}");
     }
 }
@@ -138,8 +158,13 @@ pub fn check_at(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rn
 pub fn check(func: &Func, sizes: &[(&str, usize)], seed: u64) {
     let sizes: Sizes = sizes.iter().map(|(n, s)| (Sym::new(n), *s)).collect();
     let mut rng = Rng(seed);
-    let inputs = func.params.iter().map(|p| (name(func, *p), tensor(func.ty(*p), &sizes, &mut rng))).collect();
+    let inputs = draw(func, &sizes, &mut rng);
     check_at(func, &inputs, &sizes, &mut rng);
+}
+
+/// Inputs for a program.
+pub fn draw(func: &Func, sizes: &Sizes, rng: &mut Rng) -> HashMap<String, Tensor> {
+    func.params.iter().map(|p| (name(func, *p), tensor(func.ty(*p), sizes, rng))).collect()
 }
 
 /// A program of one expression over data inputs `x0, x1, …` of the given types.
