@@ -1,1 +1,37 @@
 //! AST to algebra: names, axes, sizes, parameters, causality.
+//!
+//! A mixer is checked by elaborating it: with all sizes known, everything it calls is inlined and its equations
+//! become one program over named axes. Errors poison the value they concern, so that several are found at once.
+//! Deliberately absent: any mixer's name (the standard library is text in the language), storage, time loops other
+//! than the scans that states define.
+
+mod axes;
+mod body;
+mod builtin;
+mod call;
+mod elab;
+mod elaborate;
+mod eval;
+mod group;
+mod indexed;
+mod linear;
+mod param;
+mod print;
+mod program;
+mod reach;
+mod recipe;
+mod reduce;
+mod scope;
+mod stat;
+pub mod stdlib;
+mod tidy;
+mod time;
+mod value;
+
+pub use elab::Limit;
+pub use elaborate::{Causality, Elaborated, Setting, Vocabulary, check, check_item, elaborate};
+pub use print::print_hir;
+pub use program::{BesideImporter, ImportResolver, Module, NoImports, Place, Program, load};
+pub use reach::Look;
+pub use recipe::{Optimizer, Recipe, Schedule};
+pub use stat::Stat;

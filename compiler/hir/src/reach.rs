@@ -1,0 +1,147 @@
+//! How far ahead a value looks, per clock: the analysis behind "causal".
+//!
+//! A value at position p of a time axis depends on inputs up to p + r. A value may hang on several time axes
+//! (`M[i,j]`), and on a clock as a whole (`mean[t]`). Reads shift reaches, sums over an index move them to the
+//! index that bounds it, and everything that cannot be bounded becomes "the whole clock".
+
+use seqc_algebra::{Axis, Size, Sym};
+use std::collections::BTreeMap;
+
+/// `small <= big + by` wherever the value is not 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub small: Sym,
+    pub big: Sym,
+    pub by: i64,
+}
+
+/// Reach by (clock, time axis); no axis: the whole clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach(BTreeMap<(Sym, Option<Sym>), i64>);
+
+/// How an output looks along one clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    Causal,
+    /// So many steps ahead.
+    Ahead(i64),
+    /// Without bound.
+    Whole,
+}
+
+impl std::fmt::Display for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Look::Causal => f.write_str("causal"),
+            Look::Ahead(n) => write!(f, "lookahead {n}"),
+            Look::Whole => f.write_str("bidirectional"),
+        }
+    }
+}
+
+/// The clock of a time axis.
+pub fn clock_of(axis: Axis) -> Option<Sym> {
+    match axis.size {
+        Size::Len(c) | Size::Tiles(c, _) => Some(c),
+        Size::Const(_) => None,
+    }
+}
+
+impl Reach {
+    /// A sequence input: itself at its own position.
+    pub fn input(time: Axis) -> Reach {
+        let mut map = BTreeMap::new();
+        if let Some(c) = clock_of(time) {
+            map.insert((c, Some(time.name)), 0);
+        }
+        Reach(map)
+    }
+
+    pub fn whole(clock: Sym) -> Reach {
+        Reach(BTreeMap::from([((clock, None), 0)]))
+    }
+
+    pub fn join(&mut self, other: &Reach) {
+        for (k, r) in &other.0 {
+            let mine = self.0.entry(*k).or_insert(*r);
+            *mine = (*mine).max(*r);
+        }
+    }
+
+    /// Reading `by` steps later along an axis.
+    pub fn shifted(&self, axis: Sym, by: i64) -> Reach {
+        self.map(|(c, a), r| ((c, a), if a == Some(axis) { r.saturating_add(by) } else { r }))
+    }
+
+    pub fn renamed(&self, from: Sym, to: Sym) -> Reach {
+        self.map(|(c, a), r| ((c, if a == Some(from) { Some(to) } else { a }), r))
+    }
+
+    /// The axis is read from end to end.
+    pub fn whole_axis(&self, axis: Sym) -> Reach {
+        self.map(|(c, a), r| if a == Some(axis) { ((c, None), 0) } else { ((c, a), r) })
+    }
+
+    /// The axis is summed: its positions are bounded by another axis if some bound says so.
+    pub fn summed(&self, axis: Sym, bounds: &[Bound]) -> Reach {
+        let by = bounds.iter().filter(|b| b.small == axis).min_by_key(|b| b.by);
+        match by {
+            Some(b) => self.map(|(c, a), r| if a == Some(axis) { ((c, Some(b.big)), r.saturating_add(b.by)) } else { ((c, a), r) }),
+            None => self.whole_axis(axis),
+        }
+    }
+
+    fn map(&self, f: impl Fn((Sym, Option<Sym>), i64) -> ((Sym, Option<Sym>), i64)) -> Reach {
+        let mut out = Reach::default();
+        for (k, r) in &self.0 {
+            let (k, r) = f(*k, *r);
+            let old = out.0.entry(k).or_insert(r);
+            *old = (*old).max(r);
+        }
+        out
+    }
+
+    /// Every clock it hangs on, and how far it looks along it from its own position `time`.
+    pub fn looks(&self, time: Option<Axis>) -> BTreeMap<Sym, Look> {
+        let mut out = BTreeMap::new();
+        for ((c, a), r) in &self.0 {
+            let look = match (a, time) {
+                (Some(a), Some(t)) if *a == t.name => {
+                    if *r <= 0 { Look::Causal } else { Look::Ahead(*r) }
+                }
+                _ => Look::Whole,
+            };
+            let old = out.entry(*c).or_insert(look);
+            *old = (*old).max(look);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_sum_is_causal_and_an_unmasked_one_is_not() {
+        let t = Axis::time();
+        let x = Reach::input(t);
+        let (i, j) = (Sym::new("i"), Sym::new("j"));
+        let mut m = x.renamed(t.name, i);
+        m.join(&x.renamed(t.name, j));
+        let bound = Bound { small: j, big: i, by: 0 };
+        let causal = m.summed(j, &[bound]).renamed(i, t.name);
+        assert_eq!(causal.looks(Some(t))[&Sym::new("t")], Look::Causal);
+        let whole = m.summed(j, &[]).renamed(i, t.name);
+        assert_eq!(whole.looks(Some(t))[&Sym::new("t")], Look::Whole);
+    }
+
+    #[test]
+    fn reading_later_looks_ahead() {
+        let t = Axis::time();
+        let mut x = Reach::input(t).shifted(t.name, 2);
+        x.join(&Reach::input(t).shifted(t.name, -3));
+        assert_eq!(x.looks(Some(t))[&Sym::new("t")], Look::Ahead(2));
+        assert_eq!(Reach::input(t).shifted(t.name, -1).looks(Some(t))[&Sym::new("t")], Look::Causal);
+    }
+}
