@@ -195,7 +195,7 @@ fn scan(b: &mut Builder, vals: &[ValueId], rng: &mut Rng, depth: usize) -> Optio
     let axis = Axis::time();
     let tile = if rng.coin() { Some(ax(if depth == 0 { "k" } else { "j" }, 2)) } else { None };
     let along = vals.iter().copied().filter(|v| b.has(*v, axis)).collect::<Vec<_>>();
-    let across = vals.iter().copied().filter(|v| !b.axes(*v).iter().any(|a| a.name == axis.name)).collect::<Vec<_>>();
+    let across = vals.iter().copied().filter(|v| !b.axes(*v).iter().any(|a| a.name.as_str().starts_with('t'))).collect::<Vec<_>>();
     if along.is_empty() || across.is_empty() {
         return None;
     }

@@ -173,7 +173,8 @@ impl Reached {
 #[derive(Clone)]
 pub struct Formal {
     pub inner: ValueId,
-    pub outer: ValueId,
+    /// `None`: there is no way to lay it along the axis; it must turn out unused.
+    pub outer: Option<ValueId>,
     /// For sequences.
     pub seq: Option<SeqIn>,
 }
@@ -189,7 +190,7 @@ pub struct Backward {
 }
 
 impl Backward {
-    fn formal(&mut self, name: &str, ty: &Ty, outer: ValueId, seq: Option<SeqIn>) -> ValueId {
+    fn formal(&mut self, name: &str, ty: &Ty, outer: Option<ValueId>, seq: Option<SeqIn>) -> ValueId {
         let inner = self.b.input(name, InputKind::Formal, ty.clone());
         self.inputs.push(Formal { inner, outer, seq });
         inner
@@ -314,22 +315,23 @@ fn recompute(
         let (outer, seq) = if k < scan.states {
             let enter = scan.outs.iter().position(|o| *o == Out::Enter(k));
             let enter = enter.ok_or_else(|| GradError("a scan lacks its states on entry".into()))?;
-            (b.push(Op::Proj(enter), &[id])?, Some(zero_fill()))
+            let clash = body.ty(p).axes.iter().any(|a| a.name == along(scan).name);
+            (if clash { None } else { Some(b.push(Op::Proj(enter), &[id])?) }, Some(zero_fill()))
         } else {
-            (args[k], scan.seqs.get(k - scan.states).cloned())
+            (Some(args[k]), scan.seqs.get(k - scan.states).cloned())
         };
         image[p.index()] = Some(back.formal(name, body.ty(p), outer, seq));
     }
     for (e, g) in reached.emits.iter().enumerate() {
         if let Some(g) = g {
             let ty = body.ty(body.results[scan.states + e].1);
-            carried.emits.push((e, back.formal(&format!("ge{e}"), ty, *g, Some(zero_fill()))));
+            carried.emits.push((e, back.formal(&format!("ge{e}"), ty, Some(*g), Some(zero_fill()))));
         }
     }
     for (s, g) in reached.enters.iter().enumerate() {
         if let Some(g) = g.filter(|_| has[s]) {
             let ty = body.ty(body.params[s + 1]);
-            carried.enters.push((s, back.formal(&format!("gs{s}"), ty, g, Some(zero_fill()))));
+            carried.enters.push((s, back.formal(&format!("gs{s}"), ty, Some(g), Some(zero_fill()))));
         }
     }
     let image = reverse::copy_in(&mut back.b, body, image)?;
@@ -354,9 +356,15 @@ fn assemble(b: &mut Builder, scan: &Scan, mut back: Backward, args: &[ValueId]) 
         all.push(*start);
     }
     let (seq, fixed): (Vec<&Formal>, Vec<&Formal>) = back.inputs.iter().partition(|f| f.seq.is_some());
+    let live = from.live();
+    let (seq, fixed) = (seq.into_iter().filter(|f| live[f.inner.index()]).collect::<Vec<_>>(), fixed);
     for f in seq.iter().chain(&fixed) {
         given.insert(f.inner, inner.copy(from.value(f.inner), &[])?);
-        all.push(f.outer);
+        let name = from.input(f.inner).map_or("", |i| i.name.as_str());
+        all.push(f.outer.ok_or_else(|| {
+            let axis = along(scan).name;
+            GradError(format!("state `{name}` of a scan over `{axis}` has an axis of that name: its values cannot be kept for the gradient"))
+        })?);
     }
     let bounds = scan.states + scan.seqs.len() + scan.fixed;
     all.extend_from_slice(&args[bounds..]);

@@ -100,10 +100,10 @@ impl Fixed<'_> {
                 plan.push(Err(b.num(*x)));
                 continue;
             }
-            if let Some(fixed) = known.filter(|i| i.seq.is_none())
+            if let Some(outer) = known.filter(|i| i.seq.is_none()).and_then(|i| i.outer)
                 && step.is_none_or(|c| !axes.contains(&c))
             {
-                plan.push(Err(fixed.outer));
+                plan.push(Err(outer));
                 continue;
             }
             // What moves with the steps must move along the contracted axis: the sequence, or its tiles.
@@ -111,8 +111,8 @@ impl Fixed<'_> {
                 return None;
             }
             moving = true;
-            match known.filter(|i| i.seq.is_some() && !bounded) {
-                Some(seq) => plan.push(Err(seq.outer)),
+            match known.filter(|i| i.seq.is_some() && !bounded).and_then(|i| i.outer) {
+                Some(outer) => plan.push(Err(outer)),
                 None => {
                     if !back.emits.contains(f) && !fresh.contains(f) {
                         fresh.push(*f);
