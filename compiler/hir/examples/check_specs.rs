@@ -9,7 +9,7 @@ fn main() {
     let program = match load(&mut map, file, &BesideImporter) {
         Ok(p) => p,
         Err(ds) => {
-            println!("{}", render_human(&map, &ds, false))
+            println!("{}", render_human(&map, &ds, false));
             return;
         }
     };

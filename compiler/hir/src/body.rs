@@ -669,8 +669,8 @@ fn link(nodes: &mut [Node], states: &HashMap<String, &Decl>, good: &[bool]) {
             }
             readers.entry(name.clone()).or_default().push(k);
         }
-        let defs: Vec<String> = match nodes[k].what {
-            What::Repeat(r) => assigned(&r.body.stmts),
+        let defs: BTreeSet<String> = match nodes[k].what {
+            What::Repeat(r) => assigned(&r.body.stmts).into_iter().collect(),
             _ => nodes[k].defs().iter().map(|d| d.text.clone()).collect(),
         };
         for d in defs.iter().filter(|d| !state_at.contains_key(*d) && good[k]) {

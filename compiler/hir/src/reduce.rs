@@ -52,6 +52,13 @@ struct Product {
     scale: Option<Stat>,
 }
 
+impl Product {
+    /// Factors and divisors.
+    fn all(&self) -> impl Iterator<Item = &Dyn> {
+        self.factors.iter().chain(&self.divisors).map(|(v, _)| v)
+    }
+}
+
 impl<'p> Elab<'p> {
     /// `kind[group](operand)`; `top` has its count as a second argument.
     pub fn reduction(&mut self, s: &mut Scope<'p>, kind: Kind, c: &'p Call, span: Span) -> Val {
@@ -204,7 +211,7 @@ impl<'p> Elab<'p> {
         for n in &c.group {
             let time = s.indices.get(&n.text).map(|i| i.axis).or_else(|| s.clocks.get(&n.text).copied());
             if let Some(a) = time {
-                if !p.factors.iter().any(|(f, _)| self.has(f, a)) {
+                if !p.all().any(|f| self.has(f, a)) {
                     let d = Diagnostic::error("E10", format!("`{}[{}]`: the operand does not change with `{}`", c.name.text, n.text, n.text), n.span);
                     self.report(d.secondary(operand.span, "the operand"));
                     return None;
@@ -212,7 +219,7 @@ impl<'p> Elab<'p> {
                 axes.push(a);
                 continue;
             }
-            let owner = p.factors.iter().map(|(f, _)| f.clone()).find(|f| self.axis_of(s, n, f).is_some());
+            let owner = p.all().cloned().find(|f| self.axis_of(s, n, f).is_some());
             match owner {
                 Some(f) => axes.extend(self.axis_of(s, n, &f)?),
                 None => return self.lacks(s, c, n, p, operand),
@@ -224,7 +231,7 @@ impl<'p> Elab<'p> {
     /// E10, or E03 if the name means nothing at all.
     fn lacks(&mut self, s: &mut Scope<'p>, c: &Call, n: &Name, p: &Product, operand: &Expr) -> Option<Vec<Axis>> {
         let mut features: Vec<Axis> = Vec::new();
-        for (f, _) in &p.factors {
+        for f in p.all() {
             features.extend(self.features(f).into_iter().filter(|a| !features.contains(a)).collect::<Vec<_>>());
         }
         let near = seqc_syntax::did_you_mean(&n.text, features.iter().map(|a| plain(a.name.as_str()))).map(str::to_owned);
@@ -258,7 +265,7 @@ impl<'p> Elab<'p> {
                 }
             }
         }
-        if out.factors.is_empty() {
+        if out.factors.is_empty() && out.divisors.is_empty() {
             let one = self.number(1.0);
             out.factors.push((one, e.span));
         }
@@ -311,6 +318,9 @@ impl<'p> Elab<'p> {
             } else {
                 after.push(d);
             }
+        }
+        if factors.is_empty() {
+            factors.push(self.number(1.0));
         }
         if let Some(mask) = mask {
             let along: Vec<Axis> = self.axes(mask).iter().copied().filter(|a| !a.is_const()).collect();
