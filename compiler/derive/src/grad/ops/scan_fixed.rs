@@ -1,7 +1,8 @@
 //! Cotangents of a scan's fixed operands: a sum over all steps. Three ways, in order of preference:
 //!
 //! * a contribution that is a contraction of factors (an outer product over the step's axes) emits the factors along
-//!   the scan's axis and contracts once outside, over that axis too, when the factors are smaller than the product;
+//!   the scan's axis and contracts once outside, over that axis too, when a step's factors are smaller than the
+//!   product (always so for a weight matrix and one position, rarely for a tile, whose product is a matmul anyway);
 //! * in a scan without carried cotangents, contributions are emitted step by step and summed outside, which keeps
 //!   the steps independent (unless the operand itself has a run-time length);
 //! * otherwise they are accumulated in a further state.
@@ -121,7 +122,7 @@ impl Fixed<'_> {
                 }
             }
         }
-        let cost: f64 = fresh.iter().map(|f| weight(func.ty(*f).axes.iter().filter(|a| Some(**a) != self.scan.tile))).sum();
+        let cost: f64 = fresh.iter().map(|f| weight(&func.ty(*f).axes)).sum();
         if !moving || cost >= weight(&func.ty(v).axes) {
             return None;
         }
