@@ -158,7 +158,7 @@ fn compile_part(kernels: &[Kernel], target: &CpuTarget, show: Show) -> Result<Co
     ];
     llvm::set_target(&context, &code, &attributes);
     code.verify().map_err(|e| Error::llvm("verifier", e))?;
-    llvm::optimize(&code, &machine)?;
+    llvm::optimize(&code, &machine, false)?;
     let mut compiled = Compiled { mlir, ..Compiled::default() };
     if show.llvm {
         compiled.llvm = code.print_to_string().to_string();

@@ -40,14 +40,14 @@ pub(crate) fn set_target(context: &Context, module: &Module, attributes: &[(&str
     }
 }
 
-/// LLVM's O2 without its own vectorisers and unrolling: vectors, and the short loops that are worth unrolling,
-/// are explicit in what we print. This halves the compile time.
-pub(crate) fn optimize(module: &Module, machine: &TargetMachine) -> Result<()> {
+/// LLVM's O2 without its own vectorisers: vectors are explicit in what we print. On a CPU so are the short loops
+/// that are worth unrolling, and to leave LLVM's unrolling out halves the compile time.
+pub(crate) fn optimize(module: &Module, machine: &TargetMachine, unroll: bool) -> Result<()> {
     let options = PassBuilderOptions::create();
     options.set_loop_vectorization(false);
     options.set_loop_slp_vectorization(false);
     options.set_loop_interleaving(false);
-    options.set_loop_unrolling(false);
+    options.set_loop_unrolling(unroll);
     module.run_passes("default<O2>", machine, options).map_err(|e| Error::llvm("optimizer", e))
 }
 

@@ -40,7 +40,7 @@ pub fn emit_ptx(kernels: &[Kernel], chip: &str) -> Result<String> {
     module.set_triple(&triple);
     module.set_data_layout(&machine.get_target_data().get_data_layout());
     llvm::set_target(&context, &module, &[("target-cpu", chip)]);
-    llvm::optimize(&module, &machine)?;
+    llvm::optimize(&module, &machine, true)?;
     let text = llvm::emit(&module, &machine, FileType::Assembly)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

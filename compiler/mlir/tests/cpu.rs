@@ -4,7 +4,7 @@ mod common;
 #[path = "common/samples.rs"]
 mod samples;
 use common::*;
-use seqc_mlir::{CpuTarget, Show, compile_cpu_with, emit_mlir, emit_mlir_for};
+use seqc_mlir::{CpuTarget, Show, compile_cpu_with, emit_gpu_mlir, emit_mlir, emit_mlir_for};
 use seqc_schedule::ir::*;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -85,8 +85,10 @@ fn printed_modules() {
 #[test]
 fn stock_tools_accept_the_text() {
     let kernels: Vec<Kernel> = samples::all().into_iter().map(|s| s.kernel).collect();
-    for target in [CpuTarget::named("x86-64-v3"), CpuTarget::named("x86-64-v4")] {
-        let text = emit_mlir_for(&kernels, &target).unwrap();
+    let cpus = [CpuTarget::named("x86-64-v3"), CpuTarget::named("x86-64-v4")];
+    let mut texts: Vec<String> = cpus.iter().map(|t| emit_mlir_for(&kernels, t).unwrap()).collect();
+    texts.push(emit_gpu_mlir(&kernels).unwrap());
+    for text in texts {
         let prefix = std::env::var("MLIR_SYS_220_PREFIX").unwrap_or("/usr/lib/llvm-22".into());
         let mut tool = Command::new(format!("{prefix}/bin/mlir-opt"))
             .stdin(Stdio::piped())

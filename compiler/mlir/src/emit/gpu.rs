@@ -4,7 +4,7 @@
 //! Any one-dimensional grid and block will do. Locals live in static shared memory when they fit, else at
 //! `scratch + block·scratch_bytes`.
 
-use super::cpu::Names;
+use super::cpu::{Names, place_locals};
 use super::{Emit, Lanes, check_name};
 use crate::error::Result;
 use crate::text::{Helpers, I32, I64, Of, PTR, Value};
@@ -26,7 +26,8 @@ pub fn print(kernel: &Kernel, helpers: &mut Helpers) -> Result<String> {
     }
     let [thread, threads, block, blocks] =
         ["tid", "ntid", "ctaid", "nctaid"].map(|what| e.position(what));
-    let shared = e.scratch(&block, &mut names);
+    e.locals = kernel.locals.iter().map(|l| Value::new(names.unique(&l.name, "loc"), PTR)).collect();
+    let shared = e.scratch(&block);
     let first = e.f.add(&Value::new("%lo", I64), &block);
     let open = e.f.begin_for("cell", &first, &Value::new("%hi", I64), &blocks, &[]);
     e.bind_grid(open.iv.clone())?;
@@ -59,7 +60,7 @@ impl Emit<'_> {
     }
 
     /// Places the locals; returns the declaration of the shared memory they need.
-    fn scratch(&mut self, block: &Value, names: &mut Names) -> String {
+    fn scratch(&mut self, block: &Value) -> String {
         let bytes = self.kernel.scratch_bytes();
         if bytes == 0 {
             return String::new();
@@ -70,13 +71,13 @@ impl Emit<'_> {
             let offset = self.f.mul(block, &size);
             let text = format!("llvm.getelementptr {base}[{offset}] : (!llvm.ptr, i64) -> !llvm.ptr, i8");
             let base = self.f.define("p", PTR, text);
-            self.place_locals(&base, names);
+            place_locals(&mut self.f, self.kernel, &base, &self.locals);
             return String::new();
         }
         let symbol = format!("{}_shared", self.kernel.name);
         let near = self.f.define("p", PTR, format!("llvm.mlir.addressof @{symbol} : !llvm.ptr<3>"));
         let base = self.f.define("p", PTR, format!("llvm.addrspacecast {near} : !llvm.ptr<3> to !llvm.ptr"));
-        self.place_locals(&base, names);
+        place_locals(&mut self.f, self.kernel, &base, &self.locals);
         format!(
             "llvm.mlir.global internal @{symbol}() {{addr_space = 3 : i32, alignment = 64 : i64}} : \
              !llvm.array<{bytes} x i8>\n"
