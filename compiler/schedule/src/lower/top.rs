@@ -1,0 +1,384 @@
+//! The program as launches: which stored values share a kernel, and in which order they run.
+//!
+//! Invariants: a launch reads only buffers written by earlier ones; every result is written by exactly one value
+//! (copies for further names); equal kernels are emitted once.
+
+use super::buffers::{buffer, input_role, is_input, place, result_role};
+use super::cell::{Cell, Result};
+use super::choose::{Choice, choose, is_long, is_product, roles};
+use super::grid::{grid, keeps};
+use super::place::{Place, ix_dim};
+use super::{LowerError, Lowered, Options, gemm};
+use crate::ir::{Access, Ix, Kernel};
+use seqc_abi::{Buffer, Conv, Dim, KernelDecl, Launch, Plan, Role};
+use seqc_algebra::{Axis, Func, Op, Size, Sym, ValueId};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+pub(crate) struct Top<'a> {
+    pub func: &'a Func,
+    pub options: &'a Options,
+    pub lens: &'a [Sym],
+    pub choice: Rc<Choice>,
+    pub buffers: Vec<Buffer>,
+    pub place: HashMap<ValueId, Place>,
+    kernels: Vec<Kernel>,
+    known: HashMap<Kernel, usize>,
+    pub launches: Vec<Launch>,
+}
+
+/// How a stored value is computed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Scan,
+    Product,
+    Long,
+    Scatter,
+    Conv,
+    Rows,
+}
+
+impl<'a> Top<'a> {
+    pub fn new(func: &'a Func, options: &'a Options, lens: &'a [Sym]) -> Result<Top<'a>> {
+        let choice = Rc::new(choose(func, true, options.reference));
+        let mut top = Top {
+            func,
+            options,
+            lens,
+            choice,
+            buffers: vec![],
+            place: HashMap::new(),
+            kernels: vec![],
+            known: HashMap::new(),
+            launches: vec![],
+        };
+        for p in &func.params {
+            let Some(input) = func.input(*p) else { continue };
+            top.buffers.push(buffer(input.name.as_str(), func.ty(*p), input_role(input, func.ty(*p))));
+            let place = place(top.buffers.len() - 1, func.ty(*p), lens)?;
+            top.place.insert(*p, place);
+        }
+        Ok(top)
+    }
+
+    pub fn lower(mut self) -> Result<Lowered> {
+        let kinds: HashMap<ValueId, Kind> = self.items().into_iter().map(|v| (v, self.kind(v))).collect();
+        let mut left: Vec<ValueId> = self.items();
+        let reads: HashMap<ValueId, Vec<(ValueId, bool)>> = left.iter().map(|v| (*v, self.reads(*v))).collect();
+        while !left.is_empty() {
+            let ready = |v: &&ValueId| reads[*v].iter().all(|(u, _)| self.place.contains_key(u));
+            let next = left.iter().filter(ready).find(|v| kinds[*v] != Kind::Rows).or_else(|| left.iter().find(ready)).copied();
+            let Some(v) = next else { return Err(LowerError::new("the program's values wait for each other")) };
+            let group = match kinds[&v] {
+                Kind::Rows => self.group(v, &left, &kinds, &reads),
+                _ => vec![v],
+            };
+            left.retain(|w| !group.contains(w));
+            match kinds[&v] {
+                Kind::Scan => self.launch_scan(v)?,
+                Kind::Product => self.launch_product(v)?,
+                Kind::Long => self.launch_long(v)?,
+                Kind::Scatter => self.launch_scatter(v)?,
+                Kind::Conv => self.launch_conv(v)?,
+                Kind::Rows => self.launch_rows(&group, &left, &reads)?,
+            }
+        }
+        self.remaining_results()?;
+        self.finish()
+    }
+
+    /// Everything that takes a launch, in order: stored values and scans.
+    fn items(&self) -> Vec<ValueId> {
+        let item = |id: &ValueId| match self.func.op(*id) {
+            Op::Scan(_) => self.choice.live[id.index()],
+            Op::Proj(_) | Op::Input(_) => false,
+            _ => self.choice.live[id.index()] && self.choice.root[id.index()],
+        };
+        self.func.ids().filter(item).collect()
+    }
+
+    fn kind(&self, v: ValueId) -> Kind {
+        let long = |over: &[Axis]| over.iter().any(is_long);
+        match self.func.op(v) {
+            Op::Scan(_) => Kind::Scan,
+            _ if self.options.reference => Kind::Rows,
+            Op::Contract(_) if is_product(self.func, v, true) => Kind::Product,
+            Op::Contract(over) | Op::Reduce(_, over) if long(over) => Kind::Long,
+            Op::ScatterAdd { .. } => Kind::Scatter,
+            Op::Conv { lag, .. } | Op::ConvKernel { lag, .. } if is_long(lag) => Kind::Conv,
+            _ => Kind::Rows,
+        }
+    }
+
+    /// Stored values that a value reads, and whether at other rows than its own. A scan reads all at any row.
+    fn reads(&self, v: ValueId) -> Vec<(ValueId, bool)> {
+        let rows: Vec<Axis> = self.func.ty(v).axes.iter().copied().filter(is_long).collect();
+        let mut all = vec![];
+        let mut seen = HashSet::new();
+        let mut todo = vec![(v, matches!(self.func.op(v), Op::Scan(_)))];
+        while let Some((x, moved)) = todo.pop() {
+            let moved = moved || rows.iter().any(|a| !keeps(self.func, x, *a));
+            for a in self.func.args(x) {
+                if !seen.insert((*a, moved)) {
+                    continue;
+                }
+                if self.choice.root[a.index()] || is_input(self.func, *a) {
+                    all.push((*a, moved));
+                } else {
+                    todo.push((*a, moved));
+                }
+            }
+        }
+        all
+    }
+
+    fn rows_of(&self, v: ValueId) -> Vec<Axis> {
+        self.func.ty(v).axes.iter().copied().filter(is_long).collect()
+    }
+
+    /// Values that one kernel can compute row by row together with `first`.
+    fn group(&self, first: ValueId, left: &[ValueId], kinds: &HashMap<ValueId, Kind>, reads: &HashMap<ValueId, Vec<(ValueId, bool)>>) -> Vec<ValueId> {
+        let rows = self.rows_of(first);
+        let mut group = vec![first];
+        if rows.is_empty() || self.options.reference {
+            return group;
+        }
+        let has_lanes = |v: ValueId| self.func.ty(v).axes.iter().any(|a| a.is_const());
+        for v in left.iter().filter(|v| **v != first) {
+            if group.len() >= 24 {
+                break;
+            }
+            let fits = kinds[v] == Kind::Rows && self.rows_of(*v) == rows;
+            let ready = reads[v].iter().all(|(u, moved)| self.place.contains_key(u) || group.contains(u) && !moved);
+            let shares = |u: &ValueId| {
+                let whole = self.rows_of(*u) == rows && has_lanes(*u);
+                group.contains(u) || whole && group.iter().any(|g| reads[g].iter().any(|(w, _)| w == u))
+            };
+            if fits && ready && reads[v].iter().any(|(u, _)| shares(u)) {
+                group.push(*v);
+            }
+        }
+        group
+    }
+
+    /// The buffer in which a value is kept for other launches.
+    pub fn keep(&mut self, v: ValueId) -> Result<Place> {
+        if let Some(p) = self.place.get(&v) {
+            return Ok(p.clone());
+        }
+        let ty = self.func.ty(v);
+        let result = self.func.results.iter().find(|(_, r)| *r == v);
+        let name = match (result, self.func.value(v).name) {
+            (Some((n, _)), _) => n.clone(),
+            (None, Some(n)) => n.as_str().to_owned(),
+            _ => format!("v{}", v.0),
+        };
+        let role = result.map_or(Role::Temp, |(n, _)| result_role(self.func, n));
+        self.buffers.push(buffer(&name, ty, role));
+        let place = place(self.buffers.len() - 1, ty, self.lens)?;
+        self.place.insert(v, place.clone());
+        Ok(place)
+    }
+
+    /// A kernel under construction that sees everything stored so far.
+    pub fn cell(&self) -> Cell<'a> {
+        let mut cell = Cell::new(self.options, self.lens, self.func, self.choice.clone());
+        cell.scopes[0].place = self.place.clone();
+        cell
+    }
+
+    /// Emits a kernel, or finds the equal one, and launches it.
+    pub fn launch(&mut self, cell: Cell<'a>, name: &str) -> Result<()> {
+        let (mut kernel, buffers) = cell.finish("");
+        super::pack::pack(&mut kernel);
+        for (k, l) in kernel.locals.iter_mut().enumerate() {
+            l.name = format!("s{k}");
+        }
+        let extents = kernel.grid.iter().map(|(_, n)| ix_dim(&n.simplify(), self.lens));
+        let grid: Vec<Dim> = extents.collect::<Option<_>>().ok_or_else(|| LowerError::new("a grid's extent is no plan size"))?;
+        let index = match self.known.get(&kernel) {
+            Some(k) => *k,
+            None => {
+                let k = self.kernels.len();
+                self.known.insert(kernel.clone(), k);
+                let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+                self.kernels.push(Kernel { name: format!("k{k}_{clean}"), ..kernel });
+                k
+            }
+        };
+        self.launches.push(Launch::Kernel { kernel: index, buffers, grid });
+        Ok(())
+    }
+
+    fn launch_scan(&mut self, id: ValueId) -> Result<()> {
+        let Op::Scan(scan) = self.func.op(id) else { return Ok(()) };
+        let mut outs = vec![None; scan.outs.len()];
+        let projections: Vec<ValueId> = self.func.ids().filter(|p| self.choice.live[p.index()] && self.func.args(*p) == [id]).collect();
+        let mut name = "scan".to_owned();
+        let mut cell = self.cell();
+        for p in projections {
+            let Op::Proj(k) = self.func.op(p) else { continue };
+            outs[*k] = Some(self.keep(p)?);
+            name = format!("scan_{}", super::root::label(self.func, p));
+        }
+        let wanted: Vec<bool> = outs.iter().map(Option::is_some).collect();
+        let g = grid(scan, &wanted, self.options.lanes as usize);
+        for axis in &g.single {
+            let (v, n) = (cell.var(), cell.size(*axis)?);
+            cell.grid.push((v, n));
+            cell.ambient.insert(*axis, Ix::Var(v));
+        }
+        for (axis, size) in &g.parted {
+            let (v, n) = (cell.var(), cell.size(*axis)?);
+            let base = Ix::Var(v) * *size as i64;
+            let valid = match n.known() {
+                Some(n) if n % *size as i64 == 0 => Ix::Const(*size as i64),
+                _ => (n.clone() - base.clone()).min_ix(*size as i64),
+            };
+            cell.grid.push((v, n.ceil_div(*size as i64).simplify()));
+            cell.parts.insert(*axis, super::cell::Part { size: *size, base, valid });
+        }
+        let step = if g.steps {
+            let (v, n) = (cell.var(), cell.size(scan.axis)?);
+            let tile = scan.tile.and_then(|c| c.size.constant()).unwrap_or(1) as i64;
+            cell.grid.push((v, n.ceil_div(tile).simplify()));
+            Some(Ix::Var(v))
+        } else {
+            None
+        };
+        for place in outs.iter_mut().flatten() {
+            for (axis, part) in &cell.parts {
+                *place = place.clone().from(*axis, part.base.clone());
+            }
+            for (axis, ix) in &cell.ambient {
+                *place = place.clone().at(*axis, ix.clone());
+            }
+        }
+        cell.scan(0, id, &outs, step)?;
+        self.launch(cell, &name)
+    }
+
+    fn launch_product(&mut self, v: ValueId) -> Result<()> {
+        let args = self.func.args(v);
+        let cell = self.cell();
+        let (a, b) = (cell.views(0, args[0]), cell.views(0, args[1]));
+        let ty = self.func.ty(v);
+        let known = self.place.contains_key(&v);
+        let index = self.buffers.len();
+        let out = match known {
+            true => self.place[&v].clone(),
+            false => place(index, ty, self.lens)?,
+        };
+        let made = match (roles(self.func, v), a.first(), b.first()) {
+            (Some(r), Some(a), Some(b)) => gemm::gemm(&r, a, b, &out, self.lens),
+            _ => None,
+        };
+        match made {
+            Some(launches) => {
+                self.keep(v)?;
+                self.launches.extend(launches);
+                Ok(())
+            }
+            None => match self.func.op(v) {
+                Op::Contract(over) if over.iter().any(is_long) => self.launch_long(v),
+                _ => self.launch_rows(&[v], &[], &HashMap::new()),
+            },
+        }
+    }
+
+    /// The runtime's convolution if the layouts are `{batch, t, channels}` and `{lag, channels}`.
+    fn launch_conv(&mut self, v: ValueId) -> Result<()> {
+        match self.conv(v)? {
+            Some(launch) => {
+                self.launches.push(launch);
+                Ok(())
+            }
+            None => self.launch_rows(&[v], &[], &HashMap::new()),
+        }
+    }
+
+    fn conv(&mut self, v: ValueId) -> Result<Option<Launch>> {
+        let args = self.func.args(v);
+        let (f, x) = (args[0], args[1]);
+        let (axis, lag, transpose, kernel_grad) = match self.func.op(v) {
+            Op::Conv { axis, lag, ahead } => (*axis, *lag, *ahead, false),
+            Op::ConvKernel { axis, lag, over, ahead } if !ahead && over.iter().all(|a| a.name.as_str() == "batch") => (*axis, *lag, false, true),
+            _ => return Ok(None),
+        };
+        let whole = |v: ValueId| self.place.get(&v).cloned();
+        let (Some(pf), Some(px)) = (whole(f), whole(x)) else { return Ok(None) };
+        let order = |v: ValueId| self.func.ty(v).axes.clone();
+        let channels: Vec<Axis> = order(x).into_iter().filter(|a| a.is_const()).collect();
+        let batch = order(x).first().copied().filter(|a| a.name.as_str() == "batch");
+        let sequence = |time: Axis| batch.into_iter().chain([time]).chain(channels.iter().copied()).collect::<Vec<_>>();
+        let kernel: Vec<Axis> = [lag].into_iter().chain(channels.iter().copied()).collect();
+        let (want_f, want_out) = if kernel_grad { (sequence(axis), kernel) } else { (kernel, sequence(axis)) };
+        let over_batch = match self.func.op(v) {
+            Op::ConvKernel { over, .. } => over.is_empty() == batch.is_none(),
+            _ => true,
+        };
+        let fits = order(x) == sequence(axis) && order(f) == want_f && order(v) == want_out && lag.size == axis.size && over_batch;
+        if !fits || pf.int || px.int {
+            return Ok(None);
+        }
+        let index = |p: &Place| match p.mem {
+            super::place::Mem::Global(b) => b,
+            super::place::Mem::Local(_) => usize::MAX,
+        };
+        let out = self.keep(v)?;
+        let dim = |a: &Axis| super::place::size_dim(a.size);
+        Ok(Some(Launch::Conv(Conv {
+            f: index(&pf),
+            x: index(&px),
+            out: index(&out),
+            batch: batch.as_ref().map_or(Dim::Const(1), dim),
+            len: dim(&axis),
+            channels: Dim::product(channels.iter().map(dim)),
+            transpose,
+            kernel_grad,
+        })))
+    }
+
+    /// Results that are inputs, free values, or second names of a value.
+    fn remaining_results(&mut self) -> Result<()> {
+        let mut named: HashSet<ValueId> = HashSet::new();
+        for (name, v) in &self.func.results {
+            let first = named.insert(*v);
+            if first && !is_input(self.func, *v) && self.place.contains_key(v) {
+                continue;
+            }
+            self.buffers.push(buffer(name, self.func.ty(*v), result_role(self.func, name)));
+            let to = place(self.buffers.len() - 1, self.func.ty(*v), self.lens)?;
+            self.launch_copy(*v, to, name)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Lowered> {
+        let decl = |k: &Kernel| KernelDecl {
+            symbol: k.name.clone(),
+            dims: k.dims.clone(),
+            scratch_bytes: k.scratch_bytes(),
+            writes: k.args.iter().map(|a| a.access != Access::Read).collect(),
+        };
+        let plan = Plan {
+            name: self.func.name.clone(),
+            lens: self.lens.iter().map(|l| l.as_str().to_owned()).collect(),
+            buffers: self.buffers,
+            kernels: self.kernels.iter().map(decl).collect(),
+            launches: self.launches,
+        };
+        plan.validate().map_err(LowerError)?;
+        Ok(Lowered { kernels: self.kernels, plan })
+    }
+}
+
+/// The axis of blocks of `n` positions.
+pub(crate) fn blocks(axis: Axis, n: usize) -> Axis {
+    let size = match axis.size {
+        Size::Const(m) => Size::Const(m.div_ceil(n)),
+        Size::Len(s) => Size::Tiles(s, n),
+        Size::Tiles(s, m) => Size::Tiles(s, m.saturating_mul(n)),
+    };
+    Axis { name: Sym::new(&format!("{}%blocks", axis.name)), size }
+}
