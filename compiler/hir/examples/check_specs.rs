@@ -16,7 +16,7 @@ fn main() {
     if let Some(item) = args.get(2) {
         let sets: Vec<(String, String)> = args[3..].iter().filter_map(|a| a.split_once('=')).map(|(a, b)| (a.into(), b.into())).collect();
         match elaborate(&program, item, &sets) {
-            Ok(e) => { println!("{}", print_hir(&e)); for id in e.func.ids() { let v = e.func.value(id); println!("%{} {:?} = {:?} {:?} : {:?}", id.0, v.name, v.op, v.args, v.ty.axes.iter().map(|a| a.to_string()).collect::<Vec<_>>()); } }
+            Ok(e) => { println!("{}", print_hir(&e)); println!("{}", e.func); if let Err(w) = seqc_algebra::verify(&e.func) { println!("VERIFY {w}"); } }
             Err(ds) => println!("{}", render_human(&map, &ds, false))
         }
         return;

@@ -6,8 +6,7 @@
 
 use crate::program::Program;
 use crate::reach::Reach;
-use crate::stat::Stat;
-use crate::value::{Dyn, Home, Val};
+use crate::value::{Dyn, Home};
 use seqc_algebra::{Axis, Builder, Elem, InputKind, MapFn, Num, Op, ShapeError, Size, Sym, Ty, ValueId};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::{HashMap, HashSet};
@@ -76,7 +75,6 @@ pub struct Elab<'p> {
     pub limits: Vec<Limit>,
     /// Types of the names of the outermost mixer, in order, for the dump.
     pub types: Vec<(String, String)>,
-    pub inputs: u32,
 }
 
 impl<'p> Elab<'p> {
@@ -96,7 +94,6 @@ impl<'p> Elab<'p> {
             sizes: HashMap::new(),
             limits: vec![],
             types: vec![],
-            inputs: 0,
         }
     }
 
@@ -332,10 +329,6 @@ impl<'p> Elab<'p> {
             self.too_large("a product of sizes".into(), span);
         }
         total
-    }
-
-    pub fn as_real(&self, v: &Val) -> Option<Stat> {
-        v.stat()
     }
 
     /// A new body whose states and inputs are yet to come.

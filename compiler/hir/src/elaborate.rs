@@ -383,3 +383,30 @@ impl First for Vec<crate::elab::Frame> {
         self.pop().map(|f| f.b.finish()).unwrap_or_default()
     }
 }
+
+impl Elaborated {
+    /// E22 unless `output` reads nothing later than now: what `generate` needs.
+    pub fn require_causal(&self, output: &str) -> Result<(), Diagnostic> {
+        let span = self.spans.get(output).copied().unwrap_or_default();
+        let Some(c) = self.causality.iter().find(|c| c.output == output) else {
+            return Err(Diagnostic::error("E22", format!("`generate` needs a causal output, there is no `{output}`"), span));
+        };
+        let how = match c.own() {
+            Look::Causal => return Ok(()),
+            Look::Ahead(n) => format!("looks {n} step{} ahead", if n == 1 { "" } else { "s" }),
+            Look::Whole => "looks ahead without bound".to_owned(),
+        };
+        let d = Diagnostic::error("E22", format!("`generate` needs causal {output}; `{output}` {how}"), span);
+        Err(d.help("bound every sum over time by `j <= i`, and read no later step"))
+    }
+
+    /// E23: the documented class is not the derived one; `why` is the equation that decides.
+    pub fn class_mismatch(&self, derived: &str, why: &str, at: Option<Span>) -> Option<Diagnostic> {
+        let (claimed, span) = self.class.as_ref()?;
+        let d = Diagnostic::error("E23", format!("documented class `{claimed}`, derived `{derived}`"), *span).note(why);
+        Some(match at {
+            Some(at) => d.secondary(at, "because of this"),
+            None => d,
+        })
+    }
+}

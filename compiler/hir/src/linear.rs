@@ -45,7 +45,7 @@ pub fn linear<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, c: &'p Call, span: Span)
     let axes: Vec<Axis> = per.iter().chain(&left).chain(&copies).copied().collect();
     let fan = el.volume(&left, span)?.max(1);
     let start = Init::Normal { std: Num(1.0 / (fan as f64).sqrt()) };
-    let spec = Spec { name: "weight", axes: &axes, init: parts.weight, default: start, span };
+    let spec = Spec { name: "weight", axes: &axes, init: parts.weight, default: start, table: true, span };
     let w = el.param(s, &s.line.clone(), spec)?;
     let mut out = el.emit(Op::Contract(left), &[&x, &w], span)?;
     for (copy, own) in copies.iter().zip(&right) {
@@ -53,7 +53,7 @@ pub fn linear<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, c: &'p Call, span: Span)
     }
     if affine {
         let axes: Vec<Axis> = per.iter().chain(&right).copied().collect();
-        let spec = Spec { name: "bias", axes: &axes, init: parts.bias, default: Init::Const(Num(0.0)), span };
+        let spec = Spec { name: "bias", axes: &axes, init: parts.bias, default: Init::Const(Num(0.0)), table: false, span };
         let b = el.param(s, &s.line.clone(), spec)?;
         out = el.map2(MapFn::Add, &out, &b, span)?;
     }

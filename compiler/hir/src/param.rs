@@ -18,6 +18,8 @@ pub struct Spec<'a, 'p> {
     pub axes: &'a [Axis],
     pub init: Option<&'p Expr>,
     pub default: Init,
+    /// A table of numbers, as written: two names of axes or more.
+    pub table: bool,
     pub span: Span,
 }
 
@@ -57,7 +59,8 @@ impl<'p> Elab<'p> {
             self.too_large(format!("more than {MAX_PARAMETERS} parameters, the last at `{path}`"), spec.span);
             return None;
         }
-        let kind = InputKind::Param { init, decay: spec.axes.len() >= 2 };
+        let decay = spec.table && around_zero(&init);
+        let kind = InputKind::Param { init, decay };
         let value = self.input(&path, kind, Ty { elem, axes: spec.axes.to_vec() }, Reach::default());
         self.spans.entry(path.clone()).or_insert(spec.span);
         self.params.insert(path, Param { value: value.clone(), site: home.site.clone(), span: spec.span });
@@ -68,7 +71,7 @@ impl<'p> Elab<'p> {
     pub fn param_decl(&mut self, s: &mut Scope<'p>, d: &'p Decl) -> Option<Dyn> {
         let axes = self.new_axes(s, &d.axes)?;
         let default = Init::Normal { std: Num(0.02) };
-        let spec = Spec { name: &d.name.text, axes: &axes, init: d.init.as_ref(), default, span: d.name.span };
+        let spec = Spec { name: &d.name.text, axes: &axes, init: d.init.as_ref(), default, table: d.axes.len() >= 2, span: d.name.span };
         self.param(s, &s.home.clone(), spec)
     }
 
@@ -187,6 +190,16 @@ impl<'p> Elab<'p> {
             crate::value::Val::Stat(st) => Some(st),
             _ => None,
         }
+    }
+}
+
+/// Does the parameter start as draws around 0? Only then is a pull towards 0 meant.
+fn around_zero(init: &Init) -> bool {
+    match init {
+        Init::Normal { .. } => true,
+        Init::Uniform { lo, hi } => lo.0 == -hi.0,
+        Init::Apply(MapFn::Complex | MapFn::Mul | MapFn::Div | MapFn::Neg, parts) => around_zero(&parts[0]),
+        _ => false,
     }
 }
 

@@ -170,12 +170,12 @@ impl<'p> Elab<'p> {
             Product { factors: vec![(v, operand.span)], ..Product::default() }
         };
         let axes = self.reduced_axes(s, c, &product, operand)?;
-        let mask = self.mask(s, &axes, operand, span)?;
+        let (mask, edge) = self.mask(s, &axes, operand, span)?;
         let bounds: Vec<Bound> = s.bounds.iter().cloned().chain(product.factors.iter().flat_map(|(f, _)| f.zero.clone())).collect();
         let mut out = match kind {
             Kind::Sum => self.sum_of(product, &axes, mask.as_ref(), span)?,
             Kind::Mean => {
-                let count = self.count(&axes, mask.as_ref(), span)?;
+                let count = self.count(&axes, mask.as_ref(), edge, span)?;
                 let total = self.sum_of(product, &axes, mask.as_ref(), span)?;
                 self.map2(MapFn::Div, &total, &count, span)?
             }
@@ -347,11 +347,18 @@ impl<'p> Elab<'p> {
     }
 
     /// How many entries a mean ranges over.
-    fn count(&mut self, axes: &[Axis], mask: Option<&Dyn>, span: Span) -> Option<Dyn> {
+    fn count(&mut self, axes: &[Axis], mask: Option<&Dyn>, edge: Option<(Axis, i64)>, span: Span) -> Option<Dyn> {
         let fixed: Vec<Axis> = axes.iter().copied().filter(|a| a.is_const()).collect();
         let mut out = self.volume(&fixed, span).map(|n| self.number(n as f64))?;
         let mut times: Vec<Axis> = axes.iter().copied().filter(|a| !a.is_const()).collect();
-        if let Some(mask) = mask {
+        if let Some((axis, late)) = edge {
+            times.retain(|a| *a != axis);
+            let (len, by, one) = (self.length(axis, span), self.number(late as f64), self.number(1.0));
+            let len = self.dynamic(len, span)?;
+            let n = self.map2(MapFn::Sub, &len, &by, span)?;
+            let n = self.map2(MapFn::Max, &n, &one, span)?;
+            out = self.map2(MapFn::Mul, &n, &out, span)?;
+        } else if let Some(mask) = mask {
             let masked: Vec<Axis> = times.iter().copied().filter(|a| self.has(mask, *a)).collect();
             times.retain(|a| !masked.contains(a));
             let (one, zero) = (self.number(1.0), self.number(0.0));
@@ -455,9 +462,10 @@ impl<'p> Elab<'p> {
     }
 
     /// The domain as a 0/1 value, if it says anything about the axes: the equation's `where`, and over a clock
-    /// the steps on which everything read exists.
-    fn mask(&mut self, s: &mut Scope<'p>, axes: &[Axis], operand: &'p Expr, span: Span) -> Option<Option<Dyn>> {
+    /// the steps on which everything read exists. If it is only the latter, on one clock, which and how many steps.
+    fn mask(&mut self, s: &mut Scope<'p>, axes: &[Axis], operand: &'p Expr, span: Span) -> Option<(Option<Dyn>, Option<(Axis, i64)>)> {
         let mut out: Option<Dyn> = None;
+        let mut edge = None;
         if let Some(domain) = s.domain {
             let names: Vec<String> = s.indices.iter().filter(|(_, i)| axes.contains(&i.axis)).map(|(n, _)| n.clone()).collect();
             let clocks: Vec<String> = s.clocks.iter().filter(|(_, a)| axes.contains(a)).map(|(n, _)| n.clone()).collect();
@@ -479,12 +487,13 @@ impl<'p> Elab<'p> {
             let len = self.dynamic(len, span)?;
             let end = self.map2(MapFn::Sub, &len, &by, span)?;
             let inside = self.map2(MapFn::Lt, &at, &end, span)?;
+            edge = out.is_none().then_some((*a, late));
             out = Some(match out {
                 None => inside,
                 Some(m) => self.map2(MapFn::And, &m, &inside, span)?,
             });
         }
-        Some(out)
+        Some((out, edge))
     }
 
     /// The latest step that an expression reads from `t`, as written in it.

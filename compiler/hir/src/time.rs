@@ -373,7 +373,6 @@ impl<'p> Elab<'p> {
     /// `M[row, col]`
     fn entry(&mut self, m: &Matrix, at: [&TimeIndex; 2], span: Span) -> Option<Dyn> {
         let mut out = m.value.clone();
-        // Through names that nothing else has, so that `M[j,i]` transposes.
         let mut targets = Vec::new();
         for (k, ti) in at.iter().enumerate() {
             let to = match ti.base {
@@ -388,19 +387,23 @@ impl<'p> Elab<'p> {
                 self.report(d);
                 return None;
             }
-            let through = m.index[k].renamed(&format!("{}~", m.index[k].name));
-            if self.has(&out, m.index[k]) {
-                out = self.rename(&out, m.index[k], through, span)?;
-            }
-            targets.push((through, to, ti.c));
+            targets.push((m.index[k], to, ti.c));
         }
         if targets[0].1 == targets[1].1 {
             self.not_built("reading the diagonal of a matrix", span);
             return None;
         }
+        // `M[j,i]`: through a name that nothing else has.
+        if targets[0].1 == targets[1].0 && targets[0].0 != targets[0].1 {
+            let through = targets[1].0.renamed(&format!("{}~", targets[1].0.name));
+            if self.has(&out, targets[1].0) {
+                out = self.rename(&out, targets[1].0, through, span)?;
+            }
+            targets[1].0 = through;
+        }
         for (from, to, c) in targets {
             if self.has(&out, from) {
-                out = self.rename(&out, from, to, span)?;
+                out = if from == to { out } else { self.rename(&out, from, to, span)? };
                 out = self.shift(&out, to, -c, None, span)?;
             }
         }
