@@ -61,7 +61,7 @@ impl C64 {
         C64::new(self.re.cos() * self.im.cosh(), -self.re.sin() * self.im.sinh())
     }
 
-    pub fn div(self, other: C64) -> C64 {
+    pub fn over(self, other: C64) -> C64 {
         // Smith's division: no overflow of |other|².
         if other.re.abs() >= other.im.abs() {
             let r = other.im / other.re;

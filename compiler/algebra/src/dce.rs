@@ -149,10 +149,7 @@ fn prune(func: &Func, id: ValueId, scan: &Scan, keep: &Keep, b: &mut Builder, im
     let mut add = |inner: &mut Builder, k: usize| {
         let old = body.params[k];
         let new = inner.copy(body.value(old), &[]);
-        new.map(|v| {
-            given[old.index()] = Some(v);
-            v
-        })
+        new.inspect(|v| given[old.index()] = Some(*v))
     };
     add(&mut inner, 0)?;
     let mut args = vec![];

@@ -38,10 +38,8 @@ pub(crate) fn run(scan: &Scan, body: &Plan, args: &[Rc<Tensor>]) -> Result<Vec<R
         return Err(bad("a scan's operands do not match its body"));
     }
     let steps = cut(scan, body, args, bounds)?;
-    let mut states: Vec<Rc<Tensor>> = Vec::with_capacity(scan.states);
-    for k in 0..scan.states {
-        states.push(fit(&args[k], body, body.func.params[k + 1])?);
-    }
+    let starts = args.iter().zip(&body.func.params[1..]).take(scan.states);
+    let mut states: Vec<Rc<Tensor>> = starts.map(|(a, p)| fit(a, body, *p)).collect::<Result<_>>()?;
     let fixed: Vec<Rc<Tensor>> = (first_fixed..bounds).map(|k| fit(&args[k], body, body.func.params[k + 1])).collect::<Result<_>>()?;
     let mut outs = Outs::new(scan, body, &steps)?;
     let mut cache = Cache::default();

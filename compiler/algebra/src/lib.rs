@@ -9,6 +9,7 @@
 //! Deliberately absent: storage, loop order, data types narrower than real numbers, targets; and any mixer's name.
 
 pub mod axis;
+mod brackets;
 pub mod build;
 pub mod complex;
 pub mod dce;

@@ -182,15 +182,11 @@ pub fn walk<const N: usize>(
             }
             d -= 1;
             index[d] += 1;
-            for o in 0..N {
-                at[o] += dims[d].1[o];
-            }
+            at.iter_mut().zip(dims[d].1).for_each(|(at, step)| *at += step);
             if index[d] < dims[d].0 {
                 break;
             }
-            for o in 0..N {
-                at[o] -= dims[d].1[o] * dims[d].0 as isize;
-            }
+            at.iter_mut().zip(dims[d].1).for_each(|(at, step)| *at -= step * dims[d].0 as isize);
             index[d] = 0;
         }
     }

@@ -3,7 +3,9 @@
 use seqc_algebra::*;
 use std::collections::HashMap;
 
-fn run_on(func: &Func, inputs: &[(&str, Vec<Axis>, Vec<usize>, Vec<f64>)], sizes: &[(&str, usize)]) -> Vec<Vec<f64>> {
+type Given<'a> = (&'a str, Vec<Axis>, Vec<usize>, Vec<f64>);
+
+fn run_on(func: &Func, inputs: &[Given], sizes: &[(&str, usize)]) -> Vec<Vec<f64>> {
     let given = inputs
         .iter()
         .map(|(n, a, s, d)| ((*n).to_owned(), Tensor::real(a.clone(), s.clone(), d.clone()).unwrap()))
@@ -53,11 +55,11 @@ fn decay(reverse: bool, lo: bool, hi: bool) -> Func {
     b.finish()
 }
 
-fn scalar(name: &str, x: f64) -> (&str, Vec<Axis>, Vec<usize>, Vec<f64>) {
+fn scalar(name: &str, x: f64) -> Given<'_> {
     (name, vec![], vec![], vec![x])
 }
 
-fn seq(name: &str, x: &[f64]) -> (&'static str, Vec<Axis>, Vec<usize>, Vec<f64>) {
+fn seq(name: &str, x: &[f64]) -> Given<'static> {
     assert_eq!(name, "x");
     ("x", vec![Axis::time()], vec![x.len()], x.to_vec())
 }

@@ -23,6 +23,7 @@ fn body(params: &[(&str, Ty)]) -> (Builder, Vec<ValueId>) {
     (b, ids)
 }
 
+#[allow(clippy::too_many_arguments)]
 fn scan(axis: Axis, tile: Option<Axis>, reverse: bool, states: usize, seqs: usize, fixed: usize, body: Func, outs: Vec<Out>) -> Scan {
     Scan { axis, tile, reverse, states, seqs: vec![FILL; seqs], fixed, lo: false, hi: false, body, outs }
 }

@@ -10,8 +10,10 @@ fn slot(x: f64, n: usize) -> usize {
     (x.round().max(0.0) as usize).min(n.saturating_sub(1))
 }
 
-/// The axes of `to` split into those the index walks and those it does not.
-fn parts(axes: &[Axis], shape: &[usize], index: &Tensor) -> ((Vec<Axis>, Vec<usize>), (Vec<Axis>, Vec<usize>)) {
+type Sized = (Vec<Axis>, Vec<usize>);
+
+/// Axes with their lengths, split into those the index walks and those it does not.
+fn parts(axes: &[Axis], shape: &[usize], index: &Tensor) -> (Sized, Sized) {
     let pick = |with: bool| axes.iter().zip(shape).filter(|(a, _)| index.axes.contains(a) == with).map(|(a, n)| (*a, *n)).unzip();
     (pick(true), pick(false))
 }

@@ -118,7 +118,7 @@ fn binary_complex(f: MapFn, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor>
         Add => z(a, b, to, |x, y| x + y),
         Sub => z(a, b, to, |x, y| x - y),
         Mul => z(a, b, to, |x, y| x * y),
-        Div => z(a, b, to, C64::div),
+        Div => z(a, b, to, C64::over),
         Pow => z(a, b, to, C64::pow),
         _ => Err(format!("{f:?} is not defined on complex numbers")),
     }

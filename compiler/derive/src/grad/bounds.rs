@@ -96,3 +96,42 @@ fn nonpos(func: &Func, v: ValueId, depth: usize) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seqc_algebra::{Axis, Builder, InputKind, Ty};
+
+    #[test]
+    fn proofs_and_their_absence() {
+        let d = Axis::new("d", 4);
+        let mut b = Builder::new("f");
+        let x = b.input("x", InputKind::Data, Ty::real(vec![d]));
+        let eps = b.num(1e-6);
+        let square = b.contract(&[d], &[x, x]).unwrap();
+        let norm = b.add2(square, eps).unwrap();
+        let root = b.map1(MapFn::Sqrt, norm).unwrap();
+        assert!(bounded_away(b.func(), root));
+        assert!(!bounded_away(b.func(), square));
+        assert!(!bounded_away(b.func(), x));
+        let floor = b.map2(MapFn::Max, x, eps).unwrap();
+        assert!(bounded_away(b.func(), floor));
+        let cube = b.contract(&[d], &[x, x, x]).unwrap();
+        let cube = b.add2(cube, eps).unwrap();
+        assert!(!bounded_away(b.func(), cube));
+        let gate = b.map1(MapFn::LogSigmoid, x).unwrap();
+        let sum = b.sum(&[d], gate).unwrap();
+        assert!(nonpositive(b.func(), sum));
+        let speed = b.map1(MapFn::Softplus, x).unwrap();
+        let scale = b.map1(MapFn::Exp, x).unwrap();
+        let minus = b.neg(speed).unwrap();
+        let decay = b.mul(minus, scale).unwrap();
+        assert!(nonpositive(b.func(), decay));
+        let diff = b.sub(gate, minus).unwrap();
+        assert!(!nonpositive(b.func(), diff));
+        // A complex square has no sign.
+        let z = b.map2(MapFn::Complex, x, x).unwrap();
+        let zz = b.mul(z, z).unwrap();
+        assert!(!nonneg(b.func(), zz, 6));
+    }
+}

@@ -143,3 +143,35 @@ fn frontier(body: &Func, moved: &[ValueId]) -> Vec<ValueId> {
     let result = |v: ValueId| body.results.iter().any(|(_, r)| *r == v);
     moved.iter().copied().filter(|v| result(*v) || users[v.index()].iter().any(|u| !moved.contains(u))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(source: &str) -> Func {
+        seqc_algebra::parse(source).unwrap()
+    }
+
+    #[test]
+    fn powers_of_gates_become_exponentials() {
+        let f = text("func f(%0) {\n  %0 {a=2} = data x\n  %1 {a=2} = sigmoid %0\n  %2 {} = const 0.0625\n  %3 {a=2} = pow %1, %2\n  %4 {a=2} = log %1\n  return y = %3, l = %4\n}");
+        let g = seqc_algebra::dce(&normal(&f).unwrap()).unwrap();
+        let ops: Vec<&Op> = g.values.iter().map(|v| &v.op).collect();
+        assert!(!ops.contains(&&Op::Map(MapFn::Pow)) && !ops.contains(&&Op::Map(MapFn::Sigmoid)), "{g}");
+        assert!(matches!(g.op(g.result("l").unwrap()), Op::Map(MapFn::LogSigmoid)));
+    }
+
+    /// `-exp(a)` of a fixed operand moves before the loop; what meets a sequence or only coordinates stays.
+    #[test]
+    fn fixed_work_moves_before_the_loop() {
+        let f = text(
+            "func f(%0, %1) {\n  %0 {t} = data x\n  %1 {k=2} = data a\n  %2 {} = scan[t; states 0; seqs 0.0; fixed 1; outs emit 0] %0, %1 body(%0, %1, %2) {\n    %0 {} = formal p\n    %1 {} = formal x\n    %2 {k=2} = formal a\n    %3 {k=2} = exp %2\n    %4 {k=2} = neg %3\n    %5 {k=2} = iota[k=2]\n    %6 {k=2} = sin %5\n    %7 {k=2} = mul %4, %1\n    %8 {k=2} = mul %7, %6\n    return y = %8\n  }\n  %3 {t, k=2} = proj[0] %2\n  return y = %3\n}",
+        );
+        let g = seqc_algebra::dce(&normal(&f).unwrap()).unwrap();
+        seqc_algebra::verify(&g).unwrap();
+        let inner = g.values.iter().find_map(|v| if let Op::Scan(s) = &v.op { Some(s.body.clone()) } else { None }).unwrap();
+        let count = |f: &Func, m: MapFn| f.values.iter().filter(|v| v.op == Op::Map(m)).count();
+        assert_eq!([count(&g, MapFn::Exp), count(&g, MapFn::Neg)], [1, 1], "{g}");
+        assert_eq!([count(&inner, MapFn::Exp), count(&inner, MapFn::Neg), count(&inner, MapFn::Sin)], [0, 0, 1], "{g}");
+    }
+}
