@@ -52,12 +52,13 @@ impl From<String> for EvalError {
 type Result<T> = std::result::Result<T, EvalError>;
 
 /// Runs a program. `inputs` by name, with any order of axes; `sizes` give the run-time lengths. Inputs of kind
-/// `State` and `Noise` are 0 when absent. Results in the order of `func.results`, laid out as their types say.
+/// `State` and `Noise` are 0 when absent; inputs that no result needs may be absent. Results in the order of `func.results`, laid out as their types say.
 pub fn run(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &HashMap<Sym, usize>) -> Result<Vec<(String, Tensor)>> {
     let plan = Plan::new(func, sizes, usize::MAX)?;
     let mut params = Vec::with_capacity(func.params.len());
     for id in &func.params {
-        params.push(Rc::new(plan.input(*id, inputs)?));
+        let needed = plan.uses[id.index()] > 0;
+        params.push(Rc::new(if needed { plan.input(*id, inputs)? } else { Tensor::scalar(0.0) }));
     }
     let mut cache = Cache::default();
     let results = plan.eval(params, &mut cache)?;
@@ -116,7 +117,6 @@ impl<'a> Plan<'a> {
         };
         for (k, id) in func.params.iter().enumerate() {
             plan.still[id.index()] = k >= still_from;
-            plan.shapes[id.index()] = plan.shape(&func.ty(*id).axes).map_err(|e| plan.at(*id, e))?;
         }
         for id in plan.order.clone() {
             plan.shapes[id.index()] = plan.shape(&func.ty(id).axes).map_err(|e| plan.at(id, e))?;

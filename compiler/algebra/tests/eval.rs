@@ -278,3 +278,15 @@ fn lengths_are_checked() {
     });
     assert!(huge.is_err());
 }
+
+#[test]
+fn inputs_that_nothing_needs_may_be_absent() {
+    let mut b = Builder::new("f");
+    b.input("unused", InputKind::Data, Ty::real(vec![Axis::len("i", "unknown")]));
+    let x = b.input("x", InputKind::Data, Ty::real(vec![]));
+    b.result("y", x);
+    let func = b.finish();
+    let given = HashMap::from([("x".to_owned(), Tensor::scalar(2.0))]);
+    assert_eq!(reals(&run(&func, &given, &HashMap::new()).unwrap()[0].1), [2.0]);
+    assert!(run(&func, &HashMap::new(), &HashMap::new()).unwrap_err().to_string().contains("`x`"));
+}

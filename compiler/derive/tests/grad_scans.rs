@@ -316,6 +316,42 @@ fn complex_diagonal_state() {
     check(&b.finish(), &[("t", 4)], 5);
 }
 
+/// A recurrence in two levels: tiles carry the state, inside a tile a scan over its positions. The gradient keeps
+/// one state a tile and recomputes the rest, and the weight is still met by one contraction over all of time.
+#[test]
+fn two_levels_keep_one_state_a_tile() {
+    let (n, t, c, k, k2) = (Axis::batch(), Axis::time(), ax("c", 3), ax("k", 8), ax("k'", 8));
+    let (mut f, p) = body(&[("s", real(&[n, k])), ("x", real(&[n, k])), ("on", real(&[])), ("w", real(&[k, k2]))]);
+    let ws = f.contract(&[k], &[p[0], p[3]]).unwrap();
+    let ws = f.rename(ws, k2, k).unwrap();
+    let sum = f.add2(ws, p[1]).unwrap();
+    let h = f.map1(MapFn::Tanh, sum).unwrap();
+    let next = f.select(p[2], h, p[0]).unwrap();
+    f.result("s", next);
+    f.result("h", h);
+    let inner = scan(c, None, false, 1, 2, 1, f.finish(), vec![Out::Emit(0), Out::Final(0)]);
+    let (mut g, p) = body(&[("s", real(&[n, k])), ("x", real(&[n, c, k])), ("on", real(&[c])), ("w", real(&[k, k2]))]);
+    let ys = g.scan(inner, &[p[0], p[1], p[2], p[3]]).unwrap();
+    g.result("s", ys[1]);
+    g.result("h", ys[0]);
+    let mut b = Builder::new("f");
+    let s0 = data(&mut b, "s0", &[n, k]);
+    let x = data(&mut b, "x", &[n, t, k]);
+    let w = data(&mut b, "w", &[k, k2]);
+    let one = b.num(1.0);
+    let on = b.expand(one, &[t]).unwrap();
+    let ys = b.scan(scan(t, Some(c), false, 1, 2, 1, g.finish(), vec![Out::Emit(0), Out::Final(0)]), &[s0, x, on, w]).unwrap();
+    b.result("h", ys[0]);
+    b.result("s", ys[1]);
+    let func = b.finish();
+    for t in [1, 3, 4, 7] {
+        check(&func, &[("batch", 2), ("t", t)], t as u64);
+    }
+    let g = seqc_derive::grad::vjp(&func, &[w], &["h"]).unwrap();
+    let carried = |f: &Func| f.values.iter().find_map(|v| if let Op::Scan(s) = &v.op { s.reverse.then_some(s.states) } else { None });
+    assert_eq!(carried(&g), Some(1), "{g}");
+}
+
 /// Second order: the gradient's own gradient, through the transposed scan.
 #[test]
 fn gradients_of_gradients() {

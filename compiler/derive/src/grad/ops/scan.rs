@@ -309,8 +309,8 @@ fn recompute(
         let ty = body.ty(body.params[s + 1]);
         carried.states.push((s, back.b.input(&format!("g{s}"), InputKind::Formal, ty.clone())));
     }
-    for k in 0..body.params.len() - 1 {
-        let p = body.params[k + 1];
+    for (k, (p, arg)) in body.params[1..].iter().zip(args).enumerate() {
+        let p = *p;
         let name = body.input(p).map_or("x", |i| i.name.as_str());
         let (outer, seq) = if k < scan.states {
             let enter = scan.outs.iter().position(|o| *o == Out::Enter(k));
@@ -318,7 +318,7 @@ fn recompute(
             let clash = body.ty(p).axes.iter().any(|a| a.name == along(scan).name);
             (if clash { None } else { Some(b.push(Op::Proj(enter), &[id])?) }, Some(zero_fill()))
         } else {
-            (Some(args[k]), scan.seqs.get(k - scan.states).cloned())
+            (Some(*arg), scan.seqs.get(k - scan.states).cloned())
         };
         image[p.index()] = Some(back.formal(name, body.ty(p), outer, seq));
     }
