@@ -134,7 +134,14 @@ impl<'a> Cell<'a> {
             len = n.known().and_then(|n| len.checked_mul(n as usize)).filter(|n| *n <= 1 << 26).ok_or_else(|| LowerError(format!("scratch `{name}` is too large")))?;
         }
         self.locals.push(Local { name: format!("{name}.{}", self.locals.len()), elem: Elem::F32, len: len.max(1) });
-        Ok(Place::row_major(Mem::Local(self.locals.len() as u32 - 1), &sized))
+        let place = Place::row_major(Mem::Local(self.locals.len() as u32 - 1), &sized);
+        // Rows beyond the end of a parted axis are never stored, but products read whole tiles.
+        if axes.iter().any(|a| self.parts.get(a).is_some_and(|p| p.valid.known() != Some(p.size as i64))) {
+            let at = self.var();
+            let zero = Stmt::vec(self.options.lanes, at, 0, len as i64, vec![Buf::Local(self.locals.len() as u32 - 1).store(at, Expr::num(0.0))]);
+            self.blocks[0].push(zero);
+        }
+        Ok(place)
     }
 
     /// The argument that stands for a buffer of the plan.

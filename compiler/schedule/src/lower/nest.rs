@@ -11,7 +11,6 @@ use seqc_algebra::Axis;
 
 /// One loop of a nest.
 struct Loop {
-    axis: Axis,
     var: Var,
     lo: Ix,
     hi: Ix,
@@ -38,7 +37,7 @@ impl<'a> Cell<'a> {
             }
             let var = self.var();
             env.set(*axis, Ix::Var(var));
-            loops.push(Loop { axis: *axis, var, lo, hi });
+            loops.push(Loop { var, lo, hi });
         }
         let value = f(self, &env)?;
         let at = self.at(dest, &env)?;

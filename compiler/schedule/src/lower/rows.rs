@@ -68,7 +68,7 @@ impl<'a> Top<'a> {
         }
         let body = cell.close();
         match row_loop {
-            Some((r, lo, hi)) => cell.emit(Stmt::for_(LoopKind::Par, r, lo, hi, body)),
+            Some((r, lo, hi)) => cell.emit(Stmt::for_(LoopKind::Seq, r, lo, hi, body)),
             None => body.into_iter().for_each(|s| cell.emit(s)),
         }
         let name = label(self.func, group[group.len() - 1]);

@@ -71,8 +71,7 @@ impl<'a> Cell<'a> {
         match (&step, &steps.at) {
             (None, Ix::Var(var)) => {
                 let (lo, hi) = if visits_all { (Ix::Const(0), steps.count.clone()) } else { (steps.from.clone(), steps.to.clone()) };
-                let kind = if scan.states == 0 { LoopKind::Par } else { LoopKind::Seq };
-                let mut all = Stmt::for_(kind, *var, lo, hi, made);
+                let mut all = Stmt::for_(LoopKind::Seq, *var, lo, hi, made);
                 if scan.reverse {
                     all = all.reversed();
                 }
