@@ -4,6 +4,7 @@
 //! structure only (operations, axes, dependence on a state); a mixer's name never reaches this crate.
 
 pub mod affine;
+pub mod checkpoint;
 pub mod chunk;
 pub mod class;
 pub mod conv;

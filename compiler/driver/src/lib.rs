@@ -1,1 +1,45 @@
-//! The list of passes, in order.
+//! The compiler, from text to artifact.
+//!
+//! ```text
+//! frontend   text -> checked program (syntax, hir)
+//! passes     algebra -> derived algebra: THE list of passes
+//! build      derived algebra -> plans and kernels (schedule)
+//! backend    kernels -> callable code (mlir, clif)
+//! artifact   plans and code in a folder, found again by content
+//! ```
+//! No printing and no arguments here: that is the command line's part.
+
+pub mod artifact;
+pub mod backend;
+pub mod build;
+pub mod frontend;
+pub mod passes;
+
+use seqc_syntax::{Diagnostic, SourceMap};
+
+/// Anything that keeps a file from becoming an artifact.
+#[derive(Debug)]
+pub enum Error {
+    /// Errors in the source, with the text that they point into.
+    Source(Box<SourceMap>, Vec<Diagnostic>),
+    /// Anything else, in words: what failed and what to do.
+    Other(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Source(map, d) => f.write_str(&seqc_syntax::render_human(map, d, false)),
+            Error::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of a later stage in the words of the user's mixer.
+pub(crate) fn other(what: &str, e: impl std::fmt::Display) -> Error {
+    Error::Other(format!("{what}: {e}"))
+}

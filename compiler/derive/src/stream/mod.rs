@@ -26,7 +26,7 @@ use seqc_algebra::{Axis, Builder, Func, Op, Size, ValueId};
 use std::collections::HashMap;
 
 /// Tile sizes along the kept and the streamed axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tiles {
     pub kept: usize,
     pub streamed: usize,

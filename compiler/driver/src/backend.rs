@@ -1,0 +1,87 @@
+//! Kernels to callable code: MLIR for speed, Cranelift at once.
+
+use crate::build::Built;
+use crate::{Error, Result, other};
+use seqc_device::Artifact;
+use std::path::Path;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backend {
+    Mlir,
+    Clif,
+}
+
+impl Backend {
+    /// The best one that this build has.
+    pub fn best() -> Backend {
+        if cfg!(feature = "mlir") { Backend::Mlir } else { Backend::Clif }
+    }
+
+    /// f32 lanes of its vectors on this machine.
+    pub fn lanes(self) -> u32 {
+        match self {
+            Backend::Mlir => mlir_lanes(),
+            Backend::Clif => 4,
+        }
+    }
+}
+
+#[cfg(feature = "mlir")]
+fn mlir_lanes() -> u32 {
+    seqc_mlir::CpuTarget::host().map_or(8, |t| t.lanes.width as u32)
+}
+
+#[cfg(not(feature = "mlir"))]
+fn mlir_lanes() -> u32 {
+    8
+}
+
+/// Writes `kernels.so` into a folder, for the CPU that this runs on.
+#[cfg(feature = "mlir")]
+pub fn shared_object(built: &Built, folder: &Path) -> Result<()> {
+    let target = seqc_mlir::CpuTarget::host().map_err(|e| other("mlir", e))?;
+    let compiled = seqc_mlir::compile_cpu(&built.kernels, &target).map_err(|e| other("mlir", e))?;
+    seqc_mlir::link_shared(&compiled.object, &folder.join("kernels.so")).map_err(|e| other("mlir", e))
+}
+
+#[cfg(not(feature = "mlir"))]
+pub fn shared_object(_: &Built, _: &Path) -> Result<()> {
+    Err(Error::Other("this seqc was built without its MLIR back end; use `--backend clif`".into()))
+}
+
+/// Plans with code made by Cranelift, in memory.
+#[cfg(feature = "clif")]
+pub fn instant(built: &Built) -> Result<Artifact> {
+    use seqc_abi::KernelFn;
+    use std::collections::HashMap;
+    use std::rc::Rc;
+    struct Code {
+        jit: seqc_clif::Jit,
+        at: HashMap<String, usize>,
+    }
+    impl seqc_device::Kernels for Code {
+        fn entry(&self, symbol: &str) -> Option<KernelFn> {
+            self.jit.entry(*self.at.get(symbol)?)
+        }
+    }
+    let jit = seqc_clif::compile(&built.kernels).map_err(|e| other("cranelift", e))?;
+    let at = built.kernels.iter().enumerate().map(|(n, k)| (k.name.clone(), n)).collect();
+    Artifact::in_memory(built.plans.clone(), Rc::new(Code { jit, at })).map_err(|e| other("cranelift", e))
+}
+
+#[cfg(not(feature = "clif"))]
+pub fn instant(_: &Built) -> Result<Artifact> {
+    Err(Error::Other("this seqc was built without its Cranelift back end".into()))
+}
+
+/// Code for the plans with the given back end. `folder` is where the MLIR back end leaves its shared object.
+pub fn load(built: &Built, backend: Backend, folder: &Path) -> Result<Artifact> {
+    match backend {
+        Backend::Clif => instant(built),
+        Backend::Mlir => {
+            crate::artifact::write(built, folder)?;
+            Artifact::load(folder).map_err(|e| other("artifact", e))
+        }
+    }
+}
+

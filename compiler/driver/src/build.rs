@@ -1,0 +1,101 @@
+//! Derived algebra to plans and kernels; one set of kernels for all plans of a model.
+
+use crate::passes::{self, Form, Shapes, Timings};
+use crate::{Result, other};
+use seqc_abi::Plan;
+use seqc_algebra::{Builder, Func, MapFn, Op, Size, ValueId};
+use seqc_hir::Elaborated;
+use seqc_schedule::ir::Kernel;
+use seqc_schedule::lower::{Lowered, Options, lower};
+use std::collections::HashMap;
+
+/// Plans and the kernels that they share.
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    pub plans: Vec<Plan>,
+    pub kernels: Vec<Kernel>,
+    known: HashMap<Kernel, usize>,
+}
+
+impl Built {
+    /// Adds a plan under a name; kernels equal to known ones (names aside) are shared.
+    pub fn add(&mut self, name: &str, lowered: Lowered) {
+        let Lowered { kernels, mut plan } = lowered;
+        plan.name = name.to_owned();
+        for (mut kernel, decl) in kernels.into_iter().zip(&mut plan.kernels) {
+            let shape = anonymous(&kernel);
+            let at = *self.known.entry(shape).or_insert_with(|| {
+                let at = self.kernels.len();
+                let tail = kernel.name.trim_start_matches(|c: char| c == 'k' || c.is_ascii_digit() || c == '_').to_owned();
+                kernel.name = format!("k{at}_{tail}");
+                self.kernels.push(kernel);
+                at
+            });
+            decl.symbol = self.kernels[at].name.clone();
+        }
+        self.plans.push(plan);
+    }
+}
+
+/// The kernel without names.
+fn anonymous(kernel: &Kernel) -> Kernel {
+    let mut k = kernel.clone();
+    k.name.clear();
+    k.args.iter_mut().for_each(|a| a.name.clear());
+    k.locals.iter_mut().for_each(|l| l.name.clear());
+    k
+}
+
+/// Lowers one derived program.
+pub fn lowered(func: &Func, lanes: u32) -> Result<Lowered> {
+    lower(func, &Options { lanes, ..Options::default() }).map_err(|e| other(&func.name, e))
+}
+
+/// Everything that training and generating with a model need: the plans `train`, `eval`, and, where the model is
+/// causal, `prefill` and `step`.
+pub fn model(e: &Elaborated, form: Form, shapes: &Shapes, lanes: u32, timings: &mut Timings) -> Result<Built> {
+    let derive = |e: seqc_derive::DeriveError| other("derivation", e);
+    let mut built = Built::default();
+    if e.func.result("loss").is_some() {
+        let f = passes::training(&e.func, form, shapes, timings).map_err(derive)?;
+        built.add("train", lowered(&f, lanes)?);
+        let f = passes::forward(&only(&e.func, |n| n == "loss")?, form, shapes, timings).map_err(derive)?;
+        built.add("eval", lowered(&f, lanes)?);
+    }
+    let outputs = only(&e.func, |n| e.outputs.iter().any(|o| o == n))?;
+    if e.causality.iter().all(|c| matches!(c.own(), seqc_hir::Look::Causal)) {
+        let step = passes::generation_step(&outputs, shapes, timings).map_err(derive)?;
+        built.add("step", lowered(&step, lanes)?);
+        let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
+        built.add("prefill", lowered(&last_position(&f)?, lanes)?);
+    }
+    Ok(built)
+}
+
+/// The program with only some of its results; inputs that nothing needs go.
+pub fn only(func: &Func, keep: impl Fn(&str) -> bool) -> Result<Func> {
+    let mut f = func.clone();
+    f.results.retain(|(n, _)| keep(n));
+    let live = f.live();
+    f.params.retain(|p| live[p.index()]);
+    seqc_derive::sink::prune(&f).map_err(|e| other("derivation", e))
+}
+
+/// Outputs along time at the last position only; states stay whole.
+fn last_position(func: &Func) -> Result<Func> {
+    let shape = |e: seqc_algebra::ShapeError| other("derivation", e);
+    let time = seqc_algebra::Axis::time();
+    let Size::Len(length) = time.size else { return Ok(func.clone()) };
+    let mut b = Builder::new(&func.name);
+    let image = b.inline(func, &HashMap::new()).map_err(shape)?;
+    for (name, v) in &func.results {
+        let Some(mut v) = image[v.index()] else { continue };
+        if b.has(v, time) && !name.starts_with("state.") {
+            let (len, one) = (b.push(Op::Length(length), &[]).map_err(shape)?, b.num(1.0));
+            let at: ValueId = b.map2(MapFn::Sub, len, one).map_err(shape)?;
+            v = b.push(Op::Gather(time), &[v, at]).map_err(shape)?;
+        }
+        b.result(name, v);
+    }
+    Ok(b.finish())
+}

@@ -1,0 +1,61 @@
+//! A file becomes a checked program; one of its mixers or models becomes algebra.
+
+use crate::{Error, Result, other};
+use seqc_hir::{BesideImporter, Elaborated, Program};
+use seqc_syntax::SourceMap;
+use std::path::Path;
+
+/// A program with the texts it came from.
+pub struct Source {
+    pub map: SourceMap,
+    pub program: Program,
+}
+
+/// Reads, parses and resolves a file and what it imports.
+pub fn open(path: &Path) -> Result<Source> {
+    let mut map = SourceMap::new();
+    let id = map.read(path).map_err(|e| other(&path.display().to_string(), e))?;
+    match seqc_hir::load(&mut map, id, &BesideImporter) {
+        Ok(program) => Ok(Source { map, program }),
+        Err(diagnostics) => Err(Error::Source(Box::new(map), diagnostics)),
+    }
+}
+
+impl Source {
+    /// The file's own mixers and models, in order: name, and whether it is a model.
+    pub fn items(&self) -> Vec<(String, bool)> {
+        let own = self.program.own();
+        own.into_iter()
+            .map(|i| {
+                let m = self.program.mixer(i);
+                (m.name.text.clone(), matches!(m.kind, seqc_syntax::ast::MixerKind::Model))
+            })
+            .collect()
+    }
+
+    /// The model to train: the one named, or the only one.
+    pub fn model(&self, wanted: Option<&str>) -> Result<String> {
+        let models: Vec<String> = self.items().into_iter().filter(|(_, m)| *m).map(|(n, _)| n).collect();
+        match (wanted, models.as_slice()) {
+            (Some(name), all) if all.iter().any(|n| n == name) => Ok(name.to_owned()),
+            (Some(name), all) => Err(Error::Other(format!("there is no model `{name}`; the file has {}", list(all)))),
+            (None, [one]) => Ok(one.clone()),
+            (None, []) => Err(Error::Other("the file has no model, only mixers; write `model NAME(tokens: seq<vocab>; …) -> logits: …`".into())),
+            (None, all) => Err(Error::Other(format!("the file has several models ({}); choose one with --model", list(all)))),
+        }
+    }
+
+    /// Elaborates one item with settings.
+    pub fn elaborate(&self, item: &str, settings: &[(String, String)]) -> Result<Elaborated> {
+        seqc_hir::elaborate(&self.program, item, settings).map_err(|d| Error::Source(Box::new(self.map.clone()), d))
+    }
+
+    /// All texts, in order of loading: what an artifact depends on.
+    pub fn texts(&self) -> Vec<(String, String)> {
+        self.map.files().map(|f| (self.map.name(f).to_owned(), self.map.text(f).to_owned())).collect()
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}

@@ -1,0 +1,143 @@
+//! The passes, in order. A pass maps an algebra program to one with the same results; its name is its key in
+//! `--timings`. The lists below are the whole compiler between elaboration and scheduling.
+
+use seqc_algebra::{Func, InputKind, ValueId};
+use seqc_derive::stream::Tiles;
+use seqc_derive::{DeriveError, checkpoint, chunk, conv, grad, sink, softmax, step, stream};
+
+/// Sizes that a target chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shapes {
+    /// Steps in a chunk of a linear recurrence.
+    pub chunk: usize,
+    /// Steps between checkpoints of any other recurrence.
+    pub checkpoint: usize,
+    /// Tile of a pair of times.
+    pub tiles: Tiles,
+}
+
+impl Shapes {
+    /// CPUs without a matrix unit: small chunks win.
+    pub fn cpu() -> Shapes {
+        Shapes { chunk: 16, checkpoint: 16, tiles: Tiles { kept: 32, streamed: 32 } }
+    }
+}
+
+/// How the mixers of a program are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As written: recurrences step by step, matrices entry by entry, nothing tiled.
+    Matrix,
+    /// Recurrences step by step; matrices in tiles.
+    Recurrent,
+    /// The training form: chunks, tiles, convolutions by FFT.
+    Chunked,
+}
+
+type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
+
+/// Passes that choose the forms; they come before differentiation.
+const FORMS: &[(&str, Law)] = &[
+    ("sink-reads", |f, _| sink::sink_reads(f)),
+    ("chunk-recurrences", |f, s| chunk::chunk_scans(f, s.chunk)),
+    ("checkpoint-recurrences", |f, s| checkpoint::checkpoint_scans(f, s.checkpoint)),
+    ("long-convolutions", |f, _| conv::long_convolutions(f)),
+    ("lower-renames", |f, _| stream::lower_renames(f)),
+];
+
+/// The same without chunks.
+const STEPS: &[(&str, Law)] = &[
+    ("sink-reads", |f, _| sink::sink_reads(f)),
+    ("long-convolutions", |f, _| conv::long_convolutions(f)),
+    ("lower-renames", |f, _| stream::lower_renames(f)),
+];
+
+/// Passes that follow differentiation: nothing T×T stays.
+const TILES: &[(&str, Law)] = &[
+    ("expand-softmax", |f, _| softmax::expand_softmax(f)),
+    ("stream-pairs", |f, s| stream::stream_pairs(f, s.tiles)),
+    ("prune", |f, _| sink::prune(f)),
+];
+
+/// For a program without a long pair of times: softmaxes along run-time axes must still go.
+const SOFTMAX: &[(&str, Law)] = &[("expand-softmax", |f, _| softmax::expand_softmax(f))];
+
+/// Times of passes: name and seconds, in order.
+pub type Timings = Vec<(&'static str, f64)>;
+
+fn apply(mut func: Func, list: &[(&'static str, Law)], shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+    for (name, law) in list {
+        let start = std::time::Instant::now();
+        func = law(&func, shapes)?;
+        timings.push((name, start.elapsed().as_secs_f64()));
+        verify(&func, name)?;
+    }
+    Ok(func)
+}
+
+/// In debug builds every pass is followed by the verifier.
+fn verify(func: &Func, pass: &str) -> Result<(), DeriveError> {
+    if cfg!(debug_assertions)
+        && let Err(e) = seqc_algebra::verify::verify(func)
+    {
+        return Err(DeriveError(format!("after `{pass}`: {e}")));
+    }
+    Ok(())
+}
+
+fn forms(form: Form) -> &'static [(&'static str, Law)] {
+    match form {
+        Form::Matrix => &[],
+        Form::Recurrent => STEPS,
+        Form::Chunked => FORMS,
+    }
+}
+
+fn tiles(form: Form) -> &'static [(&'static str, Law)] {
+    if form == Form::Matrix { SOFTMAX } else { TILES }
+}
+
+/// The program in the given form.
+pub fn forward(func: &Func, form: Form, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), forms(form), shapes, timings)?;
+    apply(f, tiles(form), shapes, timings)
+}
+
+/// The loss and its gradient with respect to every parameter.
+pub fn training(func: &Func, form: Form, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), forms(form), shapes, timings)?;
+    let params: Vec<ValueId> =
+        f.params.iter().copied().filter(|p| matches!(f.input(*p).map(|i| &i.kind), Some(InputKind::Param { .. }))).collect();
+    let start = std::time::Instant::now();
+    let f = grad::value_and_grad(&f, "loss", &params)?;
+    timings.push(("differentiate", start.elapsed().as_secs_f64()));
+    verify(&f, "differentiate")?;
+    apply(f, tiles(form), shapes, timings)
+}
+
+/// The program and its gradient with respect to the inputs `wrt`, from cotangents of the results `outs`.
+pub fn gradient(func: &Func, form: Form, shapes: &Shapes, wrt: &[&str], outs: &[&str], timings: &mut Timings) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), forms(form), shapes, timings)?;
+    let ids: Vec<ValueId> =
+        f.params.iter().copied().filter(|p| f.input(*p).is_some_and(|i| wrt.contains(&i.name.as_str()))).collect();
+    let f = grad::vjp(&f, &ids, outs)?;
+    verify(&f, "differentiate")?;
+    apply(f, tiles(form), shapes, timings)
+}
+
+/// One step of generation.
+pub fn generation_step(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), STEPS, shapes, timings)?;
+    let f = step::step(&f)?;
+    verify(&f, "step")?;
+    apply(f, SOFTMAX, shapes, timings)
+}
+
+/// The prompt in one pass, with the states that [`generation_step`] goes on from.
+pub fn prefill(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), STEPS, shapes, timings)?;
+    let f = step::prefill(&f)?;
+    verify(&f, "prefill")?;
+    let rest: Vec<(&'static str, Law)> = FORMS[1..4].iter().chain(TILES).copied().collect();
+    apply(f, &rest, shapes, timings)
+}
