@@ -51,6 +51,7 @@ impl<'p> Elab<'p> {
         let done = self.statics(s, stmts);
         let states = self.declarations(s, stmts);
         let nodes = self.nodes(s, stmts, &done, &states);
+        s.defined.extend(nodes.iter().flat_map(|n| n.defs()).map(|d| (d.text.clone(), d.span)));
         for name in states.keys() {
             if !nodes.iter().any(|n| n.defs().iter().any(|d| d.text == *name)) {
                 let d = states[name];
@@ -290,6 +291,7 @@ impl<'p> Elab<'p> {
         let names = eq.lhs.names();
         let part = eq.label.as_ref().map_or_else(|| names.iter().map(|n| n.text.as_str()).collect::<Vec<_>>().join("_"), |l| l.text.clone());
         s.line = s.home.join(&part);
+        s.current = names.iter().map(|n| n.text.clone()).collect();
         match &eq.lhs {
             Lhs::Many { names, .. } => {
                 let v = self.eval(s, &eq.value);

@@ -413,10 +413,14 @@ impl<'p> Elab<'p> {
                 if !v.is_poison() {
                     self.report(Diagnostic::error("E28", format!("setting `{name}` must be a constant"), at).secondary(h.span, "declared here"));
                 }
+                callee.bind(name, Val::Poison, h.name.span);
                 ok = false;
                 continue;
             };
-            ok &= self.number_setting(callee, h, st, at, formula).is_some();
+            if self.number_setting(callee, h, st, at, formula).is_none() {
+                callee.bind(name, Val::Poison, h.name.span);
+                ok = false;
+            }
         }
         ok.then_some(())
     }
@@ -544,6 +548,7 @@ impl<'p> Elab<'p> {
             let sized = have.iter().find_map(|a| want.iter().find(|b| b.name == a.name && b.size != a.size).map(|b| (*a, *b)));
             d = match sized {
                 Some((a, b)) => self.with_sizes(d, [a, b].iter()).note(format!("`{}` is {} there and {} here", plain(a.name.as_str()), b.size, a.size)),
+                None if have.is_empty() => d.help("an output has the axes that its header says"),
                 None => d.help(format!("map it: `linear(…, {} -> {})`", bare(&have), bare(&want))),
             };
             self.report(d);

@@ -142,8 +142,18 @@ impl<'p> Elab<'p> {
         Val::Poison
     }
 
-    /// E03, or E18 for an index that nothing binds.
+    /// E03, or E14 for a name that needs itself.
     pub fn unknown(&mut self, s: &Scope<'p>, n: &Name) {
+        if s.current.contains(&n.text) {
+            let d = Diagnostic::error("E14", format!("`{0}` reads itself, but is not a state", n.text), n.span);
+            self.report(d.help(format!("declare `state {0}{{…}}` and write `{0}[t] = …`", n.text)));
+            return;
+        }
+        if let Some(at) = s.defined.get(&n.text) {
+            let d = Diagnostic::error("E03", format!("`{}` is read before its equation", n.text), n.span);
+            self.report(d.secondary(*at, "defined here").help("move the equation up; only a `state` may be read before its equation"));
+            return;
+        }
         let known = s.known();
         let mut d = Diagnostic::error("E03", format!("`{}` is unknown", n.text), n.span);
         d = match did_you_mean(&n.text, known.iter().map(String::as_str)) {

@@ -36,9 +36,13 @@ impl<'p> Elab<'p> {
             if known.site == home.site && known.span == spec.span {
                 return Some(known.value.clone());
             }
-            let d = Diagnostic::error("E21", format!("two parameters at `{path}`"), spec.span);
-            let d = d.label("the second").secondary(known.span, "the first");
-            let d = home.site.first().map_or(d.clone(), |at| d.secondary(*at, "in this call"));
+            // The calls that differ are what the reader has to tell apart; else the two places in one line.
+            let most = known.site.len().max(home.site.len());
+            let differs = (0..most).find(|k| known.site.get(*k) != home.site.get(*k)).unwrap_or(most);
+            let second = home.site.get(differs).copied().unwrap_or(spec.span);
+            let first = known.site.get(differs).copied().unwrap_or(known.span);
+            let d = Diagnostic::error("E21", format!("two parameters at `{path}`"), second);
+            let d = d.label("the second").secondary(first, "the first");
             self.report(d.help("give one of the lines a label (`ffn: x += …`), or each call a line of its own"));
             return None;
         }

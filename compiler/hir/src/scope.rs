@@ -74,6 +74,9 @@ pub struct Scope<'p> {
     pub least_lag: i64,
     /// Outer products go into the loop of this depth instead of being stored for all time.
     pub sink: Option<usize>,
+    /// Where the body defines each name, and the names of the line being read.
+    pub defined: HashMap<String, Span>,
+    pub current: Vec<String>,
     /// Names of enclosing bodies: may be rebound here.
     pub outer: HashSet<String>,
 }
@@ -98,6 +101,8 @@ impl<'p> Scope<'p> {
             ahead: false,
             least_lag: 0,
             sink: None,
+            defined: HashMap::new(),
+            current: vec![],
             outer: HashSet::new(),
         }
     }

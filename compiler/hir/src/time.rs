@@ -412,26 +412,40 @@ impl<'p> Elab<'p> {
         Some(out)
     }
 
-    /// What an index runs over, from its first use in `e`.
+    /// What an index runs over, from its uses in `e`: a lag if any use says so.
     pub fn find_use(&self, s: &Scope<'p>, index: &str, e: &Expr) -> Option<Use> {
+        let mut uses = Vec::new();
+        self.uses(s, index, e, &mut uses);
+        let lag = uses.iter().position(|u| matches!(u, Use::Lag(_)));
+        (!uses.is_empty()).then(|| uses.swap_remove(lag.unwrap_or(0)))
+    }
+
+    fn uses(&self, s: &Scope<'p>, index: &str, e: &Expr, out: &mut Vec<Use>) {
         match &e.kind {
-            ExprKind::Number(_) | ExprKind::Name(_) => None,
+            ExprKind::Number(_) | ExprKind::Name(_) => {}
             ExprKind::Index { base, index: at } => {
-                for (k, x) in at.iter().enumerate() {
-                    if mentions(x, index) {
-                        return Some(self.use_at(s, index, base, x, k));
+                for (k, x) in at.iter().enumerate().filter(|(_, x)| mentions(x, index)) {
+                    out.push(self.use_at(s, index, base, x, k));
+                }
+                self.uses(s, index, base, out);
+            }
+            ExprKind::Remap { base, .. } => self.uses(s, index, base, out),
+            ExprKind::Pick { base, picks } => {
+                self.uses(s, index, base, out);
+                picks.iter().for_each(|p| self.uses(s, index, &p.value, out));
+            }
+            ExprKind::Unary { operand, .. } => self.uses(s, index, operand, out),
+            ExprKind::Binary { left, right, .. } => {
+                self.uses(s, index, left, out);
+                self.uses(s, index, right, out);
+            }
+            ExprKind::Call(c) => {
+                for a in &c.args {
+                    if let Arg::Positional(x) | Arg::Named { value: x, .. } = a {
+                        self.uses(s, index, x, out);
                     }
                 }
-                self.find_use(s, index, base)
             }
-            ExprKind::Remap { base, .. } => self.find_use(s, index, base),
-            ExprKind::Pick { base, picks } => self.find_use(s, index, base).or_else(|| picks.iter().find_map(|p| self.find_use(s, index, &p.value))),
-            ExprKind::Unary { operand, .. } => self.find_use(s, index, operand),
-            ExprKind::Binary { left, right, .. } => self.find_use(s, index, left).or_else(|| self.find_use(s, index, right)),
-            ExprKind::Call(c) => c.args.iter().find_map(|a| match a {
-                Arg::Positional(x) | Arg::Named { value: x, .. } => self.find_use(s, index, x),
-                Arg::Map(_) | Arg::Per { .. } => None,
-            }),
         }
     }
 
