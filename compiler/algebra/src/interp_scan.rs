@@ -64,7 +64,9 @@ pub(crate) fn run(scan: &Scan, body: &Plan, args: &[Rc<Tensor>]) -> Result<Vec<R
         }
         outs.emit(step, &steps, &emitted)?;
     }
-    outs.finish(&states)
+    // The type of a final state is that of its start, axis order included.
+    let finals = states.iter().zip(args).map(|(t, a)| Ok(Rc::new(t.ordered(&a.axes)?.into_owned()))).collect::<Result<Vec<_>>>()?;
+    outs.finish(&finals)
 }
 
 /// A value in the layout and kind of a parameter of the body.

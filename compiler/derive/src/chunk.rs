@@ -306,7 +306,7 @@ impl Chunk {
     fn decays_of(&mut self, w: ValueId) -> Result<Decays> {
         let (i, j) = (self.i, self.j);
         let row: Vec<Axis> = self.b.axes(w).iter().copied().filter(|a| *a != i).collect();
-        let grid: Vec<Axis> = [vec![j], row.clone()].concat();
+        let grid = seqc_algebra::shape::canonical([row.clone(), vec![j]].concat());
         let mut body = Builder::new("decay");
         let pos = body.input("pos", InputKind::Formal, Ty::real(vec![]));
         let p = body.input("p", InputKind::Formal, Ty::real(row.clone()));

@@ -115,6 +115,11 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
     for r in &reads {
         k.extend(r.1.iter().filter(|a| !k.contains(a)).copied().collect::<Vec<_>>());
     }
+    let mut other_reads = other_reads;
+    let (reads, partial): (Vec<_>, Vec<_>) = reads.into_iter().partition(|(_, over)| k.iter().all(|a| over.contains(a)));
+    other_reads.extend(partial.iter().map(|(r, _)| {
+        format!("`{}`: it gives out the state without contracting it", body.results[scan.states + r.emit].0)
+    }));
     let decay_axes: Vec<Axis> = product_axes(body, parts.decay.as_ref());
     let read_axes: Vec<Axis> = reads.iter().flat_map(|(r, _)| product_axes(body, Some(&r.vector))).collect();
     let rank_axes: Vec<Axis> = parts.rank.iter().flat_map(|(b, a)| [product_axes(body, Some(b)), product_axes(body, Some(a))].concat()).collect();
@@ -130,7 +135,6 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
         (1, _) => Transition::DiagonalRankOne,
         (n, _) => Transition::Dense(format!("the transition has rank {n} beside its diagonal")),
     };
-    let mut other_reads = other_reads;
     let terms = terms(body, &k, &v, &input, &parts.rank, &mut other_reads);
     let reads = reads.into_iter().map(|(r, _)| r).collect();
     Ok(Linear { transition, k, v, b, decay: parts.decay, terms, reads, other_reads })

@@ -11,7 +11,10 @@ pub fn map_values(
     let mut b = Builder::new(&func.name);
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
     let live = func.live();
-    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
+    for p in &func.params {
+        image[p.index()] = Some(b.copy(func.value(*p), &[])?);
+    }
+    for id in func.ids().filter(|id| live[id.index()] && func.input(*id).is_none()) {
         let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
         let new = match law(&mut b, func, id, &args)? {
             Some(v) => v,

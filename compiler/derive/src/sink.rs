@@ -25,7 +25,7 @@ pub fn sink_reads(func: &Func) -> Result<Func> {
         }
     }
     if kept.is_empty() {
-        return Ok(func);
+        return prune(&func);
     }
     let Some(order) = topological(&func, &extra) else { return Ok(func) };
     let mut b = Builder::new(&func.name);
@@ -216,7 +216,9 @@ impl Spread<'_> {
     }
 
     fn spread(&mut self, b: &mut Builder, axes: &[Axis], factors: Vec<Factor>, want: &[Axis]) -> Result<ValueId> {
-        for (n, f) in factors.iter().enumerate() {
+        // Two factors that depend on the trajectory are no linear read: left as they are.
+        let reading = factors.iter().filter(|f| matches!(f, Factor::Old(v) if self.dep[v.index()])).count();
+        for (n, f) in factors.iter().enumerate().filter(|_| reading == 1) {
             let Factor::Old(v) = *f else { continue };
             if !self.dep[v.index()] || trajectory(self.func, v).is_some() {
                 continue;
@@ -288,7 +290,10 @@ pub fn prune(func: &Func) -> Result<Func> {
     }
     let mut b = Builder::new(&func.name);
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
+    for p in &func.params {
+        image[p.index()] = Some(b.copy(func.value(*p), &[])?);
+    }
+    for id in func.ids().filter(|id| live[id.index()] && func.input(*id).is_none()) {
         let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
         let new = match func.op(id) {
             Op::Scan(scan) => {

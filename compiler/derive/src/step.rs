@@ -101,6 +101,7 @@ fn summed_over(func: &Func, axis: Axis) -> bool {
     func.values.iter().any(|v| match &v.op {
         Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
         Op::Softmax(a) | Op::LogSumExp(a) => *a == axis,
+        Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
         _ => false,
     })
 }

@@ -119,6 +119,12 @@ fn steps(item: &str, func: &Func, shapes: &Shapes, given: &HashMap<String, Tenso
         (n.clone(), Tensor::real(x.axes.clone(), shape, out).unwrap())
     }).collect();
     let first = run(&pre, &head, &sizes).unwrap_or_else(|e| panic!("{item} prefill: {e}"));
+    let plain = run(&seqc_derive::step::prefill(&seqc_derive::sink::sink_reads(func).unwrap()).unwrap(), &head, &sizes).unwrap();
+    for (n, v) in &plain {
+        if let Some((_, w)) = first.iter().find(|(m, _)| m == n) {
+            close(&format!("{item} prefill T={t} {n}"), w, v);
+        } else { panic!("{item}: no {n} in {:?}", first.iter().map(|(n, _)| n).collect::<Vec<_>>()); }
+    }
     let mut last: HashMap<String, Tensor> = given.iter().map(|(n, x)| (n.clone(), cut(x, t - 1..t))).collect();
     last.insert("pos".into(), Tensor::scalar((t - 1) as f64));
     for (n, v) in first {
