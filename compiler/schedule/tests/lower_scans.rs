@@ -259,3 +259,19 @@ fn bounds_leave_steps_out() -> Done {
     check(&b.finish(), LENGTHS);
     Ok(())
 }
+
+#[test]
+fn tmp_debug() -> Done {
+    use std::collections::HashMap;
+    use seqc_algebra::Sym;
+    let f = linear_recurrence(&[], false)?;
+    let g = chunk::chunk_scans(&f, 16)?;
+    let lens: HashMap<Sym, usize> = [("batch", 3), ("t", 2)].iter().map(|(n, k)| (Sym::new(n), *k)).collect();
+    let given = lower_support::inputs(&f, &lens, 8);
+    for f in [&f, &g] {
+        let r = seqc_algebra::interp::run(f, &given, &lens)?;
+        println!("{:?}", &r[1].1.as_real().unwrap()[..4]);
+        println!("{:?}", &r[0].1.as_real().unwrap()[..4]);
+    }
+    panic!();
+}

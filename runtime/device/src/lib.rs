@@ -16,6 +16,7 @@ mod place;
 mod pool;
 mod product;
 mod store;
+pub mod weights;
 
 pub use artifact::{Artifact, Kernels, Program};
 pub use executor::{Data, Executor};
@@ -46,8 +47,8 @@ impl From<String> for Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Shorthand for a formatted [`Error`].
+/// Returns a formatted [`Error`] from the enclosing function.
+#[macro_export]
 macro_rules! fail {
     ($($text:tt)*) => { return Err($crate::Error(format!($($text)*))) };
 }
-pub(crate) use fail;

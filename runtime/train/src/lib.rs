@@ -1,1 +1,25 @@
 //! The training loop: data, optimizer, schedule, checkpoints.
+//!
+//! Everything that step n does is a function of the parameters, the optimizer's state, the seed and n, so that
+//! a run that was stopped and resumed is the run that was never stopped, bit for bit.
+
+mod adamw;
+mod checkpoint;
+mod corpus;
+mod files;
+mod metrics;
+mod progress;
+mod recipe;
+mod sampler;
+mod tokenizer;
+mod train;
+
+pub use adamw::AdamW;
+pub use checkpoint::{Checkpoint, State};
+pub use corpus::Corpus;
+pub use files::{write_atomic, write_bytes};
+pub use recipe::Recipe;
+pub use sampler::Sampler;
+pub use seqc_device::{Error, Result};
+pub use tokenizer::tokenizer_json;
+pub use train::{Ending, Summary, TrainOptions, train};

@@ -5,7 +5,7 @@
 //! results, operands and results of matrix products, solves, scatters, and what only a loop can compute.
 
 use super::place::{space, weight};
-use seqc_algebra::{Axis, Func, MapFn, Op, Size, ValueId};
+use seqc_algebra::{Axis, Func, InputKind, MapFn, Op, Size, ValueId};
 
 /// The decision for one program or scan body.
 #[derive(Debug)]
@@ -100,6 +100,22 @@ fn wants_memory(func: &Func, id: ValueId, top: bool, want: &mut dyn FnMut(ValueI
     }
 }
 
+/// Functions of positions and constants, as masks are: index arithmetic, which is next to free.
+fn positional(func: &Func) -> Vec<bool> {
+    use MapFn::*;
+    let mut all = vec![false; func.values.len()];
+    for id in func.ids() {
+        let args = || func.args(id).iter().all(|a| all[a.index()]);
+        all[id.index()] = match func.op(id) {
+            Op::Input(i) => i.kind == InputKind::Formal && func.ty(id).axes.is_empty(),
+            Op::Const(_) | Op::Iota(_) | Op::Length(_) => true,
+            Op::Map(Add | Sub | Max | Min | Neg | Lt | Le | Gt | Ge | Eq | Ne | And | Or | Not | Select) => args(),
+            op => is_view(op) && args(),
+        };
+    }
+    all
+}
+
 fn own_cost(func: &Func, id: ValueId) -> f64 {
     use MapFn::*;
     match func.op(id) {
@@ -145,6 +161,7 @@ pub(crate) fn choose(func: &Func, top: bool, reference: bool) -> Choice {
         wants_memory(func, id, top, &mut |v| memory[v.index()] = true);
     }
     // Cost of one element if it and its single-use arguments are inline; and the size of its expression.
+    let positional = positional(func);
     let mut cost = vec![0.0f64; func.values.len()];
     let mut text = vec![1.0f64; func.values.len()];
     for id in func.ids().filter(|id| live[id.index()]) {
@@ -157,6 +174,7 @@ pub(crate) fn choose(func: &Func, top: bool, reference: bool) -> Choice {
         }
         cost[id.index()] = match func.op(id) {
             Op::Input(_) => 0.5,
+            _ if positional[id.index()] => 0.0,
             _ => own_cost(func, id) + c * fold_size(func, id),
         };
         text[id.index()] = n;

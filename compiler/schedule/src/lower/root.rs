@@ -104,7 +104,7 @@ impl<'a> Cell<'a> {
                 if !seen.insert((*a, here)) {
                     continue;
                 }
-                let kept = s.formal.contains_key(a) || s.choice.root[a.index()] && !fused.contains_key(a);
+                let kept = matches!(s.func.op(*a), Op::Input(_) | Op::Proj(_)) || s.choice.root[a.index()] && !fused.contains_key(a);
                 if kept {
                     reads.all.insert(*a);
                     if !here {
