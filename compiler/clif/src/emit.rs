@@ -93,11 +93,17 @@ impl Emit<'_, '_> {
         let found = match buf {
             Buf::Arg(i) => {
                 let i = i as usize;
-                self.args.get(i).copied().zip(self.kernel.args.get(i).map(|a| a.elem))
+                self.args
+                    .get(i)
+                    .copied()
+                    .zip(self.kernel.args.get(i).map(|a| a.elem))
             }
             Buf::Local(i) => {
                 let i = i as usize;
-                self.locals.get(i).copied().zip(self.kernel.locals.get(i).map(|l| l.elem))
+                self.locals
+                    .get(i)
+                    .copied()
+                    .zip(self.kernel.locals.get(i).map(|l| l.elem))
             }
         };
         found.ok_or_else(|| format!("there is no buffer {buf:?}"))
@@ -110,12 +116,20 @@ impl Emit<'_, '_> {
     /// A float constant, in all lanes if `wide`.
     pub(crate) fn float(&mut self, x: f64, wide: bool) -> Value {
         let c = self.b.ins().f32const(Ieee32::with_float(x as f32));
-        if wide { self.b.ins().splat(types::F32X4, c) } else { c }
+        if wide {
+            self.b.ins().splat(types::F32X4, c)
+        } else {
+            c
+        }
     }
 
     /// The number in all lanes.
     pub(crate) fn widen(&mut self, n: Num) -> Value {
-        if n.wide { n.v } else { self.b.ins().splat(types::F32X4, n.v) }
+        if n.wide {
+            n.v
+        } else {
+            self.b.ins().splat(types::F32X4, n.v)
+        }
     }
 
     /// Two numbers of the same width.

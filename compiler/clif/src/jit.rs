@@ -93,7 +93,14 @@ impl Session {
             ("use_colocated_libcalls", "false"),
             ("is_pic", "false"),
             ("opt_level", "speed"),
-            ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+            (
+                "enable_verifier",
+                if cfg!(debug_assertions) {
+                    "true"
+                } else {
+                    "false"
+                },
+            ),
         ] {
             flags.set(name, value).map_err(broken)?;
         }
@@ -137,12 +144,10 @@ impl Session {
             fma: self.fma,
         };
         let target = self.module.isa().frontend_config();
-        emit_kernel(kernel, &mut ctx.func, imports, target).map_err(
-            |message| Error::Kernel {
-                kernel: kernel.name.clone(),
-                message,
-            },
-        )?;
+        emit_kernel(kernel, &mut ctx.func, imports, target).map_err(|message| Error::Kernel {
+            kernel: kernel.name.clone(),
+            message,
+        })?;
         Ok(ctx)
     }
 

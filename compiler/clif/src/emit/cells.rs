@@ -28,7 +28,10 @@ impl Emit<'_, '_> {
         for l in &kernel.locals {
             let p = self.b.ins().iadd_imm_s(scratch, at as i64);
             self.locals.push(p);
-            let bytes = l.len.checked_mul(4).and_then(|b| b.checked_next_multiple_of(64));
+            let bytes = l
+                .len
+                .checked_mul(4)
+                .and_then(|b| b.checked_next_multiple_of(64));
             at = bytes
                 .and_then(|b| b.checked_add(at))
                 .filter(|b| *b <= i64::MAX as usize)

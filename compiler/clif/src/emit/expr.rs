@@ -71,7 +71,11 @@ impl Emit<'_, '_> {
             (self.b.ins().fcvt_from_sint(types::F32, v), whole, false)
         } else {
             let whole = self.whole_lanes(&at);
-            (self.b.ins().fcvt_from_sint(types::F32X4, whole), whole, true)
+            (
+                self.b.ins().fcvt_from_sint(types::F32X4, whole),
+                whole,
+                true,
+            )
         };
         Ok(Num {
             v,
@@ -135,7 +139,11 @@ impl Emit<'_, '_> {
 
     /// A function of the math library, once a lane.
     fn called(&mut self, name: &'static str, args: &[Num], wide: bool) -> Result<Value> {
-        let f = *self.imports.functions.get(name).ok_or("a function is not imported")?;
+        let f = *self
+            .imports
+            .functions
+            .get(name)
+            .ok_or("a function is not imported")?;
         if !wide {
             let args: Vec<Value> = args.iter().map(|a| a.v).collect();
             let call = self.b.ins().call(f, &args);
@@ -276,7 +284,10 @@ impl Emit<'_, '_> {
 
     /// Address of element `at` (of lane 0), and the rest of it as a constant offset.
     fn address(&mut self, base: Value, at: &At) -> (Value, i32) {
-        let bytes = at.constant.checked_mul(4).and_then(|n| i32::try_from(n).ok());
+        let bytes = at
+            .constant
+            .checked_mul(4)
+            .and_then(|n| i32::try_from(n).ok());
         let (constant, offset) = match bytes {
             Some(n) => (0, n),
             None => (at.constant, 0),
@@ -345,19 +356,35 @@ impl Emit<'_, '_> {
         match at.shape {
             Shape::Step(0) => {
                 // Lanes that agree on the place: the last one stays.
-                let v = if n.wide { self.b.ins().extractlane(v, 3u8) } else { v };
+                let v = if n.wide {
+                    self.b.ins().extractlane(v, 3u8)
+                } else {
+                    v
+                };
                 let (p, o) = self.address(base, &at);
                 self.b.ins().store(flags(), v, p, o);
             }
             Shape::Step(1) => {
-                let four = if elem == Elem::F32 { types::F32X4 } else { types::I32X4 };
-                let v = if n.wide { v } else { self.b.ins().splat(four, v) };
+                let four = if elem == Elem::F32 {
+                    types::F32X4
+                } else {
+                    types::I32X4
+                };
+                let v = if n.wide {
+                    v
+                } else {
+                    self.b.ins().splat(four, v)
+                };
                 let (p, o) = self.address(base, &at);
                 self.b.ins().store(flags(), v, p, o);
             }
             _ => {
                 for (l, i) in (0u8..).zip(self.each(&at)) {
-                    let x = if n.wide { self.b.ins().extractlane(v, l) } else { v };
+                    let x = if n.wide {
+                        self.b.ins().extractlane(v, l)
+                    } else {
+                        v
+                    };
                     let p = self.element(base, i);
                     self.b.ins().store(flags(), x, p, 0);
                 }

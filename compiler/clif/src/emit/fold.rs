@@ -136,7 +136,10 @@ impl Emit<'_, '_> {
             v = self.combine(op, v, *x);
         }
         let lane = [0u8, 1, 2, 3].map(|l| self.b.ins().extractlane(v, l));
-        let (a, b) = (self.combine(op, lane[0], lane[1]), self.combine(op, lane[2], lane[3]));
+        let (a, b) = (
+            self.combine(op, lane[0], lane[1]),
+            self.combine(op, lane[2], lane[3]),
+        );
         self.combine(op, a, b)
     }
 }

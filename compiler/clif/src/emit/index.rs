@@ -284,7 +284,9 @@ impl Emit<'_, '_> {
             if s == 0 {
                 return base;
             }
-            let bytes: Vec<u8> = (0..LANES).flat_map(|l| ((l * s) as i32).to_le_bytes()).collect();
+            let bytes: Vec<u8> = (0..LANES)
+                .flat_map(|l| ((l * s) as i32).to_le_bytes())
+                .collect();
             let ramp = self.b.func.dfg.constants.insert(bytes.into());
             let ramp = self.b.ins().vconst(types::I32X4, ramp);
             return self.b.ins().iadd(base, ramp);
