@@ -20,7 +20,10 @@ fn main() {
     if llvm::shared() {
         let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
         if let Err(e) = shim(&lib, &out).and_then(|()| links(&lib, &out)) {
-            llvm::fail(&format!("the shim for libMLIR cannot be written to {}: {e}", out.display()));
+            llvm::fail(&format!(
+                "the shim for libMLIR cannot be written to {}: {e}",
+                out.display()
+            ));
         }
         println!("cargo:rustc-link-search=native={}", out.display());
         println!("cargo:rustc-link-search=native={}", lib.display());
@@ -40,15 +43,26 @@ fn shim(lib: &Path, out: &Path) -> std::io::Result<()> {
     // with --as-needed (GNU ld, the default of Debian's rustc) has dropped the ones named earlier.
     fs::write(
         out.join("libMLIR-C.so"),
-        format!("GROUP( {} -lMLIRExecutionEngineShared -lMLIR -lLLVM-22 )\n", archives.join(" ")),
+        format!(
+            "GROUP( {} -lMLIRExecutionEngineShared -lMLIR -lLLVM-22 )\n",
+            archives.join(" ")
+        ),
     )
 }
 
 fn links(lib: &Path, out: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(lib)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let wanted = ["libMLIR.so.", "libMLIRExecutionEngineShared.so.", "libLLVM.so."];
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let wanted = [
+            "libMLIR.so.",
+            "libMLIRExecutionEngineShared.so.",
+            "libLLVM.so.",
+        ];
         if !wanted.iter().any(|w| name.starts_with(w)) {
             continue;
         }

@@ -83,12 +83,18 @@ pub struct Axis {
 
 impl Axis {
     pub fn new(name: &str, size: usize) -> Axis {
-        Axis { name: Sym::new(name), size: Size::Const(size) }
+        Axis {
+            name: Sym::new(name),
+            size: Size::Const(size),
+        }
     }
 
     /// An axis with a run-time length: `Axis::len("i", "t")` runs over the clock `t`.
     pub fn len(name: &str, length: &str) -> Axis {
-        Axis { name: Sym::new(name), size: Size::Len(Sym::new(length)) }
+        Axis {
+            name: Sym::new(name),
+            size: Size::Len(Sym::new(length)),
+        }
     }
 
     pub fn batch() -> Axis {
@@ -101,7 +107,10 @@ impl Axis {
 
     /// The same positions under another name.
     pub fn renamed(self, name: &str) -> Axis {
-        Axis { name: Sym::new(name), size: self.size }
+        Axis {
+            name: Sym::new(name),
+            size: self.size,
+        }
     }
 
     pub fn is_const(self) -> bool {

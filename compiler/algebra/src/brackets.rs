@@ -16,7 +16,10 @@ pub(crate) struct Named {
 impl Named {
     pub fn resolve(&self, known: &[Axis]) -> Axis {
         let name = Sym::new(&self.name);
-        let size = self.size.or_else(|| known.iter().find(|a| a.name == name).map(|a| a.size)).unwrap_or(Size::Len(name));
+        let size = self
+            .size
+            .or_else(|| known.iter().find(|a| a.name == name).map(|a| a.size))
+            .unwrap_or(Size::Len(name));
         Axis { name, size }
     }
 }
@@ -45,7 +48,9 @@ pub(crate) fn bracketed(name: &str, groups: &Brackets, known: &[Axis]) -> Option
     // `[axis, axis]` with an optional last word.
     let flagged = |g: &[Item], flag: &str| match g {
         [a, b] => Some((axis(a)?, axis(b)?, false)),
-        [a, b, Item::Axis(n)] if n.name == flag && n.size.is_none() => Some((axis(a)?, axis(b)?, true)),
+        [a, b, Item::Axis(n)] if n.name == flag && n.size.is_none() => {
+            Some((axis(a)?, axis(b)?, true))
+        }
         _ => None,
     };
     let reduce = |r| match groups.as_slice() {
@@ -62,29 +67,56 @@ pub(crate) fn bracketed(name: &str, groups: &Brackets, known: &[Axis]) -> Option
         ("contract", [g]) => Some(Op::Contract(axes(g)?)),
         ("expand", [g]) => Some(Op::Expand(axes(g)?)),
         ("rename", [a, b]) => match (a.as_slice(), b.as_slice()) {
-            ([a], [b]) => Some(Op::Rename { from: axis(a)?, to: axis(b)? }),
+            ([a], [b]) => Some(Op::Rename {
+                from: axis(a)?,
+                to: axis(b)?,
+            }),
             _ => None,
         },
         ("split", [a, into]) => match a.as_slice() {
-            [a] => Some(Op::Split { axis: axis(a)?, into: axes(into)? }),
+            [a] => Some(Op::Split {
+                axis: axis(a)?,
+                into: axes(into)?,
+            }),
             _ => None,
         },
         ("merge", [parts, into]) => match into.as_slice() {
-            [a] => Some(Op::Merge { axes: axes(parts)?, into: axis(a)? }),
+            [a] => Some(Op::Merge {
+                axes: axes(parts)?,
+                into: axis(a)?,
+            }),
             _ => None,
         },
         ("scatter_add", [a, over]) => match a.as_slice() {
-            [a] => Some(Op::ScatterAdd { axis: axis(a)?, over: axes(over)? }),
+            [a] => Some(Op::ScatterAdd {
+                axis: axis(a)?,
+                over: axes(over)?,
+            }),
             _ => None,
         },
         ("conv_kernel", [g, over]) => {
             let (axis, lag, ahead) = flagged(g, "ahead")?;
-            Some(Op::ConvKernel { axis, lag, ahead, over: axes(over)? })
+            Some(Op::ConvKernel {
+                axis,
+                lag,
+                ahead,
+                over: axes(over)?,
+            })
         }
-        ("window", [g]) => flagged(g, "ahead").map(|(axis, lag, ahead)| Op::Window { axis, lag, ahead }),
-        ("unwindow", [g]) => flagged(g, "ahead").map(|(axis, lag, ahead)| Op::Unwindow { axis, lag, ahead }),
-        ("conv", [g]) => flagged(g, "ahead").map(|(axis, lag, ahead)| Op::Conv { axis, lag, ahead }),
-        ("solve", [g]) => flagged(g, "transpose").map(|(row, col, transpose)| Op::Solve { row, col, transpose }),
+        ("window", [g]) => {
+            flagged(g, "ahead").map(|(axis, lag, ahead)| Op::Window { axis, lag, ahead })
+        }
+        ("unwindow", [g]) => {
+            flagged(g, "ahead").map(|(axis, lag, ahead)| Op::Unwindow { axis, lag, ahead })
+        }
+        ("conv", [g]) => {
+            flagged(g, "ahead").map(|(axis, lag, ahead)| Op::Conv { axis, lag, ahead })
+        }
+        ("solve", [g]) => flagged(g, "transpose").map(|(row, col, transpose)| Op::Solve {
+            row,
+            col,
+            transpose,
+        }),
         (_, [g]) => match (name, g.as_slice()) {
             ("proj", [k]) => Some(Op::Proj(natural(k)?)),
             ("iota", [a]) => Some(Op::Iota(axis(a)?)),
@@ -94,9 +126,18 @@ pub(crate) fn bracketed(name: &str, groups: &Brackets, known: &[Axis]) -> Option
             ("stack", [a]) => Some(Op::Stack(axis(a)?)),
             ("gather", [a]) => Some(Op::Gather(axis(a)?)),
             ("topmask", [a, k]) => Some(Op::TopMask(axis(a)?, natural(k)?)),
-            ("pick", [a, k]) => Some(Op::Pick { axis: axis(a)?, index: natural(k)? }),
-            ("place", [a, k]) => Some(Op::Place { axis: axis(a)?, index: natural(k)? }),
-            ("shift", [a, Item::Number(by)]) => Some(Op::Shift { axis: axis(a)?, by: *by }),
+            ("pick", [a, k]) => Some(Op::Pick {
+                axis: axis(a)?,
+                index: natural(k)?,
+            }),
+            ("place", [a, k]) => Some(Op::Place {
+                axis: axis(a)?,
+                index: natural(k)?,
+            }),
+            ("shift", [a, Item::Number(by)]) => Some(Op::Shift {
+                axis: axis(a)?,
+                by: *by,
+            }),
             _ => None,
         },
         _ => None,

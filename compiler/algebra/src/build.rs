@@ -15,7 +15,13 @@ pub struct Builder {
 
 impl Builder {
     pub fn new(name: &str) -> Builder {
-        Builder { func: Func { name: name.to_owned(), ..Func::default() }, known: HashMap::new() }
+        Builder {
+            func: Func {
+                name: name.to_owned(),
+                ..Func::default()
+            },
+            known: HashMap::new(),
+        }
     }
 
     pub fn func(&self) -> &Func {
@@ -38,7 +44,12 @@ impl Builder {
     pub fn input(&mut self, name: &str, kind: InputKind, ty: Ty) -> ValueId {
         let name = Sym::new(name);
         let op = Op::Input(Input { name, kind });
-        let id = self.add(Value { op, args: vec![], ty, name: Some(name) });
+        let id = self.add(Value {
+            op,
+            args: vec![],
+            ty,
+            name: Some(name),
+        });
         self.func.params.push(id);
         id
     }
@@ -53,7 +64,12 @@ impl Builder {
             return Ok(*v);
         }
         let ty = shape::infer(&self.func, &key.0, args)?;
-        let id = self.add(Value { op: key.0.clone(), args: key.1.clone(), ty, name: None });
+        let id = self.add(Value {
+            op: key.0.clone(),
+            args: key.1.clone(),
+            ty,
+            name: None,
+        });
         self.known.insert(key, id);
         Ok(id)
     }
@@ -66,7 +82,9 @@ impl Builder {
 
     /// Names a value for readers; the first name stays.
     pub fn name(&mut self, v: ValueId, name: &str) {
-        self.func.values[v.index()].name.get_or_insert(Sym::new(name));
+        self.func.values[v.index()]
+            .name
+            .get_or_insert(Sym::new(name));
     }
 
     pub fn result(&mut self, name: &str, v: ValueId) {
@@ -110,7 +128,12 @@ impl Builder {
         if let Some(v) = self.known.get(&(op.clone(), vec![])) {
             return *v;
         }
-        let id = self.add(Value { op: op.clone(), args: vec![], ty: Ty::real(vec![]), name: None });
+        let id = self.add(Value {
+            op: op.clone(),
+            args: vec![],
+            ty: Ty::real(vec![]),
+            name: None,
+        });
         self.known.insert((op, vec![]), id);
         id
     }
@@ -183,7 +206,12 @@ impl Builder {
     pub fn copy(&mut self, from: &Value, args: &[ValueId]) -> Result<ValueId, ShapeError> {
         let id = match &from.op {
             Op::Input(input) => {
-                let id = self.add(Value { op: Op::Input(input.clone()), args: vec![], ty: from.ty.clone(), name: from.name });
+                let id = self.add(Value {
+                    op: Op::Input(input.clone()),
+                    args: vec![],
+                    ty: from.ty.clone(),
+                    name: from.name,
+                });
                 self.func.params.push(id);
                 id
             }
@@ -196,14 +224,19 @@ impl Builder {
     }
 
     /// Copies all live values of `from`, with images for some given; returns the images of all values.
-    pub fn inline(&mut self, from: &Func, given: &HashMap<ValueId, ValueId>) -> Result<Vec<Option<ValueId>>, ShapeError> {
+    pub fn inline(
+        &mut self,
+        from: &Func,
+        given: &HashMap<ValueId, ValueId>,
+    ) -> Result<Vec<Option<ValueId>>, ShapeError> {
         let live = from.live();
         let mut image: Vec<Option<ValueId>> = vec![None; from.values.len()];
         for id in from.ids() {
             if let Some(v) = given.get(&id) {
                 image[id.index()] = Some(*v);
             } else if live[id.index()] {
-                let args: Option<Vec<ValueId>> = from.args(id).iter().map(|a| image[a.index()]).collect();
+                let args: Option<Vec<ValueId>> =
+                    from.args(id).iter().map(|a| image[a.index()]).collect();
                 if let Some(args) = args {
                     image[id.index()] = Some(self.copy(from.value(id), &args)?);
                 }

@@ -54,11 +54,17 @@ impl C64 {
     }
 
     pub fn sin(self) -> C64 {
-        C64::new(self.re.sin() * self.im.cosh(), self.re.cos() * self.im.sinh())
+        C64::new(
+            self.re.sin() * self.im.cosh(),
+            self.re.cos() * self.im.sinh(),
+        )
     }
 
     pub fn cos(self) -> C64 {
-        C64::new(self.re.cos() * self.im.cosh(), -self.re.sin() * self.im.sinh())
+        C64::new(
+            self.re.cos() * self.im.cosh(),
+            -self.re.sin() * self.im.sinh(),
+        )
     }
 
     pub fn over(self, other: C64) -> C64 {
@@ -108,7 +114,10 @@ impl Sub for C64 {
 impl Mul for C64 {
     type Output = C64;
     fn mul(self, o: C64) -> C64 {
-        C64::new(self.re * o.re - self.im * o.im, self.re * o.im + self.im * o.re)
+        C64::new(
+            self.re * o.re - self.im * o.im,
+            self.re * o.im + self.im * o.re,
+        )
     }
 }
 
@@ -121,7 +130,14 @@ impl Neg for C64 {
 
 /// What the kernels need of a number.
 pub trait Scalar:
-    Copy + Default + PartialEq + Add<Output = Self> + AddAssign + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
+    Copy
+    + Default
+    + PartialEq
+    + Add<Output = Self>
+    + AddAssign
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
 {
     const ZERO: Self;
     const ONE: Self;

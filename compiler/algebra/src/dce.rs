@@ -28,16 +28,28 @@ pub fn dce(func: &Func) -> Result<Func, ShapeError> {
 }
 
 /// Copies one value, its operands being there; a scan is pruned.
-fn rebuild(func: &Func, id: ValueId, needs: &Needs, b: &mut Builder, image: &mut [Option<ValueId>]) -> Result<(), ShapeError> {
+fn rebuild(
+    func: &Func,
+    id: ValueId,
+    needs: &Needs,
+    b: &mut Builder,
+    image: &mut [Option<ValueId>],
+) -> Result<(), ShapeError> {
     let new = match func.op(id) {
         Op::Scan(scan) => {
-            let Some(keep) = needs.scans.get(&id) else { return Ok(()) };
+            let Some(keep) = needs.scans.get(&id) else {
+                return Ok(());
+            };
             prune(func, id, scan, keep, b, image)?
         }
         Op::Proj(k) => {
             let of = func.args(id)[0];
-            let (Some(scan), Some(keep)) = (image[of.index()], needs.scans.get(&of)) else { return Ok(()) };
-            let Some(k) = keep.outs.iter().position(|o| o == k) else { return Ok(()) };
+            let (Some(scan), Some(keep)) = (image[of.index()], needs.scans.get(&of)) else {
+                return Ok(());
+            };
+            let Some(k) = keep.outs.iter().position(|o| o == k) else {
+                return Ok(());
+            };
             let v = b.push(Op::Proj(k), &[scan])?;
             if let Some(name) = func.value(id).name {
                 b.name(v, name.as_str());
@@ -45,7 +57,8 @@ fn rebuild(func: &Func, id: ValueId, needs: &Needs, b: &mut Builder, image: &mut
             v
         }
         _ => {
-            let args: Option<Vec<ValueId>> = func.args(id).iter().map(|a| image[a.index()]).collect();
+            let args: Option<Vec<ValueId>> =
+                func.args(id).iter().map(|a| image[a.index()]).collect();
             let Some(args) = args else { return Ok(()) };
             b.copy(func.value(id), &args)?
         }
@@ -76,7 +89,10 @@ impl Needs {
     }
 
     fn of(func: &Func, roots: &[ValueId]) -> Needs {
-        let mut needs = Needs { live: vec![false; func.values.len()], scans: HashMap::new() };
+        let mut needs = Needs {
+            live: vec![false; func.values.len()],
+            scans: HashMap::new(),
+        };
         let mut outs: HashMap<ValueId, Vec<usize>> = HashMap::new();
         for v in roots {
             needs.live[v.index()] = true;
@@ -99,12 +115,21 @@ impl Needs {
                     wanted.sort_unstable();
                     let keep = Keep::new(scan, wanted);
                     let bounds = scan.states + scan.seqs.len() + scan.fixed;
-                    for k in keep.states.iter().chain(&keep.rest).copied().chain(bounds..func.args(id).len()) {
+                    for k in keep
+                        .states
+                        .iter()
+                        .chain(&keep.rest)
+                        .copied()
+                        .chain(bounds..func.args(id).len())
+                    {
                         needs.live[func.args(id)[k].index()] = true;
                     }
                     needs.scans.insert(id, keep);
                 }
-                _ => func.args(id).iter().for_each(|a| needs.live[a.index()] = true),
+                _ => func
+                    .args(id)
+                    .iter()
+                    .for_each(|a| needs.live[a.index()] = true),
             }
         }
         needs
@@ -126,21 +151,41 @@ impl Keep {
         emits.sort_unstable();
         emits.dedup();
         loop {
-            let next = (0..scan.states).filter(|s| states[*s]).map(|s| body.results[s].1);
-            let roots: Vec<ValueId> = next.chain(emits.iter().map(|e| body.results[scan.states + e].1)).collect();
+            let next = (0..scan.states)
+                .filter(|s| states[*s])
+                .map(|s| body.results[s].1);
+            let roots: Vec<ValueId> = next
+                .chain(emits.iter().map(|e| body.results[scan.states + e].1))
+                .collect();
             let live = Needs::of(body, &roots).live;
             let needed = |k: usize| live[body.params[k + 1].index()];
-            let more: Vec<usize> = (0..scan.states).filter(|s| !states[*s] && needed(*s)).collect();
+            let more: Vec<usize> = (0..scan.states)
+                .filter(|s| !states[*s] && needed(*s))
+                .collect();
             if more.is_empty() {
-                let rest = (scan.states..body.params.len() - 1).filter(|k| needed(*k)).collect();
-                return Keep { outs, states: (0..scan.states).filter(|s| states[*s]).collect(), emits, rest };
+                let rest = (scan.states..body.params.len() - 1)
+                    .filter(|k| needed(*k))
+                    .collect();
+                return Keep {
+                    outs,
+                    states: (0..scan.states).filter(|s| states[*s]).collect(),
+                    emits,
+                    rest,
+                };
             }
             more.iter().for_each(|s| states[*s] = true);
         }
     }
 }
 
-fn prune(func: &Func, id: ValueId, scan: &Scan, keep: &Keep, b: &mut Builder, image: &[Option<ValueId>]) -> Result<ValueId, ShapeError> {
+fn prune(
+    func: &Func,
+    id: ValueId,
+    scan: &Scan,
+    keep: &Keep,
+    b: &mut Builder,
+    image: &[Option<ValueId>],
+) -> Result<ValueId, ShapeError> {
     let lost = || ShapeError::Body("an operand of a scan is missing".into());
     let arg = |k: usize| image[func.args(id)[k].index()].ok_or_else(lost);
     let body = &scan.body;
@@ -181,7 +226,11 @@ fn prune(func: &Func, id: ValueId, scan: &Scan, keep: &Keep, b: &mut Builder, im
     for k in scan.states + scan.seqs.len() + scan.fixed..func.args(id).len() {
         args.push(arg(k)?);
     }
-    let roots = keep.states.iter().copied().chain(keep.emits.iter().map(|e| scan.states + e));
+    let roots = keep
+        .states
+        .iter()
+        .copied()
+        .chain(keep.emits.iter().map(|e| scan.states + e));
     let wanted: Vec<&(String, ValueId)> = roots.map(|r| &body.results[r]).collect();
     let needs = Needs::of(body, &wanted.iter().map(|(_, v)| *v).collect::<Vec<_>>());
     for v in body.ids() {

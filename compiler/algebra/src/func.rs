@@ -29,7 +29,10 @@ pub struct Ty {
 
 impl Ty {
     pub fn real(axes: impl Into<Vec<Axis>>) -> Ty {
-        Ty { elem: Elem::Real, axes: axes.into() }
+        Ty {
+            elem: Elem::Real,
+            axes: axes.into(),
+        }
     }
 
     pub fn has(&self, axis: Axis) -> bool {
@@ -88,7 +91,10 @@ impl Func {
     }
 
     pub fn result(&self, name: &str) -> Option<ValueId> {
-        self.results.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
+        self.results
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| *v)
     }
 
     /// Ids in topological order.

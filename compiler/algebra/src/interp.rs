@@ -23,7 +23,10 @@ pub struct EvalError {
 
 impl EvalError {
     fn new(message: impl Into<String>) -> EvalError {
-        EvalError { trail: vec![], message: message.into() }
+        EvalError {
+            trail: vec![],
+            message: message.into(),
+        }
     }
 
     fn within(mut self, place: String) -> EvalError {
@@ -53,22 +56,40 @@ type Result<T> = std::result::Result<T, EvalError>;
 
 /// Runs a program. `inputs` by name, with any order of axes; `sizes` give the run-time lengths. Inputs of kind
 /// `State` and `Noise` are 0 when absent; inputs that no result needs may be absent. Results in the order of `func.results`, laid out as their types say.
-pub fn run(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &HashMap<Sym, usize>) -> Result<Vec<(String, Tensor)>> {
+pub fn run(
+    func: &Func,
+    inputs: &HashMap<String, Tensor>,
+    sizes: &HashMap<Sym, usize>,
+) -> Result<Vec<(String, Tensor)>> {
     let plan = Plan::new(func, sizes, usize::MAX)?;
     let mut params = Vec::with_capacity(func.params.len());
     for id in &func.params {
         let needed = plan.uses[id.index()] > 0;
-        params.push(Rc::new(if needed { plan.input(*id, inputs)? } else { Tensor::scalar(0.0) }));
+        params.push(Rc::new(if needed {
+            plan.input(*id, inputs)?
+        } else {
+            Tensor::scalar(0.0)
+        }));
     }
     let mut cache = Cache::default();
     let results = plan.eval(params, &mut cache)?;
     let own = |t: Rc<Tensor>| Rc::try_unwrap(t).unwrap_or_else(|t| (*t).clone());
-    Ok(func.results.iter().map(|(n, _)| n.clone()).zip(results.into_iter().map(own)).collect())
+    Ok(func
+        .results
+        .iter()
+        .map(|(n, _)| n.clone())
+        .zip(results.into_iter().map(own))
+        .collect())
 }
 
 /// The number of positions of an axis under given lengths.
 pub fn length(axis: Axis, sizes: &HashMap<Sym, usize>) -> std::result::Result<usize, String> {
-    let known = |s: Sym| sizes.get(&s).copied().ok_or_else(|| format!("the length `{s}` of axis `{}` is not given", axis.name));
+    let known = |s: Sym| {
+        sizes
+            .get(&s)
+            .copied()
+            .ok_or_else(|| format!("the length `{s}` of axis `{}` is not given", axis.name))
+    };
     match axis.size {
         Size::Const(n) => Ok(n),
         Size::Len(s) => known(s),
@@ -103,7 +124,11 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Parameters from `still_from` on are the same in every run.
-    pub fn new(func: &'a Func, sizes: &'a HashMap<Sym, usize>, still_from: usize) -> Result<Plan<'a>> {
+    pub fn new(
+        func: &'a Func,
+        sizes: &'a HashMap<Sym, usize>,
+        still_from: usize,
+    ) -> Result<Plan<'a>> {
         let live = func.live();
         let order: Vec<ValueId> = func.ids().filter(|id| live[id.index()]).collect();
         let mut plan = Plan {
@@ -125,11 +150,15 @@ impl<'a> Plan<'a> {
             }
             match func.op(id) {
                 Op::Input(_) => {}
-                op => plan.still[id.index()] = func.args(id).iter().all(|a| plan.still[a.index()]) && !matches!(op, Op::Scan(_)),
+                op => {
+                    plan.still[id.index()] = func.args(id).iter().all(|a| plan.still[a.index()])
+                        && !matches!(op, Op::Scan(_))
+                }
             }
             if let Op::Scan(scan) = func.op(id) {
                 let first_fixed = 1 + scan.states + scan.seqs.len();
-                let body = Plan::new(&scan.body, sizes, first_fixed).map_err(|e| e.within(plan.describe(id)))?;
+                let body = Plan::new(&scan.body, sizes, first_fixed)
+                    .map_err(|e| e.within(plan.describe(id)))?;
                 plan.bodies.insert(id, body);
             }
         }
@@ -140,7 +169,10 @@ impl<'a> Plan<'a> {
     }
 
     fn shape(&self, axes: &[Axis]) -> Result<Vec<usize>> {
-        let shape = axes.iter().map(|a| length(*a, self.sizes)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let shape = axes
+            .iter()
+            .map(|a| length(*a, self.sizes))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
         count(&shape)?;
         Ok(shape)
     }
@@ -148,7 +180,11 @@ impl<'a> Plan<'a> {
     fn describe(&self, id: ValueId) -> String {
         let value = self.func.value(id);
         let op = format!("{:?}", value.op);
-        let head = op.split(['(', '{', ' ']).next().unwrap_or("").to_lowercase();
+        let head = op
+            .split(['(', '{', ' '])
+            .next()
+            .unwrap_or("")
+            .to_lowercase();
         match value.name {
             Some(name) => format!("%{} `{name}` ({head})", id.0),
             None => format!("%{} ({head})", id.0),
@@ -160,27 +196,46 @@ impl<'a> Plan<'a> {
     }
 
     fn place(&self, id: ValueId) -> Place<'_> {
-        Place { axes: &self.func.ty(id).axes, shape: &self.shapes[id.index()] }
+        Place {
+            axes: &self.func.ty(id).axes,
+            shape: &self.shapes[id.index()],
+        }
     }
 
     /// The tensor of an input in its type's layout.
     fn input(&self, id: ValueId, inputs: &HashMap<String, Tensor>) -> Result<Tensor> {
-        let Some(input) = self.func.input(id) else { return Err(EvalError::new("a parameter is not an input")) };
+        let Some(input) = self.func.input(id) else {
+            return Err(EvalError::new("a parameter is not an input"));
+        };
         let to = self.place(id);
         let elem = self.func.ty(id).elem;
         let Some(t) = inputs.get(input.name.as_str()) else {
             return match input.kind {
-                InputKind::State | InputKind::Noise(_) => Ok(Tensor::zeros(to.axes, to.shape, elem)?),
-                _ => Err(EvalError::new(format!("input `{}` is not given", input.name))),
+                InputKind::State | InputKind::Noise(_) => {
+                    Ok(Tensor::zeros(to.axes, to.shape, elem)?)
+                }
+                _ => Err(EvalError::new(format!(
+                    "input `{}` is not given",
+                    input.name
+                ))),
             };
         };
-        let t = t.ordered(to.axes).map_err(|e| EvalError::new(format!("input `{}`: {e}", input.name)))?.into_owned();
+        let t = t
+            .ordered(to.axes)
+            .map_err(|e| EvalError::new(format!("input `{}`: {e}", input.name)))?
+            .into_owned();
         if t.shape != to.shape {
-            return Err(EvalError::new(format!("input `{}` has shape {:?}; its axes {:?} need {:?}", input.name, t.shape, to.axes, to.shape)));
+            return Err(EvalError::new(format!(
+                "input `{}` has shape {:?}; its axes {:?} need {:?}",
+                input.name, t.shape, to.axes, to.shape
+            )));
         }
         match (elem, t.is_complex()) {
             (Elem::Complex, false) => Ok(t.to_complex().into_owned()),
-            (Elem::Real | Elem::Int, true) => Err(EvalError::new(format!("input `{}` is complex but real numbers are expected", input.name))),
+            (Elem::Real | Elem::Int, true) => Err(EvalError::new(format!(
+                "input `{}` is complex but real numbers are expected",
+                input.name
+            ))),
             _ => Ok(t),
         }
     }
@@ -194,7 +249,11 @@ impl<'a> Plan<'a> {
         let mut uses = self.uses.clone();
         for id in &self.order {
             if !matches!(self.func.op(*id), Op::Input(_)) {
-                let known = if self.still[id.index()] { cache.0.get(id).cloned() } else { None };
+                let known = if self.still[id.index()] {
+                    cache.0.get(id).cloned()
+                } else {
+                    None
+                };
                 let slot = match known {
                     Some(slot) => slot,
                     None => {
@@ -214,26 +273,42 @@ impl<'a> Plan<'a> {
                 }
             }
         }
-        self.func.results.iter().map(|(_, v)| one(&slots, *v)).collect()
+        self.func
+            .results
+            .iter()
+            .map(|(_, v)| one(&slots, *v))
+            .collect()
     }
 
     fn value(&self, id: ValueId, slots: &[Option<Slot>]) -> Result<Slot> {
         let args = self.func.args(id);
         match self.func.op(id) {
             Op::Proj(k) => {
-                let from = args.first().and_then(|a| slots.get(a.index())).and_then(Option::as_ref);
+                let from = args
+                    .first()
+                    .and_then(|a| slots.get(a.index()))
+                    .and_then(Option::as_ref);
                 match from {
                     Some(Slot::Many(all)) if *k < all.len() => Ok(Slot::One(all[*k].clone())),
                     _ => Err(EvalError::new("a result of something that is not a scan")),
                 }
             }
             Op::Scan(scan) => {
-                let args = args.iter().map(|a| one(slots, *a)).collect::<Result<Vec<_>>>()?;
-                let body = self.bodies.get(&id).ok_or_else(|| EvalError::new("the scan was not prepared"))?;
+                let args = args
+                    .iter()
+                    .map(|a| one(slots, *a))
+                    .collect::<Result<Vec<_>>>()?;
+                let body = self
+                    .bodies
+                    .get(&id)
+                    .ok_or_else(|| EvalError::new("the scan was not prepared"))?;
                 Ok(Slot::Many(crate::interp_scan::run(scan, body, &args)?))
             }
             op => {
-                let args = args.iter().map(|a| one(slots, *a)).collect::<Result<Vec<_>>>()?;
+                let args = args
+                    .iter()
+                    .map(|a| one(slots, *a))
+                    .collect::<Result<Vec<_>>>()?;
                 Ok(Slot::One(Rc::new(self.pure(op, &args, self.place(id))?)))
             }
         }
@@ -259,16 +334,36 @@ impl<'a> Plan<'a> {
             (Op::Merge { axes, .. }, [x]) => ops::place::merge(axes, x, to)?,
             (Op::Flip(a), [x]) => ops::place::flip(*a, x, to)?,
             (Op::Shift { axis, by }, [x]) => ops::place::shift(*axis, *by, x, to)?,
-            (Op::Window { axis, lag, ahead }, [x]) => ops::window::window(*axis, *lag, *ahead, x, to)?,
-            (Op::Unwindow { axis, lag, ahead }, [x]) => ops::window::unwindow(*axis, *lag, *ahead, x, to)?,
+            (Op::Window { axis, lag, ahead }, [x]) => {
+                ops::window::window(*axis, *lag, *ahead, x, to)?
+            }
+            (Op::Unwindow { axis, lag, ahead }, [x]) => {
+                ops::window::unwindow(*axis, *lag, *ahead, x, to)?
+            }
             (Op::Pick { axis, index }, [x]) => ops::place::pick(*axis, *index, x, to)?,
             (Op::Place { axis, index }, [x]) => ops::place::place(*axis, *index, x, to)?,
             (Op::Stack(axis), args) => ops::place::stack(*axis, args, to)?,
             (Op::Gather(axis), [table, index]) => ops::index::gather(*axis, table, index, to)?,
-            (Op::ScatterAdd { axis, over }, [g, index]) => ops::index::scatter_add(*axis, over, g, index, to)?,
-            (Op::Solve { row, col, transpose }, [l, r]) => ops::solve::solve(*row, *col, *transpose, l, r, to)?,
-            (Op::Conv { axis, lag, ahead }, [f, x]) => ops::conv::conv(*axis, *lag, *ahead, f, x, to)?,
-            (Op::ConvKernel { axis, lag, ahead, .. }, [g, x]) => ops::conv::kernel(*axis, *lag, *ahead, g, x, to)?,
+            (Op::ScatterAdd { axis, over }, [g, index]) => {
+                ops::index::scatter_add(*axis, over, g, index, to)?
+            }
+            (
+                Op::Solve {
+                    row,
+                    col,
+                    transpose,
+                },
+                [l, r],
+            ) => ops::solve::solve(*row, *col, *transpose, l, r, to)?,
+            (Op::Conv { axis, lag, ahead }, [f, x]) => {
+                ops::conv::conv(*axis, *lag, *ahead, f, x, to)?
+            }
+            (
+                Op::ConvKernel {
+                    axis, lag, ahead, ..
+                },
+                [g, x],
+            ) => ops::conv::kernel(*axis, *lag, *ahead, g, x, to)?,
             (op, args) => return Err(EvalError::new(format!("{op:?} of {} operands", args.len()))),
         };
         Ok(t)
@@ -278,7 +373,10 @@ impl<'a> Plan<'a> {
 fn one(slots: &[Option<Slot>], id: ValueId) -> Result<Rc<Tensor>> {
     match slots.get(id.index()).and_then(Option::as_ref) {
         Some(Slot::One(t)) => Ok(t.clone()),
-        Some(Slot::Many(_)) => Err(EvalError::new(format!("%{} is a scan, not one value", id.0))),
+        Some(Slot::Many(_)) => Err(EvalError::new(format!(
+            "%{} is a scan, not one value",
+            id.0
+        ))),
         None => Err(EvalError::new(format!("%{} has no value", id.0))),
     }
 }

@@ -24,7 +24,12 @@ pub(crate) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub fn new(text: &'a str) -> Lexer<'a> {
-        Lexer { text, at: 0, began: 0, peeked: None }
+        Lexer {
+            text,
+            at: 0,
+            began: 0,
+            peeked: None,
+        }
     }
 
     pub fn next(&mut self) -> Result<Token, ParseError> {
@@ -61,22 +66,32 @@ impl<'a> Lexer<'a> {
         let before = &self.text[..at];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        ParseError { line, column, message: message.to_owned() }
+        ParseError {
+            line,
+            column,
+            message: message.to_owned(),
+        }
     }
 
     fn scan(&self) -> Result<(Token, usize, usize), ParseError> {
         let rest = &self.text[self.at..];
         let from = self.at + (rest.len() - rest.trim_start().len());
         let rest = &self.text[from..];
-        let Some(first) = rest.chars().next() else { return Ok((Token::End, from, from)) };
-        let run = |rest: &str, keep: fn(char) -> bool| rest.find(|c| !keep(c)).unwrap_or(rest.len());
+        let Some(first) = rest.chars().next() else {
+            return Ok((Token::End, from, from));
+        };
+        let run =
+            |rest: &str, keep: fn(char) -> bool| rest.find(|c| !keep(c)).unwrap_or(rest.len());
         if first == '"' {
-            let (word, len) = unquote(rest).ok_or_else(|| self.error_at(from, "a quoted name does not end"))?;
+            let (word, len) =
+                unquote(rest).ok_or_else(|| self.error_at(from, "a quoted name does not end"))?;
             return Ok((Token::Word(word), from, from + len));
         }
         if first == '%' {
             let n = run(&rest[1..], |c| c.is_ascii_digit());
-            let id = rest[1..=n].parse().map_err(|_| self.error_at(from, "expected a number after `%`"))?;
+            let id = rest[1..=n]
+                .parse()
+                .map_err(|_| self.error_at(from, "expected a number after `%`"))?;
             return Ok((Token::Value(id), from, from + 1 + n));
         }
         if first.is_ascii_alphabetic() || first == '_' {

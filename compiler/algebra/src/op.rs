@@ -23,9 +23,17 @@ impl std::hash::Hash for Num {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Init {
     Const(Num),
-    Normal { std: Num },
-    Uniform { lo: Num, hi: Num },
-    LogUniform { lo: Num, hi: Num },
+    Normal {
+        std: Num,
+    },
+    Uniform {
+        lo: Num,
+        hi: Num,
+    },
+    LogUniform {
+        lo: Num,
+        hi: Num,
+    },
     /// The coordinate along one of the parameter's axes.
     Coord(Axis),
     /// A pointwise function of other initialisers; `Complex(re, im)` makes a complex parameter.
@@ -63,17 +71,47 @@ pub struct Input {
 /// Pointwise functions; arguments broadcast by axis name. Comparisons give 0 or 1; conditions hold iff nonzero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MapFn {
-    Neg, Abs, Sign, Floor, Exp, Expm1, Log, Log1p, Sqrt, Sin, Cos, Tanh, Sigmoid, LogSigmoid, Softplus, Erf,
+    Neg,
+    Abs,
+    Sign,
+    Floor,
+    Exp,
+    Expm1,
+    Log,
+    Log1p,
+    Sqrt,
+    Sin,
+    Cos,
+    Tanh,
+    Sigmoid,
+    LogSigmoid,
+    Softplus,
+    Erf,
     /// Identity whose derivative is 0.
     Stop,
     Not,
     /// Number of binary digits of a non-negative integer; 0 for 0.
     BitLen,
-    Re, Im, Conj,
-    Add, Sub, Mul, Div, Max, Min, Pow,
+    Re,
+    Im,
+    Conj,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Max,
+    Min,
+    Pow,
     /// `x - y*floor(x/y)`
     Rem,
-    Lt, Le, Gt, Ge, Eq, Ne, And, Or,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Eq,
+    Ne,
+    And,
+    Or,
     /// Bitwise exclusive or of non-negative integers.
     Xor,
     /// A fixed pseudo-random number in [0,1) of two integers.
@@ -89,19 +127,57 @@ impl MapFn {
     pub const ALL: [(MapFn, &'static str); 42] = {
         use MapFn::*;
         [
-            (Neg, "neg"), (Abs, "abs"), (Sign, "sign"), (Floor, "floor"), (Exp, "exp"), (Expm1, "expm1"), (Log, "log"),
-            (Log1p, "log1p"), (Sqrt, "sqrt"), (Sin, "sin"), (Cos, "cos"), (Tanh, "tanh"), (Sigmoid, "sigmoid"),
-            (LogSigmoid, "logsigmoid"), (Softplus, "softplus"), (Erf, "erf"), (Stop, "stop"), (Not, "not"),
-            (BitLen, "bitlen"), (Re, "re"), (Im, "im"), (Conj, "conj"), (Add, "add"), (Sub, "sub"), (Mul, "mul"),
-            (Div, "div"), (Max, "max"), (Min, "min"), (Pow, "pow"), (Rem, "rem"), (Lt, "lt"), (Le, "le"), (Gt, "gt"),
-            (Ge, "ge"), (Eq, "eq"), (Ne, "ne"), (And, "and"), (Or, "or"), (Xor, "xor"), (Hash, "hash"),
-            (Complex, "complex"), (Select, "select"),
+            (Neg, "neg"),
+            (Abs, "abs"),
+            (Sign, "sign"),
+            (Floor, "floor"),
+            (Exp, "exp"),
+            (Expm1, "expm1"),
+            (Log, "log"),
+            (Log1p, "log1p"),
+            (Sqrt, "sqrt"),
+            (Sin, "sin"),
+            (Cos, "cos"),
+            (Tanh, "tanh"),
+            (Sigmoid, "sigmoid"),
+            (LogSigmoid, "logsigmoid"),
+            (Softplus, "softplus"),
+            (Erf, "erf"),
+            (Stop, "stop"),
+            (Not, "not"),
+            (BitLen, "bitlen"),
+            (Re, "re"),
+            (Im, "im"),
+            (Conj, "conj"),
+            (Add, "add"),
+            (Sub, "sub"),
+            (Mul, "mul"),
+            (Div, "div"),
+            (Max, "max"),
+            (Min, "min"),
+            (Pow, "pow"),
+            (Rem, "rem"),
+            (Lt, "lt"),
+            (Le, "le"),
+            (Gt, "gt"),
+            (Ge, "ge"),
+            (Eq, "eq"),
+            (Ne, "ne"),
+            (And, "and"),
+            (Or, "or"),
+            (Xor, "xor"),
+            (Hash, "hash"),
+            (Complex, "complex"),
+            (Select, "select"),
         ]
     };
 
     /// The name that listings use.
     pub fn name(self) -> &'static str {
-        MapFn::ALL.iter().find(|(f, _)| *f == self).map_or("?", |(_, n)| n)
+        MapFn::ALL
+            .iter()
+            .find(|(f, _)| *f == self)
+            .map_or("?", |(_, n)| n)
     }
 
     pub fn by_name(name: &str) -> Option<MapFn> {
@@ -182,36 +258,78 @@ pub enum Op {
     TopMask(Axis, usize),
     /// Copies along new axes.
     Expand(Vec<Axis>),
-    Rename { from: Axis, to: Axis },
+    Rename {
+        from: Axis,
+        to: Axis,
+    },
     /// Row-major: position `a` of `axis` is `(a / |rest|, …, a % |last|)`.
-    Split { axis: Axis, into: Vec<Axis> },
-    Merge { axes: Vec<Axis>, into: Axis },
+    Split {
+        axis: Axis,
+        into: Vec<Axis>,
+    },
+    Merge {
+        axes: Vec<Axis>,
+        into: Axis,
+    },
     Flip(Axis),
     /// `y[p] = x[p - by]`, 0 outside.
-    Shift { axis: Axis, by: i64 },
+    Shift {
+        axis: Axis,
+        by: i64,
+    },
     /// `y[p, l] = x[p - l]` (`ahead`: `x[p + l]`), 0 outside; `lag` is a new axis from 0.
-    Window { axis: Axis, lag: Axis, ahead: bool },
+    Window {
+        axis: Axis,
+        lag: Axis,
+        ahead: bool,
+    },
     /// Transpose of `Window`: `y[p] = Σ_l x[p + l, l]` (`ahead`: `x[p - l, l]`), terms outside are 0.
-    Unwindow { axis: Axis, lag: Axis, ahead: bool },
+    Unwindow {
+        axis: Axis,
+        lag: Axis,
+        ahead: bool,
+    },
     /// The slice at a constant index; the axis disappears.
-    Pick { axis: Axis, index: usize },
+    Pick {
+        axis: Axis,
+        index: usize,
+    },
     /// Transpose of `Pick`: the argument at `index`, 0 elsewhere.
-    Place { axis: Axis, index: usize },
+    Place {
+        axis: Axis,
+        index: usize,
+    },
     /// The arguments as consecutive entries of a new last axis.
     Stack(Axis),
     /// `Gather(axis)(table, index)`: the table's entry at `index` along `axis` (index rounded to nearest,
     /// clamped into the axis). Axes that both have are walked together.
     Gather(Axis),
     /// Transpose of `Gather` in the table: `(g, index)` to `y[a, …] = Σ_over g · [index = a]`.
-    ScatterAdd { axis: Axis, over: Vec<Axis> },
+    ScatterAdd {
+        axis: Axis,
+        over: Vec<Axis>,
+    },
     /// `Solve{row, col}(L, R)`: U with `U[row] + Σ_{col<row} L[row, col] U[col] = R[row]`; entries of L with
     /// col >= row are not read. `transpose`: `U[col] + Σ_{row>col} L[row, col] U[row] = R[col]`, R and U along `row`.
-    Solve { row: Axis, col: Axis, transpose: bool },
+    Solve {
+        row: Axis,
+        col: Axis,
+        transpose: bool,
+    },
     /// Causal convolution along time: `y[t] = Σ_{lag=0..t} f[lag] x[t - lag]`, pointwise in other axes.
     /// `ahead`: `Σ_lag f[lag] x[t + lag]`.
-    Conv { axis: Axis, lag: Axis, ahead: bool },
+    Conv {
+        axis: Axis,
+        lag: Axis,
+        ahead: bool,
+    },
     /// Gradient of `Conv` in its kernel: `(g, x)` to `y[lag] = Σ_t g[t] x[t - lag]`, summed over `over` too.
-    ConvKernel { axis: Axis, lag: Axis, ahead: bool, over: Vec<Axis> },
+    ConvKernel {
+        axis: Axis,
+        lag: Axis,
+        ahead: bool,
+        over: Vec<Axis>,
+    },
     Scan(Box<Scan>),
     /// One result of a scan.
     Proj(usize),

@@ -4,8 +4,8 @@
 //! by [`crate::verify()`]. Errors carry line and column; nothing panics on any text.
 
 use crate::axis::{Axis, Size, Sym};
-use crate::func::{Elem, Func, Ty, Value, ValueId};
 use crate::brackets::{Brackets, Item, Named, bracketed};
+use crate::func::{Elem, Func, Ty, Value, ValueId};
 use crate::lex::{Lexer, Token};
 use crate::op::{Dist, Init, Input, InputKind, MapFn, Num, Op, Out, Scan, SeqIn};
 use std::fmt;
@@ -33,7 +33,10 @@ const DEEPEST: usize = 64;
 
 /// The program of a listing.
 pub fn parse(text: &str) -> Result<Func> {
-    let mut p = Parser { lex: Lexer::new(text), depth: 0 };
+    let mut p = Parser {
+        lex: Lexer::new(text),
+        depth: 0,
+    };
     p.keyword("func")?;
     let func = p.func()?;
     match p.lex.next()? {
@@ -49,7 +52,11 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn expect(&mut self, punct: &'static str) -> Result<()> {
-        if self.eat(punct)? { Ok(()) } else { Err(self.lex.error(&format!("expected `{punct}`"))) }
+        if self.eat(punct)? {
+            Ok(())
+        } else {
+            Err(self.lex.error(&format!("expected `{punct}`")))
+        }
     }
 
     fn eat(&mut self, punct: &'static str) -> Result<bool> {
@@ -68,7 +75,11 @@ impl Parser<'_> {
     }
 
     fn keyword(&mut self, word: &str) -> Result<()> {
-        if self.eat_word(word)? { Ok(()) } else { Err(self.lex.error(&format!("expected `{word}`"))) }
+        if self.eat_word(word)? {
+            Ok(())
+        } else {
+            Err(self.lex.error(&format!("expected `{word}`")))
+        }
     }
 
     fn eat_word(&mut self, word: &str) -> Result<bool> {
@@ -88,14 +99,22 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<Num> {
         match self.lex.next()? {
-            Token::Number(text) => text.parse().map(Num).map_err(|_| self.lex.error("not a number")),
+            Token::Number(text) => text
+                .parse()
+                .map(Num)
+                .map_err(|_| self.lex.error("not a number")),
             Token::Word(w) if w == "inf" => Ok(Num(f64::INFINITY)),
             Token::Word(w) if w == "nan" => {
                 self.expect("(")?;
-                let Token::Number(hex) = self.lex.next()? else { return Err(self.lex.error("expected the bits of a NaN")) };
+                let Token::Number(hex) = self.lex.next()? else {
+                    return Err(self.lex.error("expected the bits of a NaN"));
+                };
                 self.expect(")")?;
-                let bits = hex.strip_prefix("0x").and_then(|h| u64::from_str_radix(h, 16).ok());
-                bits.map(|b| Num(f64::from_bits(b))).ok_or_else(|| self.lex.error("not the bits of a number"))
+                let bits = hex
+                    .strip_prefix("0x")
+                    .and_then(|h| u64::from_str_radix(h, 16).ok());
+                bits.map(|b| Num(f64::from_bits(b)))
+                    .ok_or_else(|| self.lex.error("not the bits of a number"))
             }
             _ => Err(self.lex.error("expected a number")),
         }
@@ -103,7 +122,9 @@ impl Parser<'_> {
 
     fn whole<T: std::str::FromStr>(&mut self) -> Result<T> {
         match self.lex.next()? {
-            Token::Number(text) => text.parse().map_err(|_| self.lex.error("expected a whole number")),
+            Token::Number(text) => text
+                .parse()
+                .map_err(|_| self.lex.error("expected a whole number")),
             _ => Err(self.lex.error("expected a whole number")),
         }
     }
@@ -121,7 +142,10 @@ impl Parser<'_> {
             return Err(self.lex.error("scans are nested too deep"));
         }
         self.depth += 1;
-        let mut func = Func { name: self.word()?, ..Func::default() };
+        let mut func = Func {
+            name: self.word()?,
+            ..Func::default()
+        };
         self.expect("(")?;
         while matches!(self.lex.peek()?, Token::Value(_)) {
             func.params.push(self.id()?);
@@ -146,7 +170,10 @@ impl Parser<'_> {
         }
         self.expect("}")?;
         let count = func.values.len();
-        let used = func.params.iter().chain(func.results.iter().map(|(_, v)| v));
+        let used = func
+            .params
+            .iter()
+            .chain(func.results.iter().map(|(_, v)| v));
         if let Some(v) = used.clone().find(|v| v.index() >= count) {
             return Err(self.lex.error(&format!("%{} is not defined", v.0)));
         }
@@ -157,7 +184,10 @@ impl Parser<'_> {
     fn value(&mut self, func: &mut Func) -> Result<()> {
         let id = self.id()?;
         if id.index() != func.values.len() {
-            return Err(self.lex.error(&format!("values are numbered in order: expected %{}", func.values.len())));
+            return Err(self.lex.error(&format!(
+                "values are numbered in order: expected %{}",
+                func.values.len()
+            )));
         }
         let elem = if self.eat_word("int")? {
             Elem::Int
@@ -177,8 +207,17 @@ impl Parser<'_> {
         self.expect("}")?;
         self.expect("=")?;
         let (op, args) = self.op(func)?;
-        let name = if self.eat("//")? { Some(Sym::new(&self.word()?)) } else { None };
-        func.values.push(Value { op, args, ty: Ty { elem, axes }, name });
+        let name = if self.eat("//")? {
+            Some(Sym::new(&self.word()?))
+        } else {
+            None
+        };
+        func.values.push(Value {
+            op,
+            args,
+            ty: Ty { elem, axes },
+            name,
+        });
         Ok(())
     }
 
@@ -188,12 +227,17 @@ impl Parser<'_> {
             return Ok(Named { name, size: None });
         }
         let size = match self.lex.next()? {
-            Token::Number(n) => Size::Const(n.parse().map_err(|_| self.lex.error("expected a size"))?),
+            Token::Number(n) => {
+                Size::Const(n.parse().map_err(|_| self.lex.error("expected a size"))?)
+            }
             Token::Word(w) if self.eat("/")? => Size::Tiles(Sym::new(&w), self.whole()?),
             Token::Word(w) => Size::Len(Sym::new(&w)),
             _ => return Err(self.lex.error("expected a size")),
         };
-        Ok(Named { name, size: Some(size) })
+        Ok(Named {
+            name,
+            size: Some(size),
+        })
     }
 
     fn args(&mut self, func: &Func) -> Result<Vec<ValueId>> {
@@ -202,7 +246,9 @@ impl Parser<'_> {
         while matches!(self.lex.peek()?, Token::Value(_)) && !self.lex.at_new_line()? {
             let id = self.id()?;
             if id.index() >= func.values.len() {
-                return Err(self.lex.error(&format!("%{} is used before it is defined", id.0)));
+                return Err(self
+                    .lex
+                    .error(&format!("%{} is used before it is defined", id.0)));
             }
             args.push(id);
             if !self.eat(",")? {
@@ -221,13 +267,20 @@ impl Parser<'_> {
             return self.scan(func);
         }
         if !self.eat("[")? {
-            let f = MapFn::by_name(&name).ok_or_else(|| self.lex.error(&format!("no operation is called `{name}`")))?;
+            let f = MapFn::by_name(&name)
+                .ok_or_else(|| self.lex.error(&format!("no operation is called `{name}`")))?;
             return Ok((Op::Map(f), self.args(func)?));
         }
         let groups = self.brackets()?;
         let args = self.args(func)?;
-        let known: Vec<Axis> = args.iter().flat_map(|v| func.ty(*v).axes.iter().copied()).collect();
-        let op = bracketed(&name, &groups, &known).ok_or_else(|| self.lex.error(&format!("`{name}` does not take these brackets")))?;
+        let known: Vec<Axis> = args
+            .iter()
+            .flat_map(|v| func.ty(*v).axes.iter().copied())
+            .collect();
+        let op = bracketed(&name, &groups, &known).ok_or_else(|| {
+            self.lex
+                .error(&format!("`{name}` does not take these brackets"))
+        })?;
         Ok((op, args))
     }
 
@@ -269,7 +322,10 @@ impl Parser<'_> {
                 let name = Sym::new(&self.word()?);
                 let init = self.init(0)?;
                 let decay = self.eat_word("decay")?;
-                return Ok(Some(Op::Input(Input { name, kind: InputKind::Param { init, decay } })));
+                return Ok(Some(Op::Input(Input {
+                    name,
+                    kind: InputKind::Param { init, decay },
+                })));
             }
             "noise" => {
                 let name = Sym::new(&self.word()?);
@@ -278,7 +334,10 @@ impl Parser<'_> {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Op::Input(Input { name: Sym::new(&self.word()?), kind })))
+        Ok(Some(Op::Input(Input {
+            name: Sym::new(&self.word()?),
+            kind,
+        })))
     }
 
     fn pair(&mut self) -> Result<(Num, Num)> {
@@ -294,7 +353,11 @@ impl Parser<'_> {
             "bernoulli" => Dist::Bernoulli(self.number()?),
             "normal" => Dist::Normal(self.number()?),
             "uniform" => self.pair().map(|(a, b)| Dist::Uniform(a, b))?,
-            _ => return Err(self.lex.error(&format!("no distribution is called `{name}`"))),
+            _ => {
+                return Err(self
+                    .lex
+                    .error(&format!("no distribution is called `{name}`")));
+            }
         };
         self.expect(")")?;
         Ok(dist)
@@ -310,12 +373,17 @@ impl Parser<'_> {
         let name = self.word()?;
         self.expect("(")?;
         let init = match name.as_str() {
-            "normal" => Init::Normal { std: self.number()? },
+            "normal" => Init::Normal {
+                std: self.number()?,
+            },
             "uniform" => self.pair().map(|(lo, hi)| Init::Uniform { lo, hi })?,
             "log_uniform" => self.pair().map(|(lo, hi)| Init::LogUniform { lo, hi })?,
             "coord" => Init::Coord(self.axis()?.resolve(&[])),
             _ => {
-                let f = MapFn::by_name(&name).ok_or_else(|| self.lex.error(&format!("no initialiser is called `{name}`")))?;
+                let f = MapFn::by_name(&name).ok_or_else(|| {
+                    self.lex
+                        .error(&format!("no initialiser is called `{name}`"))
+                })?;
                 let mut args = vec![];
                 while *self.lex.peek()? != Token::Punct(")") {
                     args.push(self.init(depth + 1)?);
@@ -361,7 +429,10 @@ impl Parser<'_> {
         }
         self.expect("]")?;
         let args = self.args(func)?;
-        let known: Vec<Axis> = args.iter().flat_map(|v| func.ty(*v).axes.iter().copied()).collect();
+        let known: Vec<Axis> = args
+            .iter()
+            .flat_map(|v| func.ty(*v).axes.iter().copied())
+            .collect();
         s.axis = axis.resolve(&known);
         s.body = self.func()?;
         Ok((Op::Scan(Box::new(s)), args))
@@ -369,7 +440,9 @@ impl Parser<'_> {
 
     fn fills(&mut self, seqs: &mut Vec<SeqIn>) -> Result<()> {
         loop {
-            seqs.push(SeqIn { fill: self.number()? });
+            seqs.push(SeqIn {
+                fill: self.number()?,
+            });
             if !self.eat(",")? {
                 return Ok(());
             }

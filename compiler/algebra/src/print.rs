@@ -26,11 +26,19 @@ pub struct Listing {
 
 /// The listing of a program.
 pub fn listing(func: &Func) -> Listing {
-    let mut printer = Printer { text: String::new(), line: 1, lines: HashMap::new(), path: vec![] };
+    let mut printer = Printer {
+        text: String::new(),
+        line: 1,
+        lines: HashMap::new(),
+        path: vec![],
+    };
     printer.put("func ");
     printer.func(func, 0);
     printer.put("\n");
-    Listing { text: printer.text, lines: printer.lines }
+    Listing {
+        text: printer.text,
+        lines: printer.lines,
+    }
 }
 
 impl fmt::Display for Func {
@@ -50,7 +58,11 @@ pub(crate) fn word(name: &str) -> String {
 }
 
 pub(crate) fn number(n: Num) -> String {
-    if n.0.is_nan() { format!("nan(0x{:x})", n.0.to_bits()) } else { format!("{:?}", n.0) }
+    if n.0.is_nan() {
+        format!("nan(0x{:x})", n.0.to_bits())
+    } else {
+        format!("{:?}", n.0)
+    }
 }
 
 fn size(size: Size) -> String {
@@ -63,7 +75,11 @@ fn size(size: Size) -> String {
 
 /// An axis with its size: `t` (a run-time length of that name), `i=t`, `h=4`.
 pub(crate) fn axis(a: Axis) -> String {
-    if a.size == Size::Len(a.name) { word(a.name.as_str()) } else { full(a) }
+    if a.size == Size::Len(a.name) {
+        word(a.name.as_str())
+    } else {
+        full(a)
+    }
 }
 
 fn full(a: Axis) -> String {
@@ -101,10 +117,16 @@ fn input(name: Sym, kind: &InputKind) -> String {
         InputKind::Data => format!("data {name}"),
         InputKind::State => format!("state {name}"),
         InputKind::Formal => format!("formal {name}"),
-        InputKind::Param { init: i, decay } => format!("param {name} {}{}", init(i), if *decay { " decay" } else { "" }),
+        InputKind::Param { init: i, decay } => format!(
+            "param {name} {}{}",
+            init(i),
+            if *decay { " decay" } else { "" }
+        ),
         InputKind::Noise(Dist::Bernoulli(p)) => format!("noise {name} bernoulli({})", number(*p)),
         InputKind::Noise(Dist::Normal(s)) => format!("noise {name} normal({})", number(*s)),
-        InputKind::Noise(Dist::Uniform(a, b)) => format!("noise {name} uniform({}, {})", number(*a), number(*b)),
+        InputKind::Noise(Dist::Uniform(a, b)) => {
+            format!("noise {name} uniform({}, {})", number(*a), number(*b))
+        }
     }
 }
 
@@ -127,7 +149,10 @@ struct Names<'a> {
 
 impl Names<'_> {
     fn one(&self, a: Axis) -> String {
-        let known = self.args.iter().filter_map(|v| self.func.values.get(v.index()));
+        let known = self
+            .args
+            .iter()
+            .filter_map(|v| self.func.values.get(v.index()));
         match known.flat_map(|v| &v.ty.axes).find(|b| b.name == a.name) {
             Some(b) if *b == a => word(a.name.as_str()),
             Some(_) => full(a),
@@ -159,19 +184,51 @@ fn head(op: &Op, n: &Names) -> String {
         Op::Merge { axes, into } => format!("merge[{} -> {}]", n.all(axes), n.one(*into)),
         Op::Flip(a) => format!("flip[{}]", n.one(*a)),
         Op::Shift { axis, by } => format!("shift[{}, {by}]", n.one(*axis)),
-        Op::Window { axis, lag, ahead: on } => format!("window[{}, {}{}]", n.one(*axis), n.one(*lag), ahead(*on)),
-        Op::Unwindow { axis, lag, ahead: on } => format!("unwindow[{}, {}{}]", n.one(*axis), n.one(*lag), ahead(*on)),
+        Op::Window {
+            axis,
+            lag,
+            ahead: on,
+        } => format!("window[{}, {}{}]", n.one(*axis), n.one(*lag), ahead(*on)),
+        Op::Unwindow {
+            axis,
+            lag,
+            ahead: on,
+        } => format!("unwindow[{}, {}{}]", n.one(*axis), n.one(*lag), ahead(*on)),
         Op::Pick { axis, index } => format!("pick[{}, {index}]", n.one(*axis)),
         Op::Place { axis, index } => format!("place[{}, {index}]", n.one(*axis)),
         Op::Stack(a) => format!("stack[{}]", n.one(*a)),
         Op::Gather(a) => format!("gather[{}]", n.one(*a)),
         Op::ScatterAdd { axis, over } => format!("scatter_add[{}; {}]", n.one(*axis), n.all(over)),
-        Op::Solve { row, col, transpose } => {
-            format!("solve[{}, {}{}]", n.one(*row), n.one(*col), if *transpose { ", transpose" } else { "" })
+        Op::Solve {
+            row,
+            col,
+            transpose,
+        } => {
+            format!(
+                "solve[{}, {}{}]",
+                n.one(*row),
+                n.one(*col),
+                if *transpose { ", transpose" } else { "" }
+            )
         }
-        Op::Conv { axis, lag, ahead: on } => format!("conv[{}, {}{}]", n.one(*axis), n.one(*lag), ahead(*on)),
-        Op::ConvKernel { axis, lag, ahead: on, over } => {
-            format!("conv_kernel[{}, {}{}; {}]", n.one(*axis), n.one(*lag), ahead(*on), n.all(over))
+        Op::Conv {
+            axis,
+            lag,
+            ahead: on,
+        } => format!("conv[{}, {}{}]", n.one(*axis), n.one(*lag), ahead(*on)),
+        Op::ConvKernel {
+            axis,
+            lag,
+            ahead: on,
+            over,
+        } => {
+            format!(
+                "conv_kernel[{}, {}{}; {}]",
+                n.one(*axis),
+                n.one(*lag),
+                ahead(*on),
+                n.all(over)
+            )
         }
         Op::Scan(scan) => scan_head(scan, n),
         Op::Proj(k) => format!("proj[{k}]"),
@@ -188,7 +245,11 @@ fn scan_head(s: &Scan, n: &Names) -> String {
     }
     let _ = write!(text, "; states {}", s.states);
     if !s.seqs.is_empty() {
-        let _ = write!(text, "; seqs {}", join(s.seqs.iter().map(|q| number(q.fill))));
+        let _ = write!(
+            text,
+            "; seqs {}",
+            join(s.seqs.iter().map(|q| number(q.fill)))
+        );
     }
     let _ = write!(text, "; fixed {}", s.fixed);
     for (on, name) in [(s.lo, "; lo"), (s.hi, "; hi")] {
@@ -233,15 +294,26 @@ impl Printer {
             self.value(func, func.value(id), depth + 1);
             self.path.pop();
         }
-        let results = join(func.results.iter().map(|(n, v)| format!("{} = %{}", word(n), v.0)));
+        let results = join(
+            func.results
+                .iter()
+                .map(|(n, v)| format!("{} = %{}", word(n), v.0)),
+        );
         self.put(&format!("{pad}  return {results}\n{pad}}}"));
     }
 
     fn value(&mut self, func: &Func, value: &Value, depth: usize) {
-        let names = Names { func, args: &value.args };
+        let names = Names {
+            func,
+            args: &value.args,
+        };
         let args = join(value.args.iter().map(|v| format!("%{}", v.0)));
         let space = if args.is_empty() { "" } else { " " };
-        self.put(&format!("{} = {}{space}{args}", ty(&value.ty), head(&value.op, &names)));
+        self.put(&format!(
+            "{} = {}{space}{args}",
+            ty(&value.ty),
+            head(&value.op, &names)
+        ));
         if let Op::Scan(scan) = &value.op {
             self.put(" ");
             self.func(&scan.body, depth);

@@ -12,15 +12,32 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShapeError {
     /// The same name with two sizes.
-    Clash { name: Sym, one: Size, other: Size },
+    Clash {
+        name: Sym,
+        one: Size,
+        other: Size,
+    },
     /// The argument lacks the axis.
-    Missing { axis: Axis, arg: usize },
+    Missing {
+        axis: Axis,
+        arg: usize,
+    },
     /// The result would have the axis twice.
     Duplicate(Axis),
     /// Sizes do not multiply up.
-    Sizes { axis: Axis, parts: Vec<Axis> },
-    Index { axis: Axis, index: usize },
-    Arity { op: String, want: usize, got: usize },
+    Sizes {
+        axis: Axis,
+        parts: Vec<Axis>,
+    },
+    Index {
+        axis: Axis,
+        index: usize,
+    },
+    Arity {
+        op: String,
+        want: usize,
+        got: usize,
+    },
     /// A scan whose body does not fit its arguments.
     Body(String),
     Complex(String),
@@ -29,15 +46,28 @@ pub enum ShapeError {
 impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ShapeError::Clash { name, one, other } => write!(f, "axis `{name}` has size {one} in one operand and {other} in another"),
-            ShapeError::Missing { axis, arg } => write!(f, "operand {arg} has no axis `{}`", axis.name),
+            ShapeError::Clash { name, one, other } => write!(
+                f,
+                "axis `{name}` has size {one} in one operand and {other} in another"
+            ),
+            ShapeError::Missing { axis, arg } => {
+                write!(f, "operand {arg} has no axis `{}`", axis.name)
+            }
             ShapeError::Duplicate(axis) => write!(f, "axis `{}` would appear twice", axis.name),
             ShapeError::Sizes { axis, parts } => {
                 let parts: Vec<String> = parts.iter().map(Axis::to_string).collect();
-                write!(f, "`{axis}` does not have as many positions as {} together", parts.join(", "))
+                write!(
+                    f,
+                    "`{axis}` does not have as many positions as {} together",
+                    parts.join(", ")
+                )
             }
-            ShapeError::Index { axis, index } => write!(f, "index {index} is outside axis `{axis}`"),
-            ShapeError::Arity { op, want, got } => write!(f, "{op} takes {want} operands, got {got}"),
+            ShapeError::Index { axis, index } => {
+                write!(f, "index {index} is outside axis `{axis}`")
+            }
+            ShapeError::Arity { op, want, got } => {
+                write!(f, "{op} takes {want} operands, got {got}")
+            }
             ShapeError::Body(why) | ShapeError::Complex(why) => f.write_str(why),
         }
     }
@@ -49,8 +79,8 @@ impl std::error::Error for ShapeError {}
 pub fn arity(f: MapFn) -> usize {
     use MapFn::*;
     match f {
-        Neg | Abs | Sign | Floor | Exp | Expm1 | Log | Log1p | Sqrt | Sin | Cos | Tanh | Sigmoid | LogSigmoid | Softplus
-        | Erf | Stop | Not | BitLen | Re | Im | Conj => 1,
+        Neg | Abs | Sign | Floor | Exp | Expm1 | Log | Log1p | Sqrt | Sin | Cos | Tanh
+        | Sigmoid | LogSigmoid | Softplus | Erf | Stop | Not | BitLen | Re | Im | Conj => 1,
         Select => 3,
         _ => 2,
     }
@@ -65,7 +95,13 @@ pub fn union<'a>(types: impl IntoIterator<Item = &'a Ty>) -> Result<Vec<Axis>, S
         match axes.iter().find(|b| b.name == a.name) {
             None => axes.push(*a),
             Some(b) if b.size == a.size => {}
-            Some(b) => return Err(ShapeError::Clash { name: a.name, one: b.size, other: a.size }),
+            Some(b) => {
+                return Err(ShapeError::Clash {
+                    name: a.name,
+                    one: b.size,
+                    other: a.size,
+                });
+            }
         }
     }
     Ok(canonical(axes))
@@ -86,13 +122,21 @@ fn need(ty: &Ty, axis: Axis, arg: usize) -> Result<(), ShapeError> {
         return Ok(());
     }
     match ty.axes.iter().find(|a| a.name == axis.name) {
-        Some(a) => Err(ShapeError::Clash { name: axis.name, one: a.size, other: axis.size }),
+        Some(a) => Err(ShapeError::Clash {
+            name: axis.name,
+            one: a.size,
+            other: axis.size,
+        }),
         None => Err(ShapeError::Missing { axis, arg }),
     }
 }
 
 fn without(ty: &Ty, axes: &[Axis]) -> Vec<Axis> {
-    ty.axes.iter().copied().filter(|a| !axes.contains(a)).collect()
+    ty.axes
+        .iter()
+        .copied()
+        .filter(|a| !axes.contains(a))
+        .collect()
 }
 
 /// Replaces one axis by others in place.
@@ -118,7 +162,9 @@ fn distinct(axes: Vec<Axis>) -> Result<Vec<Axis>, ShapeError> {
 }
 
 fn multiply_up(axis: Axis, parts: &[Axis]) -> Result<(), ShapeError> {
-    let total = parts.iter().try_fold(1usize, |n, a| a.size.constant().and_then(|m| n.checked_mul(m)));
+    let total = parts.iter().try_fold(1usize, |n, a| {
+        a.size.constant().and_then(|m| n.checked_mul(m))
+    });
     if total.is_some() && total == axis.size.constant() {
         return Ok(());
     }
@@ -128,7 +174,10 @@ fn multiply_up(axis: Axis, parts: &[Axis]) -> Result<(), ShapeError> {
     {
         return Ok(());
     }
-    Err(ShapeError::Sizes { axis, parts: parts.to_vec() })
+    Err(ShapeError::Sizes {
+        axis,
+        parts: parts.to_vec(),
+    })
 }
 
 /// The axis of tiles of `axis`: `t` in tiles of 16 is `t~16`.
@@ -138,7 +187,10 @@ pub fn tiles(axis: Axis, tile: usize) -> Axis {
         Size::Len(s) => Size::Tiles(s, tile),
         Size::Tiles(s, n) => Size::Tiles(s, n.saturating_mul(tile)),
     };
-    Axis { name: Sym::new(&format!("{}~{tile}", axis.name)), size }
+    Axis {
+        name: Sym::new(&format!("{}~{tile}", axis.name)),
+        size,
+    }
 }
 
 /// The type of `op` applied to `args`.
@@ -148,17 +200,29 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
         Op::Input(_) | Op::Const(_) | Op::Iota(_) | Op::Length(_) => Some(0),
         Op::Map(f) => Some(arity(*f)),
         Op::Contract(_) | Op::Stack(_) | Op::Scan(_) => None,
-        Op::Gather(_) | Op::ScatterAdd { .. } | Op::Solve { .. } | Op::Conv { .. } | Op::ConvKernel { .. } => Some(2),
+        Op::Gather(_)
+        | Op::ScatterAdd { .. }
+        | Op::Solve { .. }
+        | Op::Conv { .. }
+        | Op::ConvKernel { .. } => Some(2),
         _ => Some(1),
     };
     let none = args.is_empty() && matches!(op, Op::Contract(_) | Op::Stack(_));
     if want.is_some_and(|w| w != args.len()) || none {
-        return Err(ShapeError::Arity { op: format!("{op:?}"), want: want.unwrap_or(1), got: args.len() });
+        return Err(ShapeError::Arity {
+            op: format!("{op:?}"),
+            want: want.unwrap_or(1),
+            got: args.len(),
+        });
     }
     let complex = args.iter().any(|a| func.ty(*a).elem == Elem::Complex);
     let elem = if complex { Elem::Complex } else { Elem::Real };
     let axes = match op {
-        Op::Input(_) => return Err(ShapeError::Body("an input is made by Builder::input".into())),
+        Op::Input(_) => {
+            return Err(ShapeError::Body(
+                "an input is made by Builder::input".into(),
+            ));
+        }
         Op::Const(_) | Op::Length(_) => vec![],
         Op::Iota(a) => vec![*a],
         Op::Map(f) => {
@@ -175,7 +239,11 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
                 need(ty(0), *a, 0)?;
             }
             if matches!(op, ReduceOp::ArgMax | ReduceOp::ArgMin) && over.len() != 1 {
-                return Err(ShapeError::Arity { op: "argmax".into(), want: 1, got: over.len() });
+                return Err(ShapeError::Arity {
+                    op: "argmax".into(),
+                    want: 1,
+                    got: over.len(),
+                });
             }
             without(ty(0), over)
         }
@@ -227,7 +295,9 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
         }
         Op::Window { axis, lag, .. } => {
             need(ty(0), *axis, 0)?;
-            canonical(distinct(ty(0).axes.iter().copied().chain([*lag]).collect())?)
+            canonical(distinct(
+                ty(0).axes.iter().copied().chain([*lag]).collect(),
+            )?)
         }
         Op::Unwindow { axis, lag, .. } => {
             need(ty(0), *axis, 0)?;
@@ -237,52 +307,84 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
         Op::Pick { axis, index } => {
             need(ty(0), *axis, 0)?;
             if axis.size.constant().is_none_or(|n| *index >= n) {
-                return Err(ShapeError::Index { axis: *axis, index: *index });
+                return Err(ShapeError::Index {
+                    axis: *axis,
+                    index: *index,
+                });
             }
             without(ty(0), &[*axis])
         }
         Op::Place { axis, index } => {
             if axis.size.constant().is_none_or(|n| *index >= n) {
-                return Err(ShapeError::Index { axis: *axis, index: *index });
+                return Err(ShapeError::Index {
+                    axis: *axis,
+                    index: *index,
+                });
             }
             distinct(ty(0).axes.iter().copied().chain([*axis]).collect())?
         }
         Op::Stack(axis) => {
             if axis.size.constant() != Some(args.len()) {
-                return Err(ShapeError::Sizes { axis: *axis, parts: vec![] });
+                return Err(ShapeError::Sizes {
+                    axis: *axis,
+                    parts: vec![],
+                });
             }
             let all = union(args.iter().map(|a| func.ty(*a)))?;
             canonical(distinct(all.into_iter().chain([*axis]).collect())?)
         }
         Op::Gather(axis) => {
             need(ty(0), *axis, 0)?;
-            let table = Ty { elem, axes: without(ty(0), &[*axis]) };
+            let table = Ty {
+                elem,
+                axes: without(ty(0), &[*axis]),
+            };
             union([ty(1), &table])?
         }
         Op::ScatterAdd { axis, over } => {
-            let all = Ty { elem, axes: union([ty(0), ty(1)])? };
+            let all = Ty {
+                elem,
+                axes: union([ty(0), ty(1)])?,
+            };
             for a in over {
                 need(&all, *a, 0)?;
             }
-            canonical(distinct([*axis].into_iter().chain(without(&all, over)).collect())?)
+            canonical(distinct(
+                [*axis].into_iter().chain(without(&all, over)).collect(),
+            )?)
         }
-        Op::Solve { row, col, transpose: _ } => {
+        Op::Solve {
+            row,
+            col,
+            transpose: _,
+        } => {
             need(ty(0), *row, 0)?;
             need(ty(0), *col, 0)?;
             need(ty(1), *row, 1)?;
-            let l = Ty { elem, axes: without(ty(0), &[*col]) };
+            let l = Ty {
+                elem,
+                axes: without(ty(0), &[*col]),
+            };
             union([ty(1), &l])?
         }
         Op::Conv { axis, lag, .. } => {
             need(ty(0), *lag, 0)?;
             need(ty(1), *axis, 1)?;
-            let f = Ty { elem, axes: without(ty(0), &[*lag]) };
+            let f = Ty {
+                elem,
+                axes: without(ty(0), &[*lag]),
+            };
             union([ty(1), &f])?
         }
-        Op::ConvKernel { axis, lag, over, .. } => {
+        Op::ConvKernel {
+            axis, lag, over, ..
+        } => {
             need(ty(0), *axis, 0)?;
             need(ty(1), *axis, 1)?;
-            let all = Ty { elem, axes: union([ty(0), ty(1)])? };
+            let all = Ty {
+                elem,
+                axes: union([ty(0), ty(1)])?,
+            };
             let mut out = without(&all, &[&[*axis], over.as_slice()].concat());
             out.insert(0, *lag);
             canonical(distinct(out)?)
@@ -299,7 +401,9 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
 /// The type of the k-th result of a scan.
 fn proj(func: &Func, of: ValueId, k: usize) -> Result<Ty, ShapeError> {
     let Op::Scan(scan) = func.op(of) else {
-        return Err(ShapeError::Body("proj of something that is not a scan".into()));
+        return Err(ShapeError::Body(
+            "proj of something that is not a scan".into(),
+        ));
     };
     let Some(out) = scan.outs.get(k) else {
         return Err(ShapeError::Body(format!("the scan has no result {k}")));
@@ -314,18 +418,26 @@ fn proj(func: &Func, of: ValueId, k: usize) -> Result<Ty, ShapeError> {
         Out::Final(s) => Ok(state(*s)),
         Out::Enter(s) => {
             let s = state(*s);
-            Ok(Ty { elem: s.elem, axes: canonical(distinct([along].into_iter().chain(s.axes).collect())?) })
+            Ok(Ty {
+                elem: s.elem,
+                axes: canonical(distinct([along].into_iter().chain(s.axes).collect())?),
+            })
         }
         Out::Emit(e) => {
             let Some((_, v)) = scan.body.results.get(scan.states + e) else {
-                return Err(ShapeError::Body(format!("the scan's body has no emitted value {e}")));
+                return Err(ShapeError::Body(format!(
+                    "the scan's body has no emitted value {e}"
+                )));
             };
             let ty = scan.body.ty(*v);
             let axes = match scan.tile {
                 Some(c) if ty.has(c) => replaced(ty, c, &[scan.axis])?,
                 _ => distinct([along].into_iter().chain(ty.axes.iter().copied()).collect())?,
             };
-            Ok(Ty { elem: ty.elem, axes: canonical(axes) })
+            Ok(Ty {
+                elem: ty.elem,
+                axes: canonical(axes),
+            })
         }
     }
 }
@@ -335,21 +447,38 @@ fn check_scan(func: &Func, scan: &Scan, args: &[ValueId]) -> Result<(), ShapeErr
     let bounds = usize::from(scan.lo) + usize::from(scan.hi);
     let want = scan.states + scan.seqs.len() + scan.fixed + bounds;
     if args.len() != want {
-        return Err(ShapeError::Arity { op: "scan".into(), want, got: args.len() });
+        return Err(ShapeError::Arity {
+            op: "scan".into(),
+            want,
+            got: args.len(),
+        });
     }
     let tile = scan.tile.and_then(|c| c.size.constant());
     if scan.tile.is_some() && tile.is_none_or(|c| c == 0) {
-        return Err(ShapeError::Body("the tile of a scan needs a positive constant size".into()));
+        return Err(ShapeError::Body(
+            "the tile of a scan needs a positive constant size".into(),
+        ));
     }
-    if args[want - bounds..].iter().any(|b| !func.ty(*b).same(&Ty::real(vec![]))) {
-        return Err(ShapeError::Body("a bound of a scan is one real number".into()));
+    if args[want - bounds..]
+        .iter()
+        .any(|b| !func.ty(*b).same(&Ty::real(vec![])))
+    {
+        return Err(ShapeError::Body(
+            "a bound of a scan is one real number".into(),
+        ));
     }
     let body = &scan.body;
     if body.params.len() != 1 + scan.states + scan.seqs.len() + scan.fixed {
-        return Err(ShapeError::Arity { op: "scan body".into(), want: want + 1 - bounds, got: body.params.len() });
+        return Err(ShapeError::Arity {
+            op: "scan body".into(),
+            want: want + 1 - bounds,
+            got: body.params.len(),
+        });
     }
     if body.results.len() < scan.states {
-        return Err(ShapeError::Body("the scan's body gives fewer results than it has states".into()));
+        return Err(ShapeError::Body(
+            "the scan's body gives fewer results than it has states".into(),
+        ));
     }
     for out in &scan.outs {
         let (k, n) = match out {
@@ -361,7 +490,9 @@ fn check_scan(func: &Func, scan: &Scan, args: &[ValueId]) -> Result<(), ShapeErr
         }
     }
     if !body.ty(body.params[0]).same(&Ty::real(vec![])) {
-        return Err(ShapeError::Body("the first parameter of a scan's body is its position, a number".into()));
+        return Err(ShapeError::Body(
+            "the first parameter of a scan's body is its position, a number".into(),
+        ));
     }
     for k in 0..body.params.len() - 1 {
         let outer = func.ty(args[k]);
@@ -369,7 +500,9 @@ fn check_scan(func: &Func, scan: &Scan, args: &[ValueId]) -> Result<(), ShapeErr
         let axes = if seq {
             match (scan.tile, tile.map(|c| tiles(scan.axis, c))) {
                 // One entry a tile: how values laid along the axis of tiles are read back.
-                (Some(_), Some(along)) if outer.has(along) && !outer.has(scan.axis) => without(outer, &[along]),
+                (Some(_), Some(along)) if outer.has(along) && !outer.has(scan.axis) => {
+                    without(outer, &[along])
+                }
                 (Some(c), _) => {
                     need(outer, scan.axis, k)?;
                     replaced(outer, scan.axis, &[c])?
@@ -383,11 +516,21 @@ fn check_scan(func: &Func, scan: &Scan, args: &[ValueId]) -> Result<(), ShapeErr
             outer.axes.clone()
         };
         let inner = body.ty(body.params[k + 1]);
-        if !inner.same(&Ty { elem: outer.elem, axes: axes.clone() }) {
-            return Err(ShapeError::Body(format!("scan argument {k} has axes {axes:?}, its body expects {:?}", inner.axes)));
+        if !inner.same(&Ty {
+            elem: outer.elem,
+            axes: axes.clone(),
+        }) {
+            return Err(ShapeError::Body(format!(
+                "scan argument {k} has axes {axes:?}, its body expects {:?}",
+                inner.axes
+            )));
         }
         if k < scan.states && !body.ty(body.results[k].1).same(inner) {
-            return Err(ShapeError::Body(format!("state {k} has axes {:?}, its next value {:?}", inner.axes, body.ty(body.results[k].1).axes)));
+            return Err(ShapeError::Body(format!(
+                "state {k} has axes {:?}, its next value {:?}",
+                inner.axes,
+                body.ty(body.results[k].1).axes
+            )));
         }
     }
     Ok(())

@@ -46,13 +46,20 @@ impl Tensor {
     pub fn new(axes: Vec<Axis>, shape: Vec<usize>, data: Data) -> Result<Tensor, String> {
         let n = count(&shape)?;
         if axes.len() != shape.len() || n != data.len() {
-            return Err(format!("{} numbers do not fill axes {axes:?} of shape {shape:?}", data.len()));
+            return Err(format!(
+                "{} numbers do not fill axes {axes:?} of shape {shape:?}",
+                data.len()
+            ));
         }
         Ok(Tensor { axes, shape, data })
     }
 
     pub fn scalar(x: f64) -> Tensor {
-        Tensor { axes: vec![], shape: vec![], data: Data::Real(vec![x]) }
+        Tensor {
+            axes: vec![],
+            shape: vec![],
+            data: Data::Real(vec![x]),
+        }
     }
 
     pub fn zeros(axes: &[Axis], shape: &[usize], elem: Elem) -> Result<Tensor, String> {
@@ -61,7 +68,11 @@ impl Tensor {
             Elem::Complex => Data::Complex(filled(n, C64::ZERO)?),
             _ => Data::Real(filled(n, 0.0)?),
         };
-        Ok(Tensor { axes: axes.to_vec(), shape: shape.to_vec(), data })
+        Ok(Tensor {
+            axes: axes.to_vec(),
+            shape: shape.to_vec(),
+            data,
+        })
     }
 
     pub fn as_real(&self) -> Option<&[f64]> {
@@ -86,7 +97,11 @@ impl Tensor {
             Data::Complex(_) => Cow::Borrowed(self),
             Data::Real(d) => {
                 let data = Data::Complex(d.iter().map(|x| C64::new(*x, 0.0)).collect());
-                Cow::Owned(Tensor { axes: self.axes.clone(), shape: self.shape.clone(), data })
+                Cow::Owned(Tensor {
+                    axes: self.axes.clone(),
+                    shape: self.shape.clone(),
+                    data,
+                })
             }
         }
     }
@@ -99,16 +114,29 @@ impl Tensor {
         if self.axes.len() != axes.len() {
             return Err(format!("axes {:?} are not {axes:?}", self.axes));
         }
-        let shape = axes.iter().map(|a| self.len_of(*a)).collect::<Result<Vec<_>, _>>()?;
+        let shape = axes
+            .iter()
+            .map(|a| self.len_of(*a))
+            .collect::<Result<Vec<_>, _>>()?;
         let data = match &self.data {
             Data::Real(d) => Data::Real(permuted(&self.axes, &self.shape, d, axes, &shape)?),
             Data::Complex(d) => Data::Complex(permuted(&self.axes, &self.shape, d, axes, &shape)?),
         };
-        Ok(Cow::Owned(Tensor { axes: axes.to_vec(), shape, data }))
+        Ok(Cow::Owned(Tensor {
+            axes: axes.to_vec(),
+            shape,
+            data,
+        }))
     }
 }
 
-fn permuted<S: Scalar>(from: &[Axis], from_shape: &[usize], data: &[S], to: &[Axis], shape: &[usize]) -> Result<Vec<S>, String> {
+fn permuted<S: Scalar>(
+    from: &[Axis],
+    from_shape: &[usize],
+    data: &[S],
+    to: &[Axis],
+    shape: &[usize],
+) -> Result<Vec<S>, String> {
     let mut out = filled(count(shape)?, S::ZERO)?;
     let own = row_major(shape);
     let src = strides(from, from_shape, to);
@@ -118,14 +146,18 @@ fn permuted<S: Scalar>(from: &[Axis], from_shape: &[usize], data: &[S], to: &[Ax
 
 /// The number of entries of a shape; an error if it overflows.
 pub fn count(shape: &[usize]) -> Result<usize, String> {
-    let n = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).filter(|n| *n <= isize::MAX as usize / 16);
+    let n = shape
+        .iter()
+        .try_fold(1usize, |n, s| n.checked_mul(*s))
+        .filter(|n| *n <= isize::MAX as usize / 16);
     n.ok_or_else(|| format!("a tensor of shape {shape:?} is too large"))
 }
 
 /// A vector of one value; an error rather than an abort if memory is short.
 pub fn filled<S: Copy>(n: usize, x: S) -> Result<Vec<S>, String> {
     let mut v = Vec::new();
-    v.try_reserve_exact(n).map_err(|_| format!("no memory for {n} numbers"))?;
+    v.try_reserve_exact(n)
+        .map_err(|_| format!("no memory for {n} numbers"))?;
     v.resize(n, x);
     Ok(v)
 }
@@ -142,7 +174,10 @@ pub fn row_major(shape: &[usize]) -> Vec<isize> {
 /// The strides of a row-major tensor along each of `along`; 0 for axes it lacks.
 pub fn strides(axes: &[Axis], shape: &[usize], along: &[Axis]) -> Vec<isize> {
     let own = row_major(shape);
-    along.iter().map(|a| axes.iter().position(|b| a == b).map_or(0, |k| own[k])).collect()
+    along
+        .iter()
+        .map(|a| axes.iter().position(|b| a == b).map_or(0, |k| own[k]))
+        .collect()
 }
 
 /// Visits a box: `f(offsets, length, strides)` once per innermost run. Neighbouring dimensions that every operand
@@ -182,18 +217,30 @@ pub fn walk<const N: usize>(
             }
             d -= 1;
             index[d] += 1;
-            at.iter_mut().zip(dims[d].1).for_each(|(at, step)| *at += step);
+            at.iter_mut()
+                .zip(dims[d].1)
+                .for_each(|(at, step)| *at += step);
             if index[d] < dims[d].0 {
                 break;
             }
-            at.iter_mut().zip(dims[d].1).for_each(|(at, step)| *at -= step * dims[d].0 as isize);
+            at.iter_mut()
+                .zip(dims[d].1)
+                .for_each(|(at, step)| *at -= step * dims[d].0 as isize);
             index[d] = 0;
         }
     }
 }
 
 /// Copies a box.
-pub fn copy_box<S: Scalar>(shape: &[usize], dst: &mut [S], ds: &[isize], d0: isize, src: &[S], ss: &[isize], s0: isize) {
+pub fn copy_box<S: Scalar>(
+    shape: &[usize],
+    dst: &mut [S],
+    ds: &[isize],
+    d0: isize,
+    src: &[S],
+    ss: &[isize],
+    s0: isize,
+) {
     walk(shape, [ds, ss], [d0, s0], |[d, s], n, [dk, sk]| {
         if dk == 1 && sk == 1 {
             let (d, s) = (d as usize, s as usize);
@@ -209,7 +256,15 @@ pub fn copy_box<S: Scalar>(shape: &[usize], dst: &mut [S], ds: &[isize], d0: isi
 }
 
 /// Adds a box to another.
-pub fn add_box<S: Scalar>(shape: &[usize], dst: &mut [S], ds: &[isize], d0: isize, src: &[S], ss: &[isize], s0: isize) {
+pub fn add_box<S: Scalar>(
+    shape: &[usize],
+    dst: &mut [S],
+    ds: &[isize],
+    d0: isize,
+    src: &[S],
+    ss: &[isize],
+    s0: isize,
+) {
     walk(shape, [ds, ss], [d0, s0], |[d, s], n, [dk, sk]| {
         if dk == 1 && sk == 1 {
             let (d, s) = (d as usize, s as usize);
@@ -246,11 +301,21 @@ mod tests {
     #[test]
     fn walk_merges_what_is_contiguous() {
         let mut runs = vec![];
-        walk(&[2, 3, 4], [&[12, 4, 1], &[4, 0, 1]], [0, 0], |at, n, step| runs.push((at, n, step)));
+        walk(
+            &[2, 3, 4],
+            [&[12, 4, 1], &[4, 0, 1]],
+            [0, 0],
+            |at, n, step| runs.push((at, n, step)),
+        );
         assert_eq!(runs.len(), 6);
         assert_eq!(runs[1], ([4, 0], 4, [1, 1]));
         runs.clear();
-        walk(&[2, 3, 4], [&[12, 4, 1], &[12, 4, 1]], [0, 0], |at, n, step| runs.push((at, n, step)));
+        walk(
+            &[2, 3, 4],
+            [&[12, 4, 1], &[12, 4, 1]],
+            [0, 0],
+            |at, n, step| runs.push((at, n, step)),
+        );
         assert_eq!(runs, [([0, 0], 24, [1, 1])]);
     }
 

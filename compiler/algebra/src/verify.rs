@@ -46,8 +46,18 @@ pub fn verify(func: &Func) -> Result<(), VerifyError> {
     check(func, false, &mut vec![]).map_err(|(path, message)| {
         let listing = print::listing(func);
         let line = listing.lines.get(&path).copied().unwrap_or(1);
-        let text = listing.text.lines().nth(line - 1).unwrap_or("").trim().to_owned();
-        VerifyError { line, text, message }
+        let text = listing
+            .text
+            .lines()
+            .nth(line - 1)
+            .unwrap_or("")
+            .trim()
+            .to_owned();
+        VerifyError {
+            line,
+            text,
+            message,
+        }
     })
 }
 
@@ -55,7 +65,8 @@ fn check(func: &Func, body: bool, path: &mut Vec<ValueId>) -> Found {
     let count = func.values.len();
     for id in func.ids() {
         path.push(id);
-        value(func, id, body, path).map_err(|e| e.unwrap_or_else(|message| (path.clone(), message)))?;
+        value(func, id, body, path)
+            .map_err(|e| e.unwrap_or_else(|message| (path.clone(), message)))?;
         path.pop();
     }
     let here = |m: String| (path.clone(), m);
@@ -65,10 +76,15 @@ fn check(func: &Func, body: bool, path: &mut Vec<ValueId>) -> Found {
     }
     for (k, (name, v)) in func.results.iter().enumerate() {
         if v.index() >= count {
-            return Err(here(format!("result `{name}` is %{}, which does not exist", v.0)));
+            return Err(here(format!(
+                "result `{name}` is %{}, which does not exist",
+                v.0
+            )));
         }
         if matches!(func.op(*v), Op::Scan(_)) {
-            return Err(here(format!("result `{name}` is a scan rather than one of its results")));
+            return Err(here(format!(
+                "result `{name}` is a scan rather than one of its results"
+            )));
         }
         if !body && func.results[..k].iter().any(|(n, _)| n == name) {
             return Err(here(format!("two results are called `{name}`")));
@@ -83,13 +99,18 @@ type Inner = std::result::Result<(), std::result::Result<(Vec<ValueId>, String),
 fn value(func: &Func, id: ValueId, body: bool, path: &mut Vec<ValueId>) -> Inner {
     let v = func.value(id);
     if let Some(a) = v.args.iter().find(|a| a.index() >= id.index()) {
-        return Err(Err(format!("operand %{} does not come before %{}", a.0, id.0)));
+        return Err(Err(format!(
+            "operand %{} does not come before %{}",
+            a.0, id.0
+        )));
     }
     distinct(&v.ty).map_err(Err)?;
     if let Op::Input(input) = &v.op {
         return match (&input.kind, body) {
             _ if !v.args.is_empty() => Err(Err("an input has no operands".into())),
-            (InputKind::Formal, false) => Err(Err("a formal parameter outside of a scan's body".into())),
+            (InputKind::Formal, false) => {
+                Err(Err("a formal parameter outside of a scan's body".into()))
+            }
             (InputKind::Formal, true) => Ok(()),
             (_, true) => Err(Err("an input of a scan's body must be formal".into())),
             (_, false) => Ok(()),
@@ -98,7 +119,11 @@ fn value(func: &Func, id: ValueId, body: bool, path: &mut Vec<ValueId>) -> Inner
     for a in &v.args {
         let scan = matches!(func.op(*a), Op::Scan(_));
         if scan != matches!(v.op, Op::Proj(_)) {
-            return Err(Err(if scan { format!("%{} is a scan; only its results can be used", a.0) } else { "a result of something that is not a scan".into() }));
+            return Err(Err(if scan {
+                format!("%{} is a scan; only its results can be used", a.0)
+            } else {
+                "a result of something that is not a scan".into()
+            }));
         }
     }
     sides(func, id).map_err(Err)?;
@@ -132,14 +157,21 @@ fn sides(func: &Func, id: ValueId) -> Result<(), String> {
         _ => Ok(()),
     };
     match &v.op {
-        Op::Solve { row, col, .. } if row.size != col.size => Err(format!("`{row}` and `{col}` differ in size")),
-        Op::Window { axis, lag, .. } | Op::Unwindow { axis, lag, .. } | Op::Conv { axis, lag, .. } | Op::ConvKernel { axis, lag, .. }
+        Op::Solve { row, col, .. } if row.size != col.size => {
+            Err(format!("`{row}` and `{col}` differ in size"))
+        }
+        Op::Window { axis, lag, .. }
+        | Op::Unwindow { axis, lag, .. }
+        | Op::Conv { axis, lag, .. }
+        | Op::ConvKernel { axis, lag, .. }
             if axis.name == lag.name =>
         {
             Err(format!("`{}` is both the sequence and the lags", axis.name))
         }
         Op::TopMask(..) | Op::Softmax(_) | Op::LogSumExp(_) => real(0, "what is compared"),
-        Op::Reduce(ReduceOp::Max | ReduceOp::Min | ReduceOp::ArgMax | ReduceOp::ArgMin, _) => real(0, "what is compared"),
+        Op::Reduce(ReduceOp::Max | ReduceOp::Min | ReduceOp::ArgMax | ReduceOp::ArgMin, _) => {
+            real(0, "what is compared")
+        }
         Op::Gather(_) | Op::ScatterAdd { .. } => real(1, "an index"),
         Op::Map(MapFn::Select) => real(0, "a condition"),
         Op::Map(MapFn::Lt | MapFn::Le | MapFn::Gt | MapFn::Ge | MapFn::Max | MapFn::Min) => {

@@ -18,13 +18,28 @@ fn eval(inputs: &[Tensor], build: impl Fn(&mut Builder, &[ValueId]) -> ValueId) 
     try_eval(inputs, &[], build).unwrap()
 }
 
-fn try_eval(inputs: &[Tensor], sizes: &[(&str, usize)], build: impl Fn(&mut Builder, &[ValueId]) -> ValueId) -> Result<Tensor, EvalError> {
+fn try_eval(
+    inputs: &[Tensor],
+    sizes: &[(&str, usize)],
+    build: impl Fn(&mut Builder, &[ValueId]) -> ValueId,
+) -> Result<Tensor, EvalError> {
     let mut b = Builder::new("test");
     let mut given = HashMap::new();
     let mut ids = vec![];
     for (k, t) in inputs.iter().enumerate() {
-        let elem = if t.is_complex() { Elem::Complex } else { Elem::Real };
-        ids.push(b.input(&format!("x{k}"), InputKind::Data, Ty { elem, axes: t.axes.clone() }));
+        let elem = if t.is_complex() {
+            Elem::Complex
+        } else {
+            Elem::Real
+        };
+        ids.push(b.input(
+            &format!("x{k}"),
+            InputKind::Data,
+            Ty {
+                elem,
+                axes: t.axes.clone(),
+            },
+        ));
         given.insert(format!("x{k}"), t.clone());
     }
     let y = build(&mut b, &ids);
@@ -41,7 +56,10 @@ fn reals(t: &Tensor) -> &[f64] {
 fn close(got: &[f64], want: &[f64]) {
     assert_eq!(got.len(), want.len());
     for (g, w) in got.iter().zip(want) {
-        assert!((g - w).abs() <= 1e-12 * (1.0 + w.abs()), "{got:?} is not {want:?}");
+        assert!(
+            (g - w).abs() <= 1e-12 * (1.0 + w.abs()),
+            "{got:?} is not {want:?}"
+        );
     }
 }
 
@@ -56,12 +74,20 @@ fn pointwise_functions() {
         (Sign, [-1.0, 0.0, 1.0]),
         (Floor, [-2.0, 0.0, 2.0]),
         (Not, [0.0, 1.0, 0.0]),
-        (Tanh, [-0.905_148_253_644_866_4, 0.0, 0.964_027_580_075_816_9]),
+        (
+            Tanh,
+            [-0.905_148_253_644_866_4, 0.0, 0.964_027_580_075_816_9],
+        ),
         (Expm1, [-0.776_869_839_851_570_2, 0.0, 6.389_056_098_930_65]),
         (Stop, [-1.5, 0.0, 2.0]),
     ];
     for (f, want) in cases {
-        close(reals(&eval(std::slice::from_ref(&x), |b, v| b.map1(f, v[0]).unwrap())), &want);
+        close(
+            reals(&eval(std::slice::from_ref(&x), |b, v| {
+                b.map1(f, v[0]).unwrap()
+            })),
+            &want,
+        );
     }
 }
 
@@ -94,7 +120,10 @@ fn reductions() {
     let x = tensor(&[a, c], &[3.0, -1.0, 3.0, 0.5, 2.0, 2.0]);
     let red = |op, axes: &[Axis]| {
         let axes = axes.to_vec();
-        reals(&eval(std::slice::from_ref(&x), |b, v| b.push(Op::Reduce(op, axes.clone()), v).unwrap())).to_vec()
+        reals(&eval(std::slice::from_ref(&x), |b, v| {
+            b.push(Op::Reduce(op, axes.clone()), v).unwrap()
+        }))
+        .to_vec()
     };
     close(&red(ReduceOp::Sum, &[c]), &[5.0, 4.5]);
     close(&red(ReduceOp::Sum, &[a]), &[3.5, 1.0, 5.0]);
@@ -111,7 +140,9 @@ fn softmax_and_log_sum_exp() {
     let (a, c) = (ax("a", 3), ax("c", 2));
     let inf = f64::NEG_INFINITY;
     let x = tensor(&[a, c], &[0.0, 3f64.ln(), 1000.0, inf, inf, inf]);
-    let p = eval(std::slice::from_ref(&x), |b, v| b.push(Op::Softmax(c), v).unwrap());
+    let p = eval(std::slice::from_ref(&x), |b, v| {
+        b.push(Op::Softmax(c), v).unwrap()
+    });
     close(reals(&p), &[0.25, 0.75, 1.0, 0.0, 0.0, 0.0]);
     let l = eval(&[x], |b, v| b.push(Op::LogSumExp(c), v).unwrap());
     assert_eq!(reals(&l)[2], inf);
@@ -130,9 +161,20 @@ fn top_mask_breaks_ties_downward() {
 #[test]
 fn contractions() {
     let (p, m, k, n, w) = (ax("p", 2), ax("m", 5), ax("k", 6), ax("n", 7), ax("w", 3));
-    let fill = |len: usize, s: usize| (0..len).map(|i| ((i * s + 3) % 17) as f64 - 8.0).collect::<Vec<_>>();
+    let fill = |len: usize, s: usize| {
+        (0..len)
+            .map(|i| ((i * s + 3) % 17) as f64 - 8.0)
+            .collect::<Vec<_>>()
+    };
     let (x, y, z) = (fill(2 * 5 * 6 * 3, 5), fill(6 * 7 * 2, 7), fill(7 * 5, 11));
-    let got = eval(&[tensor(&[m, p, w, k], &x), tensor(&[k, n, p], &y), tensor(&[n, m], &z)], |b, v| b.contract(&[k, w], v).unwrap());
+    let got = eval(
+        &[
+            tensor(&[m, p, w, k], &x),
+            tensor(&[k, n, p], &y),
+            tensor(&[n, m], &z),
+        ],
+        |b, v| b.contract(&[k, w], v).unwrap(),
+    );
     assert_eq!(got.axes, [m, p, n]);
     let mut want = vec![];
     for im in 0..5 {
@@ -141,7 +183,9 @@ fn contractions() {
                 let mut sum = 0.0;
                 for ik in 0..6 {
                     for iw in 0..3 {
-                        sum += x[((im * 2 + ip) * 3 + iw) * 6 + ik] * y[(ik * 7 + i_n) * 2 + ip] * z[i_n * 5 + im];
+                        sum += x[((im * 2 + ip) * 3 + iw) * 6 + ik]
+                            * y[(ik * 7 + i_n) * 2 + ip]
+                            * z[i_n * 5 + im];
                     }
                 }
                 want.push(sum);
@@ -150,7 +194,9 @@ fn contractions() {
     }
     close(reals(&got), &want);
     // No kept axis, one operand twice.
-    let sq = eval(&[tensor(&[k], &[1., 2., 3., 4., 5., 6.])], |b, v| b.contract(&[k], &[v[0], v[0]]).unwrap());
+    let sq = eval(&[tensor(&[k], &[1., 2., 3., 4., 5., 6.])], |b, v| {
+        b.contract(&[k], &[v[0], v[0]]).unwrap()
+    });
     assert_eq!(reals(&sq), [91.0]);
 }
 
@@ -165,19 +211,66 @@ fn moving_numbers() {
         (Op::Shift { axis: c, by: -2 }, vec![3., 0., 0., 6., 0., 0.]),
         (Op::Shift { axis: c, by: 9 }, vec![0.; 6]),
         (Op::Pick { axis: c, index: 1 }, vec![2., 5.]),
-        (Op::Merge { axes: vec![a, c], into: ax("m", 6) }, vec![1., 2., 3., 4., 5., 6.]),
-        (Op::Merge { axes: vec![c, a], into: ax("m", 6) }, vec![1., 4., 2., 5., 3., 6.]),
-        (Op::Expand(vec![ax("e", 2)]), vec![1., 1., 2., 2., 3., 3., 4., 4., 5., 5., 6., 6.]),
-        (Op::Place { axis: ax("e", 2), index: 1 }, vec![0., 1., 0., 2., 0., 3., 0., 4., 0., 5., 0., 6.]),
-        (Op::Rename { from: c, to: ax("d", 3) }, vec![1., 2., 3., 4., 5., 6.]),
+        (
+            Op::Merge {
+                axes: vec![a, c],
+                into: ax("m", 6),
+            },
+            vec![1., 2., 3., 4., 5., 6.],
+        ),
+        (
+            Op::Merge {
+                axes: vec![c, a],
+                into: ax("m", 6),
+            },
+            vec![1., 4., 2., 5., 3., 6.],
+        ),
+        (
+            Op::Expand(vec![ax("e", 2)]),
+            vec![1., 1., 2., 2., 3., 3., 4., 4., 5., 5., 6., 6.],
+        ),
+        (
+            Op::Place {
+                axis: ax("e", 2),
+                index: 1,
+            },
+            vec![0., 1., 0., 2., 0., 3., 0., 4., 0., 5., 0., 6.],
+        ),
+        (
+            Op::Rename {
+                from: c,
+                to: ax("d", 3),
+            },
+            vec![1., 2., 3., 4., 5., 6.],
+        ),
     ];
     for (op, want) in ops {
-        assert_eq!(reals(&eval(std::slice::from_ref(&x), |b, v| b.push(op.clone(), v).unwrap())), want, "{op:?}");
+        assert_eq!(
+            reals(&eval(std::slice::from_ref(&x), |b, v| b
+                .push(op.clone(), v)
+                .unwrap())),
+            want,
+            "{op:?}"
+        );
     }
     let flat = tensor(&[ax("m", 6)], &[1., 2., 3., 4., 5., 6.]);
-    let split = eval(&[flat], |b, v| b.push(Op::Split { axis: ax("m", 6), into: vec![a, c] }, v).unwrap());
-    assert_eq!((split.axes.as_slice(), reals(&split)), ([a, c].as_slice(), [1., 2., 3., 4., 5., 6.].as_slice()));
-    let stacked = eval(&[tensor(&[a], &[1., 2.]), tensor(&[], &[9.0])], |b, v| b.push(Op::Stack(ax("s", 2)), v).unwrap());
+    let split = eval(&[flat], |b, v| {
+        b.push(
+            Op::Split {
+                axis: ax("m", 6),
+                into: vec![a, c],
+            },
+            v,
+        )
+        .unwrap()
+    });
+    assert_eq!(
+        (split.axes.as_slice(), reals(&split)),
+        ([a, c].as_slice(), [1., 2., 3., 4., 5., 6.].as_slice())
+    );
+    let stacked = eval(&[tensor(&[a], &[1., 2.]), tensor(&[], &[9.0])], |b, v| {
+        b.push(Op::Stack(ax("s", 2)), v).unwrap()
+    });
     assert_eq!(reals(&stacked), [1., 9., 2., 9.]);
 }
 
@@ -185,11 +278,37 @@ fn moving_numbers() {
 fn windows_and_their_transpose() {
     let (t, l) = (ax("t", 4), ax("l", 3));
     let x = tensor(&[t], &[1., 2., 3., 4.]);
-    let win = |ahead| reals(&eval(std::slice::from_ref(&x), |b, v| b.push(Op::Window { axis: t, lag: l, ahead }, v).unwrap())).to_vec();
+    let win = |ahead| {
+        reals(&eval(std::slice::from_ref(&x), |b, v| {
+            b.push(
+                Op::Window {
+                    axis: t,
+                    lag: l,
+                    ahead,
+                },
+                v,
+            )
+            .unwrap()
+        }))
+        .to_vec()
+    };
     assert_eq!(win(false), [1., 0., 0., 2., 1., 0., 3., 2., 1., 4., 3., 2.]);
     assert_eq!(win(true), [1., 2., 3., 2., 3., 4., 3., 4., 0., 4., 0., 0.]);
     let y = tensor(&[t, l], &(1..=12).map(f64::from).collect::<Vec<_>>());
-    let un = |ahead| reals(&eval(std::slice::from_ref(&y), |b, v| b.push(Op::Unwindow { axis: t, lag: l, ahead }, v).unwrap())).to_vec();
+    let un = |ahead| {
+        reals(&eval(std::slice::from_ref(&y), |b, v| {
+            b.push(
+                Op::Unwindow {
+                    axis: t,
+                    lag: l,
+                    ahead,
+                },
+                v,
+            )
+            .unwrap()
+        }))
+        .to_vec()
+    };
     // y[p] = x[p,0] + x[p+1,1] + x[p+2,2]; rows are (1 2 3) (4 5 6) (7 8 9) (10 11 12)
     assert_eq!(un(false), [1. + 5. + 9., 4. + 8. + 12., 7. + 11., 10.]);
     assert_eq!(un(true), [1., 4. + 2., 7. + 5. + 3., 10. + 8. + 6.]);
@@ -200,15 +319,40 @@ fn gather_and_scatter() {
     let (v, d, t) = (ax("v", 3), ax("d", 2), ax("t", 4));
     let table = tensor(&[v, d], &[1., 2., 3., 4., 5., 6.]);
     let index = tensor(&[t], &[2.0, 0.4, -5.0, 99.0]);
-    let g = eval(&[table, index.clone()], |b, a| b.push(Op::Gather(v), a).unwrap());
-    assert_eq!((g.axes.as_slice(), reals(&g)), ([t, d].as_slice(), [5., 6., 1., 2., 1., 2., 5., 6.].as_slice()));
-    let back = eval(&[g, index], |b, a| b.push(Op::ScatterAdd { axis: v, over: vec![t] }, a).unwrap());
-    assert_eq!((back.axes.as_slice(), reals(&back)), ([v, d].as_slice(), [2., 4., 0., 0., 10., 12.].as_slice()));
+    let g = eval(&[table, index.clone()], |b, a| {
+        b.push(Op::Gather(v), a).unwrap()
+    });
+    assert_eq!(
+        (g.axes.as_slice(), reals(&g)),
+        (
+            [t, d].as_slice(),
+            [5., 6., 1., 2., 1., 2., 5., 6.].as_slice()
+        )
+    );
+    let back = eval(&[g, index], |b, a| {
+        b.push(
+            Op::ScatterAdd {
+                axis: v,
+                over: vec![t],
+            },
+            a,
+        )
+        .unwrap()
+    });
+    assert_eq!(
+        (back.axes.as_slice(), reals(&back)),
+        ([v, d].as_slice(), [2., 4., 0., 0., 10., 12.].as_slice())
+    );
     // Shared axes are walked together, and the index may carry the looked-up axis's name.
     let square = tensor(&[t, v], &(0..12).map(f64::from).collect::<Vec<_>>());
     let rows = tensor(&[t], &[3., 2., 1., 0.]);
-    let flipped = eval(&[square.clone(), rows.clone()], |b, a| b.push(Op::Gather(t), a).unwrap());
-    assert_eq!(reals(&flipped), [9., 10., 11., 6., 7., 8., 3., 4., 5., 0., 1., 2.]);
+    let flipped = eval(&[square.clone(), rows.clone()], |b, a| {
+        b.push(Op::Gather(t), a).unwrap()
+    });
+    assert_eq!(
+        reals(&flipped),
+        [9., 10., 11., 6., 7., 8., 3., 4., 5., 0., 1., 2.]
+    );
     let cols = tensor(&[t], &[0., 1., 2., 0.]);
     let diagonal = eval(&[square, cols], |b, a| b.push(Op::Gather(v), a).unwrap());
     assert_eq!(reals(&diagonal), [0., 4., 8., 9.]);
@@ -221,11 +365,27 @@ fn triangular_solve() {
     let nan = f64::NAN;
     let l = tensor(&[i, j], &[nan, nan, nan, 2.0, nan, nan, -1.0, 3.0, nan]);
     let r = tensor(&[i, c], &[1., 2., 3., 4., 5., 6.]);
-    let solve = |transpose| reals(&eval(&[l.clone(), r.clone()], |b, v| b.push(Op::Solve { row: i, col: j, transpose }, v).unwrap())).to_vec();
+    let solve = |transpose| {
+        reals(&eval(&[l.clone(), r.clone()], |b, v| {
+            b.push(
+                Op::Solve {
+                    row: i,
+                    col: j,
+                    transpose,
+                },
+                v,
+            )
+            .unwrap()
+        }))
+        .to_vec()
+    };
     // u0 = r0, u1 = r1 - 2 u0, u2 = r2 + u0 - 3 u1
     assert_eq!(solve(false), [1., 2., 1., 0., 3., 8.]);
     // u2 = r2, u1 = r1 - 3 u2, u0 = r0 - 2 u1 + u2
-    assert_eq!(solve(true), [1. + 24. + 5., 2. + 28. + 6., -12., -14., 5., 6.]);
+    assert_eq!(
+        solve(true),
+        [1. + 24. + 5., 2. + 28. + 6., -12., -14., 5., 6.]
+    );
 }
 
 #[test]
@@ -233,13 +393,34 @@ fn convolution_and_kernel_gradient() {
     let (t, l, d) = (ax("t", 4), ax("lag", 3), ax("d", 2));
     let f = tensor(&[l], &[1., 10., 100.]);
     let x = tensor(&[t, d], &[1., 5., 2., 6., 3., 7., 4., 8.]);
-    let conv = |ahead| reals(&eval(&[f.clone(), x.clone()], |b, v| b.push(Op::Conv { axis: t, lag: l, ahead }, v).unwrap())).to_vec();
+    let conv = |ahead| {
+        reals(&eval(&[f.clone(), x.clone()], |b, v| {
+            b.push(
+                Op::Conv {
+                    axis: t,
+                    lag: l,
+                    ahead,
+                },
+                v,
+            )
+            .unwrap()
+        }))
+        .to_vec()
+    };
     assert_eq!(conv(false), [1., 5., 12., 56., 123., 567., 234., 678.]);
     assert_eq!(conv(true), [321., 765., 432., 876., 43., 87., 4., 8.]);
     let g = tensor(&[t], &[1., 0., 0., 2.]);
     let ker = |ahead, over: Vec<Axis>| {
-        let op = Op::ConvKernel { axis: t, lag: l, ahead, over };
-        reals(&eval(&[g.clone(), x.clone()], |b, v| b.push(op.clone(), v).unwrap())).to_vec()
+        let op = Op::ConvKernel {
+            axis: t,
+            lag: l,
+            ahead,
+            over,
+        };
+        reals(&eval(&[g.clone(), x.clone()], |b, v| {
+            b.push(op.clone(), v).unwrap()
+        }))
+        .to_vec()
     };
     // lag 0: g0 x0 + g3 x3; lag 1: g3 x2; lag 2: g3 x1
     assert_eq!(ker(false, vec![]), [9., 21., 6., 14., 4., 12.]);
@@ -251,9 +432,17 @@ fn convolution_and_kernel_gradient() {
 #[test]
 fn complex_numbers() {
     let a = ax("a", 2);
-    let z = Tensor::new(vec![a], vec![2], Data::Complex(vec![C64::new(1.0, 2.0), C64::new(0.0, -1.0)])).unwrap();
+    let z = Tensor::new(
+        vec![a],
+        vec![2],
+        Data::Complex(vec![C64::new(1.0, 2.0), C64::new(0.0, -1.0)]),
+    )
+    .unwrap();
     let sq = eval(std::slice::from_ref(&z), |b, v| b.mul(v[0], v[0]).unwrap());
-    assert_eq!(sq.data, Data::Complex(vec![C64::new(-3.0, 4.0), C64::new(-1.0, 0.0)]));
+    assert_eq!(
+        sq.data,
+        Data::Complex(vec![C64::new(-3.0, 4.0), C64::new(-1.0, 0.0)])
+    );
     let norm = eval(std::slice::from_ref(&z), |b, v| {
         let c = b.map1(MapFn::Conj, v[0]).unwrap();
         let s = b.contract(&[a], &[v[0], c]).unwrap();
@@ -269,8 +458,18 @@ fn lengths_are_checked() {
     let t = Axis::time();
     let x = Tensor::real(vec![t], vec![2], vec![1.0, 2.0]).unwrap();
     let sum = |b: &mut Builder, v: &[ValueId]| b.sum(&[t], v[0]).unwrap();
-    assert!(try_eval(std::slice::from_ref(&x), &[], sum).unwrap_err().to_string().contains("`t`"));
-    assert!(try_eval(std::slice::from_ref(&x), &[("t", 3)], sum).unwrap_err().to_string().contains("x0"));
+    assert!(
+        try_eval(std::slice::from_ref(&x), &[], sum)
+            .unwrap_err()
+            .to_string()
+            .contains("`t`")
+    );
+    assert!(
+        try_eval(std::slice::from_ref(&x), &[("t", 3)], sum)
+            .unwrap_err()
+            .to_string()
+            .contains("x0")
+    );
     assert_eq!(reals(&try_eval(&[x], &[("t", 2)], sum).unwrap()), [3.0]);
     let huge = try_eval(&[], &[("t", usize::MAX / 2)], |b, _| {
         let i = b.iota(t).unwrap();
@@ -282,11 +481,23 @@ fn lengths_are_checked() {
 #[test]
 fn inputs_that_nothing_needs_may_be_absent() {
     let mut b = Builder::new("f");
-    b.input("unused", InputKind::Data, Ty::real(vec![Axis::len("i", "unknown")]));
+    b.input(
+        "unused",
+        InputKind::Data,
+        Ty::real(vec![Axis::len("i", "unknown")]),
+    );
     let x = b.input("x", InputKind::Data, Ty::real(vec![]));
     b.result("y", x);
     let func = b.finish();
     let given = HashMap::from([("x".to_owned(), Tensor::scalar(2.0))]);
-    assert_eq!(reals(&run(&func, &given, &HashMap::new()).unwrap()[0].1), [2.0]);
-    assert!(run(&func, &HashMap::new(), &HashMap::new()).unwrap_err().to_string().contains("`x`"));
+    assert_eq!(
+        reals(&run(&func, &given, &HashMap::new()).unwrap()[0].1),
+        [2.0]
+    );
+    assert!(
+        run(&func, &HashMap::new(), &HashMap::new())
+            .unwrap_err()
+            .to_string()
+            .contains("`x`")
+    );
 }

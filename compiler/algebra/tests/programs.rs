@@ -16,23 +16,35 @@ fn inputs(func: &Func, sizes: &HashMap<Sym, usize>) -> HashMap<String, Tensor> {
     };
     let one = |p: &ValueId| {
         let ty = func.ty(*p);
-        let shape: Vec<usize> = ty.axes.iter().map(|a| interp::length(*a, sizes).unwrap()).collect();
+        let shape: Vec<usize> = ty
+            .axes
+            .iter()
+            .map(|a| interp::length(*a, sizes).unwrap())
+            .collect();
         let n = shape.iter().product();
         let data = match ty.elem {
             Elem::Complex => Data::Complex((0..n).map(|_| C64::new(value(), value())).collect()),
             _ => Data::Real((0..n).map(|_| value()).collect()),
         };
-        (func.input(*p).unwrap().name.to_string(), Tensor::new(ty.axes.clone(), shape, data).unwrap())
+        (
+            func.input(*p).unwrap().name.to_string(),
+            Tensor::new(ty.axes.clone(), shape, data).unwrap(),
+        )
     };
     func.params.iter().map(one).collect()
 }
 
 fn near(a: &Tensor, b: &Tensor) -> bool {
     let b = b.ordered(&a.axes).unwrap();
-    let close = |x: f64, y: f64| (x - y).abs() <= 1e-9 * (1.0 + x.abs()) || x == y || (x.is_nan() && y.is_nan());
+    let close = |x: f64, y: f64| {
+        (x - y).abs() <= 1e-9 * (1.0 + x.abs()) || x == y || (x.is_nan() && y.is_nan())
+    };
     match (&a.data, &b.data) {
         (Data::Real(a), Data::Real(b)) => a.iter().zip(b).all(|(x, y)| close(*x, *y)),
-        (Data::Complex(a), Data::Complex(b)) => a.iter().zip(b).all(|(x, y)| close(x.re, y.re) && close(x.im, y.im)),
+        (Data::Complex(a), Data::Complex(b)) => a
+            .iter()
+            .zip(b)
+            .all(|(x, y)| close(x.re, y.re) && close(x.im, y.im)),
         _ => false,
     }
 }
@@ -116,9 +128,25 @@ func f(%0, %1, %2) {
     verify(&func).unwrap();
     let lean = dce(&func).unwrap();
     verify(&lean).unwrap();
-    let scan = lean.values.iter().find_map(|v| if let Op::Scan(s) = &v.op { Some((s, v.args.len())) } else { None });
+    let scan = lean.values.iter().find_map(|v| {
+        if let Op::Scan(s) = &v.op {
+            Some((s, v.args.len()))
+        } else {
+            None
+        }
+    });
     let (scan, args) = scan.unwrap();
-    assert_eq!((scan.states, scan.seqs.len(), scan.fixed, args, scan.outs.as_slice()), (1, 1, 1, 3, [Out::Emit(0)].as_slice()), "{lean}");
+    assert_eq!(
+        (
+            scan.states,
+            scan.seqs.len(),
+            scan.fixed,
+            args,
+            scan.outs.as_slice()
+        ),
+        (1, 1, 1, 3, [Out::Emit(0)].as_slice()),
+        "{lean}"
+    );
     assert_eq!(lean.params.len(), 3);
 }
 
@@ -127,9 +155,26 @@ fn listings_have_a_fixed_look() {
     let mut b = Builder::new("two words");
     let (n, h) = (Axis::batch(), Axis::new("h", 4));
     let x = b.input("x", InputKind::Data, Ty::real(vec![n, h]));
-    let init = Init::Apply(MapFn::Log, vec![Init::Uniform { lo: Num(1.0), hi: Num(16.0) }]);
-    let w = b.input("a.0.w", InputKind::Param { init, decay: true }, Ty::real(vec![h]));
-    let i = b.input("i", InputKind::Data, Ty { elem: Elem::Int, axes: vec![Axis::len("i", "t")] });
+    let init = Init::Apply(
+        MapFn::Log,
+        vec![Init::Uniform {
+            lo: Num(1.0),
+            hi: Num(16.0),
+        }],
+    );
+    let w = b.input(
+        "a.0.w",
+        InputKind::Param { init, decay: true },
+        Ty::real(vec![h]),
+    );
+    let i = b.input(
+        "i",
+        InputKind::Data,
+        Ty {
+            elem: Elem::Int,
+            axes: vec![Axis::len("i", "t")],
+        },
+    );
     let y = b.contract(&[h], &[x, w]).unwrap();
     b.name(y, "y'");
     let low = b.num(f64::NEG_INFINITY);
@@ -157,13 +202,41 @@ func \"two words\"(%0, %1, %2) {
 #[test]
 fn broken_programs_are_refused_at_their_line() {
     let cases = [
-        ("func f(%0) {\n  %0 {a=2} = data x\n  %1 {a=3} = neg %0\n  return y = %1\n}", 3, "type should be {a=2}"),
-        ("func f() {\n  %0 {a=2} = data x\n  return y = %0\n}", 1, "parameters"),
-        ("func f(%0) {\n  %0 {a=2} = formal x\n  return y = %0\n}", 2, "formal"),
-        ("func f(%0) {\n  %0 {a=2, a=3} = data x\n  return y = %0\n}", 2, "twice"),
-        ("func f(%0) {\n  %0 {a=2} = data x\n  %1 {} = proj[0] %0\n  return y = %1\n}", 3, "scan"),
-        ("func f(%0) {\n  %0 {a=2, b=3} = data x\n  %1 {a=2, b=3} = solve[a, b] %0, %0\n  return y = %1\n}", 3, "size"),
-        ("func f(%0) {\n  %0 {a=2} = data x\n  return y = %0, y = %0\n}", 1, "two results"),
+        (
+            "func f(%0) {\n  %0 {a=2} = data x\n  %1 {a=3} = neg %0\n  return y = %1\n}",
+            3,
+            "type should be {a=2}",
+        ),
+        (
+            "func f() {\n  %0 {a=2} = data x\n  return y = %0\n}",
+            1,
+            "parameters",
+        ),
+        (
+            "func f(%0) {\n  %0 {a=2} = formal x\n  return y = %0\n}",
+            2,
+            "formal",
+        ),
+        (
+            "func f(%0) {\n  %0 {a=2, a=3} = data x\n  return y = %0\n}",
+            2,
+            "twice",
+        ),
+        (
+            "func f(%0) {\n  %0 {a=2} = data x\n  %1 {} = proj[0] %0\n  return y = %1\n}",
+            3,
+            "scan",
+        ),
+        (
+            "func f(%0) {\n  %0 {a=2, b=3} = data x\n  %1 {a=2, b=3} = solve[a, b] %0, %0\n  return y = %1\n}",
+            3,
+            "size",
+        ),
+        (
+            "func f(%0) {\n  %0 {a=2} = data x\n  return y = %0, y = %0\n}",
+            1,
+            "two results",
+        ),
         (
             "func f(%0) {\n  %0 {t} = data x\n  %1 {} = scan[t; states 0; seqs 0.0; fixed 0; outs emit 0] %0 body(%0, %1) {\n    %0 {} = formal p\n    %1 {} = formal x\n    %2 {} = const 1.0\n    %3 {a=2} = add %1, %2\n    return y = %3\n  }\n  %2 {t} = proj[0] %1\n  return y = %2\n}",
             7,
@@ -175,7 +248,8 @@ fn broken_programs_are_refused_at_their_line() {
         assert_eq!(e.line, line, "{e}\n{text}");
         assert!(e.message.contains(message), "{e}");
     }
-    let e = parse("func f() {\n  %0 {} = const 1.0\n  %1 {} = nonsense %0\n  return y = %1\n}").unwrap_err();
+    let e = parse("func f() {\n  %0 {} = const 1.0\n  %1 {} = nonsense %0\n  return y = %1\n}")
+        .unwrap_err();
     assert_eq!((e.line, e.message.contains("nonsense")), (3, true), "{e}");
     assert!(parse("func f() {\n  %0 {} = neg %3\n  return\n}").is_err());
 }

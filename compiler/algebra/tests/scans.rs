@@ -8,10 +8,19 @@ type Given<'a> = (&'a str, Vec<Axis>, Vec<usize>, Vec<f64>);
 fn run_on(func: &Func, inputs: &[Given], sizes: &[(&str, usize)]) -> Vec<Vec<f64>> {
     let given = inputs
         .iter()
-        .map(|(n, a, s, d)| ((*n).to_owned(), Tensor::real(a.clone(), s.clone(), d.clone()).unwrap()))
+        .map(|(n, a, s, d)| {
+            (
+                (*n).to_owned(),
+                Tensor::real(a.clone(), s.clone(), d.clone()).unwrap(),
+            )
+        })
         .collect::<HashMap<_, _>>();
     let sizes = sizes.iter().map(|(n, s)| (Sym::new(n), *s)).collect();
-    run(func, &given, &sizes).unwrap().into_iter().map(|(_, t)| t.as_real().unwrap().to_vec()).collect()
+    run(func, &given, &sizes)
+        .unwrap()
+        .into_iter()
+        .map(|(_, t)| t.as_real().unwrap().to_vec())
+        .collect()
 }
 
 /// `s <- s * a + x` a step at a time; emits the new state.
@@ -67,12 +76,27 @@ fn seq(name: &str, x: &[f64]) -> Given<'static> {
 #[test]
 fn steps_in_both_directions() {
     let x = [1.0, 2.0, 3.0];
-    let got = run_on(&decay(false, false, false), &[seq("x", &x), scalar("a", 10.0), scalar("s0", 5.0)], &[("t", 3)]);
-    assert_eq!(got, [vec![51., 512., 5123.], vec![5123.], vec![5., 51., 512.]]);
+    let got = run_on(
+        &decay(false, false, false),
+        &[seq("x", &x), scalar("a", 10.0), scalar("s0", 5.0)],
+        &[("t", 3)],
+    );
+    assert_eq!(
+        got,
+        [vec![51., 512., 5123.], vec![5123.], vec![5., 51., 512.]]
+    );
     // The state defaults to 0.
-    let got = run_on(&decay(true, false, false), &[seq("x", &x), scalar("a", 10.0)], &[("t", 3)]);
+    let got = run_on(
+        &decay(true, false, false),
+        &[seq("x", &x), scalar("a", 10.0)],
+        &[("t", 3)],
+    );
     assert_eq!(got, [vec![321., 32., 3.], vec![321.], vec![32., 3., 0.]]);
-    let none = run_on(&decay(false, false, false), &[seq("x", &[]), scalar("a", 10.0), scalar("s0", 5.0)], &[("t", 0)]);
+    let none = run_on(
+        &decay(false, false, false),
+        &[seq("x", &[]), scalar("a", 10.0), scalar("s0", 5.0)],
+        &[("t", 0)],
+    );
     assert_eq!(none, [vec![], vec![5.], vec![]]);
 }
 
@@ -80,11 +104,42 @@ fn steps_in_both_directions() {
 fn bounds_leave_steps_out() {
     let x = [1.0, 2.0, 3.0, 4.0];
     let f = decay(false, true, true);
-    let got = run_on(&f, &[seq("x", &x), scalar("a", 10.0), scalar("s0", 5.0), scalar("lo", 1.0), scalar("hi", 3.0)], &[("t", 4)]);
-    assert_eq!(got, [vec![0., 52., 523., 0.], vec![523.], vec![5., 5., 52., 523.]]);
-    let got = run_on(&f, &[seq("x", &x), scalar("a", 10.0), scalar("lo", -7.0), scalar("hi", 99.0)], &[("t", 4)]);
+    let got = run_on(
+        &f,
+        &[
+            seq("x", &x),
+            scalar("a", 10.0),
+            scalar("s0", 5.0),
+            scalar("lo", 1.0),
+            scalar("hi", 3.0),
+        ],
+        &[("t", 4)],
+    );
+    assert_eq!(
+        got,
+        [vec![0., 52., 523., 0.], vec![523.], vec![5., 5., 52., 523.]]
+    );
+    let got = run_on(
+        &f,
+        &[
+            seq("x", &x),
+            scalar("a", 10.0),
+            scalar("lo", -7.0),
+            scalar("hi", 99.0),
+        ],
+        &[("t", 4)],
+    );
     assert_eq!(got[1], [1234.]);
-    let got = run_on(&f, &[seq("x", &x), scalar("a", 10.0), scalar("lo", 3.0), scalar("hi", 1.0)], &[("t", 4)]);
+    let got = run_on(
+        &f,
+        &[
+            seq("x", &x),
+            scalar("a", 10.0),
+            scalar("lo", 3.0),
+            scalar("hi", 1.0),
+        ],
+        &[("t", 4)],
+    );
     assert_eq!(got[0], [0.; 4]);
 }
 
@@ -96,7 +151,9 @@ fn tiled_sums(reverse: bool) -> Func {
     let s = body.input("s", InputKind::Formal, Ty::real(vec![]));
     let x = body.input("x", InputKind::Formal, Ty::real(vec![c]));
     let (i, j) = (body.iota(e).unwrap(), body.iota(c).unwrap());
-    let before = body.map2(if reverse { MapFn::Le } else { MapFn::Ge }, i, j).unwrap();
+    let before = body
+        .map2(if reverse { MapFn::Le } else { MapFn::Ge }, i, j)
+        .unwrap();
     let sums = body.contract(&[c], &[before, x]).unwrap();
     let sums = body.rename(sums, e, c).unwrap();
     let y = body.add2(sums, s).unwrap();
@@ -191,7 +248,10 @@ fn nested_with_bounds() {
     let x = b.input("x", InputKind::Data, Ty::real(vec![t]));
     let y = b.scan(scan, &[x]).unwrap()[0];
     b.result("y", y);
-    assert_eq!(run_on(&b.finish(), &[seq("x", &[1., 2., 3., 4.])], &[("t", 4)]), [[1., 5., 14., 30.]]);
+    assert_eq!(
+        run_on(&b.finish(), &[seq("x", &[1., 2., 3., 4.])], &[("t", 4)]),
+        [[1., 5., 14., 30.]]
+    );
 }
 
 /// Entering states laid along the axis of tiles are read back, one entry a tile.
@@ -224,5 +284,12 @@ fn values_along_tiles_are_sequences_of_tiled_scans() {
     let y = b.scan(scan, &[x, e]).unwrap()[0];
     b.result("y", y);
     let e = ("e", vec![along], vec![2], vec![10., 100.]);
-    assert_eq!(run_on(&b.finish(), &[seq("x", &[1., 2., 3., 4., 5.]), e], &[("t", 5)]), [[10., 20., 30., 40., 500.]]);
+    assert_eq!(
+        run_on(
+            &b.finish(),
+            &[seq("x", &[1., 2., 3., 4., 5.]), e],
+            &[("t", 5)]
+        ),
+        [[10., 20., 30., 40., 500.]]
+    );
 }

@@ -1,2 +1,48 @@
-//! The `seqc` command.
-fn main() {}
+//! The `seqc` command: arguments in, one command's function called, its outcome as an exit code.
+//!
+//! Exit codes: 0 done; 1 the input is wrong (a diagnostic says where); 2 wrong usage.
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "seqc",
+    version,
+    about = "Compiles, checks and trains sequence mixers written as equations over time."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Parse and check files.
+    Check(commands::check::Args),
+    /// Format files in place.
+    Fmt(commands::fmt::Args),
+    /// Print stages of the compilation.
+    Build(commands::build::Args),
+    /// Train a model on text.
+    Train(commands::train::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Check(a) => commands::check::run(&a),
+        Command::Fmt(a) => commands::fmt::run(&a),
+        Command::Build(a) => commands::build::run(&a),
+        Command::Train(a) => commands::train::run(&a),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(e) => {
+            eprintln!("{}", e.to_string().trim_end());
+            ExitCode::from(1)
+        }
+    }
+}

@@ -47,7 +47,12 @@ pub struct NotAffine {
 
 /// The axes a factor shows after its renamings.
 pub fn factor_axes(func: &Func, f: &Factor) -> Vec<Axis> {
-    let rename = |a: &Axis| f.renamed.iter().find(|(from, _)| from == a).map_or(*a, |(_, to)| *to);
+    let rename = |a: &Axis| {
+        f.renamed
+            .iter()
+            .find(|(from, _)| from == a)
+            .map_or(*a, |(_, to)| *to)
+    };
     func.ty(f.value).axes.iter().map(rename).collect()
 }
 
@@ -65,7 +70,13 @@ const MOST_MONOMIALS: usize = 64;
 
 impl<'a> Affine<'a> {
     pub fn new(func: &'a Func, var: ValueId) -> Affine<'a> {
-        Affine { func, var, depends: depends_on(func, &[var]), fresh: 0, memo: HashMap::new() }
+        Affine {
+            func,
+            var,
+            depends: depends_on(func, &[var]),
+            fresh: 0,
+            memo: HashMap::new(),
+        }
     }
 
     pub fn depends(&self, v: ValueId) -> bool {
@@ -79,7 +90,10 @@ impl<'a> Affine<'a> {
         }
         let monos = self.expand_new(v)?;
         if monos.len() > MOST_MONOMIALS {
-            return Err(NotAffine { at: v, why: format!("its normal form has more than {MOST_MONOMIALS} terms") });
+            return Err(NotAffine {
+                at: v,
+                why: format!("its normal form has more than {MOST_MONOMIALS} terms"),
+            });
         }
         self.memo.insert(v, monos.clone());
         Ok(monos)
@@ -87,7 +101,12 @@ impl<'a> Affine<'a> {
 
     fn expand_new(&mut self, v: ValueId) -> Result<Vec<Mono>, NotAffine> {
         if v == self.var {
-            return Ok(vec![Mono { scale: 1.0, factors: vec![], state: Some(self.func.ty(v).axes.clone()), bound: vec![] }]);
+            return Ok(vec![Mono {
+                scale: 1.0,
+                factors: vec![],
+                state: Some(self.func.ty(v).axes.clone()),
+                bound: vec![],
+            }]);
         }
         if !self.depends(v) {
             return Ok(vec![self.opaque(v)]);
@@ -103,7 +122,10 @@ impl<'a> Affine<'a> {
                 Ok(self.times(args[0], over)?)
             }
             Op::Map(MapFn::Select) if !self.depends(args[0]) => {
-                let (yes, no) = (self.factor(args[0], How::Where), self.factor(args[0], How::Unless));
+                let (yes, no) = (
+                    self.factor(args[0], How::Where),
+                    self.factor(args[0], How::Unless),
+                );
                 let mut monos = self.times(args[1], yes)?;
                 monos.extend(self.times(args[2], no)?);
                 Ok(monos)
@@ -115,7 +137,10 @@ impl<'a> Affine<'a> {
                 Ok(monos.iter().map(|m| self.renamed(m, from, to)).collect())
             }
             Op::Expand(_) => self.expand(args[0]),
-            op => Err(NotAffine { at: v, why: format!("`{}` of the state is not linear", describe(&op)) }),
+            op => Err(NotAffine {
+                at: v,
+                why: format!("`{}` of the state is not linear", describe(&op)),
+            }),
         }
     }
 
@@ -125,13 +150,27 @@ impl<'a> Affine<'a> {
             _ => None,
         };
         match constant {
-            Some(scale) => Mono { scale, factors: vec![], state: None, bound: vec![] },
-            None => Mono { scale: 1.0, factors: vec![self.factor(v, How::Times)], state: None, bound: vec![] },
+            Some(scale) => Mono {
+                scale,
+                factors: vec![],
+                state: None,
+                bound: vec![],
+            },
+            None => Mono {
+                scale: 1.0,
+                factors: vec![self.factor(v, How::Times)],
+                state: None,
+                bound: vec![],
+            },
         }
     }
 
     fn factor(&self, value: ValueId, how: How) -> Factor {
-        Factor { value, renamed: vec![], how }
+        Factor {
+            value,
+            renamed: vec![],
+            how,
+        }
     }
 
     fn add(&mut self, a: ValueId, b: ValueId, sign: f64) -> Result<Vec<Mono>, NotAffine> {
@@ -150,15 +189,28 @@ impl<'a> Affine<'a> {
     }
 
     /// `Σ_axes Π args`; axes summed get fresh names, so that they cannot meet an axis of a later factor.
-    fn product(&mut self, at: ValueId, args: &[ValueId], axes: &[Axis]) -> Result<Vec<Mono>, NotAffine> {
-        let mut all = vec![Mono { scale: 1.0, factors: vec![], state: None, bound: vec![] }];
+    fn product(
+        &mut self,
+        at: ValueId,
+        args: &[ValueId],
+        axes: &[Axis],
+    ) -> Result<Vec<Mono>, NotAffine> {
+        let mut all = vec![Mono {
+            scale: 1.0,
+            factors: vec![],
+            state: None,
+            bound: vec![],
+        }];
         for a in args {
             let monos = self.factored(*a)?;
             let mut next = Vec::new();
             for x in &all {
                 for y in &monos {
                     if x.state.is_some() && y.state.is_some() {
-                        return Err(NotAffine { at, why: "a product of two values that both depend on the state".into() });
+                        return Err(NotAffine {
+                            at,
+                            why: "a product of two values that both depend on the state".into(),
+                        });
                     }
                     let mut factors = [x.factors.clone(), y.factors.clone()].concat();
                     factors.sort();
@@ -201,7 +253,9 @@ impl<'a> Affine<'a> {
     fn bind(&self, m: &Mono, axis: Axis, to: Axis) -> Mono {
         let mut m = m.clone();
         let seen = m.state.as_ref().is_some_and(|s| s.contains(&axis))
-            || m.factors.iter().any(|f| factor_axes(self.func, f).contains(&axis));
+            || m.factors
+                .iter()
+                .any(|f| factor_axes(self.func, f).contains(&axis));
         if seen {
             rename(self.func, &mut m, axis, to);
             m.bound.push(to);
@@ -214,7 +268,12 @@ impl<'a> Affine<'a> {
 
 /// A value as one monomial of its factors: products are split, negations and constants go to the scale.
 pub fn factors_of(func: &Func, v: ValueId) -> Mono {
-    let mut mono = Mono { scale: 1.0, factors: vec![], state: None, bound: vec![] };
+    let mut mono = Mono {
+        scale: 1.0,
+        factors: vec![],
+        state: None,
+        bound: vec![],
+    };
     let mut stack = vec![v];
     while let Some(v) = stack.pop() {
         match func.op(v) {
@@ -225,7 +284,11 @@ pub fn factors_of(func: &Func, v: ValueId) -> Mono {
                 mono.scale = -mono.scale;
                 stack.push(func.args(v)[0]);
             }
-            _ => mono.factors.push(Factor { value: v, renamed: vec![], how: How::Times }),
+            _ => mono.factors.push(Factor {
+                value: v,
+                renamed: vec![],
+                how: How::Times,
+            }),
         }
     }
     mono.factors.sort();
@@ -268,7 +331,10 @@ fn scaled(mut monos: Vec<Mono>, by: f64) -> Vec<Mono> {
 pub fn merged(monos: Vec<Mono>) -> Vec<Mono> {
     let mut out: Vec<Mono> = Vec::new();
     for m in monos {
-        match out.iter_mut().find(|o| o.factors == m.factors && o.state == m.state && o.bound == m.bound) {
+        match out
+            .iter_mut()
+            .find(|o| o.factors == m.factors && o.state == m.state && o.bound == m.bound)
+        {
             Some(o) => o.scale += m.scale,
             None => out.push(m),
         }
@@ -289,6 +355,10 @@ pub fn describe(op: &Op) -> String {
         Op::Pick { .. } => "selection of one position".into(),
         Op::Stack(_) => "stack".into(),
         Op::Split { .. } | Op::Merge { .. } => "regrouping of axes".into(),
-        other => format!("{other:?}").split([' ', '(', '{']).next().unwrap_or("operation").to_lowercase(),
+        other => format!("{other:?}")
+            .split([' ', '(', '{'])
+            .next()
+            .unwrap_or("operation")
+            .to_lowercase(),
     }
 }

@@ -13,8 +13,12 @@ use std::collections::HashMap;
 /// Puts every top-level scan that steps along a run-time axis into tiles of `tile` steps.
 pub fn checkpoint_scans(func: &Func, tile: usize) -> Result<Func> {
     map_values(func, |b, func, id, args| {
-        let Op::Scan(scan) = func.op(id) else { return Ok(None) };
-        let Size::Len(length) = scan.axis.size else { return Ok(None) };
+        let Op::Scan(scan) = func.op(id) else {
+            return Ok(None);
+        };
+        let Size::Len(length) = scan.axis.size else {
+            return Ok(None);
+        };
         let enters = scan.outs.iter().any(|o| matches!(o, Out::Enter(_)));
         if scan.tile.is_some() || scan.lo || scan.hi || scan.states == 0 || enters {
             return Ok(None);
@@ -37,7 +41,10 @@ fn tiled(scan: &Scan, steps: Axis, length: seqc_algebra::Sym) -> Result<Scan> {
         if n >= first_seq && n < first_fixed {
             axes.push(steps);
         }
-        let ty = Ty { elem: ty.elem, axes: seqc_algebra::shape::canonical(axes) };
+        let ty = Ty {
+            elem: ty.elem,
+            axes: seqc_algebra::shape::canonical(axes),
+        };
         formals.push(b.input(name_of(old, *p), InputKind::Formal, ty));
     }
     let inner = Scan {
@@ -45,7 +52,10 @@ fn tiled(scan: &Scan, steps: Axis, length: seqc_algebra::Sym) -> Result<Scan> {
         tile: None,
         fixed: scan.fixed + 1,
         body: step_body(scan, length)?,
-        outs: (0..scan.states).map(Out::Final).chain((0..old.results.len() - scan.states).map(Out::Emit)).collect(),
+        outs: (0..scan.states)
+            .map(Out::Final)
+            .chain((0..old.results.len() - scan.states).map(Out::Emit))
+            .collect(),
         ..scan.clone()
     };
     // The inner scan's arguments in its order: states, sequences, fixed values, then the tile's position.
@@ -54,7 +64,11 @@ fn tiled(scan: &Scan, steps: Axis, length: seqc_algebra::Sym) -> Result<Scan> {
     for (r, (name, _)) in results.iter().zip(&old.results) {
         b.result(name, *r);
     }
-    Ok(Scan { tile: Some(steps), body: b.finish(), ..scan.clone() })
+    Ok(Scan {
+        tile: Some(steps),
+        body: b.finish(),
+        ..scan.clone()
+    })
 }
 
 /// The old step at position `tile + step`; where that is outside the sequence the states stay.
@@ -74,7 +88,9 @@ fn step_body(scan: &Scan, length: seqc_algebra::Sym) -> Result<Func> {
     let len = b.push(Op::Length(length), &[])?;
     let inside = b.map2(MapFn::Lt, pos, len)?;
     for (k, (name, v)) in old.results.iter().enumerate() {
-        let Some(mut v) = image[v.index()] else { continue };
+        let Some(mut v) = image[v.index()] else {
+            continue;
+        };
         if k < scan.states {
             v = b.select(inside, v, given[&old.params[1 + k]])?;
         }

@@ -15,18 +15,25 @@
 use crate::affine::{Factor, How};
 use crate::class::{Linear, Product, Read, Term, classify};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
+use seqc_algebra::{
+    Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
+};
 use std::collections::HashMap;
 
 /// Why a scan has no chunked form; `None` if it has one.
 pub fn obstacle(scan: &Scan) -> Option<String> {
     let (transition, linear) = classify(scan);
-    let Some(l) = linear else { return Some(format!("its transition is {transition}")) };
+    let Some(l) = linear else {
+        return Some(format!("its transition is {transition}"));
+    };
     if let Some(why) = l.other_reads.first() {
         return Some(why.clone());
     }
     if l.k.is_empty() {
-        return Some("no axis of the state is contracted by a read, so there is no matrix product to gain".into());
+        return Some(
+            "no axis of the state is contracted by a read, so there is no matrix product to gain"
+                .into(),
+        );
     }
     if l.v.is_empty() {
         return Some("every axis of the state has its own decay or read, so there is no matrix product to gain".into());
@@ -52,15 +59,26 @@ pub fn chunk_scans(func: &Func, chunk: usize) -> Result<Func> {
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
     let mut chunked: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
     let live = func.live();
-    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
-        let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
+    for id in func
+        .ids()
+        .filter(|id| live[id.index()] || func.params.contains(id))
+    {
+        let args: Vec<ValueId> = func
+            .args(id)
+            .iter()
+            .filter_map(|a| image[a.index()])
+            .collect();
         let new = match func.op(id) {
             Op::Scan(scan) if obstacle(scan).is_none() => {
-                let (_, Some(l)) = classify(scan) else { continue };
+                let (_, Some(l)) = classify(scan) else {
+                    continue;
+                };
                 chunked.insert(id, chunk_one(&mut b, scan, &args, &l, chunk)?);
                 continue;
             }
-            Op::Proj(k) if chunked.contains_key(&func.args(id)[0]) => chunked[&func.args(id)[0]][*k],
+            Op::Proj(k) if chunked.contains_key(&func.args(id)[0]) => {
+                chunked[&func.args(id)[0]][*k]
+            }
             _ => b.copy(func.value(id), &args)?,
         };
         if let Some(name) = func.value(id).name {
@@ -77,26 +95,55 @@ pub fn chunk_scans(func: &Func, chunk: usize) -> Result<Func> {
 }
 
 /// One scan in chunks; returns a value for each of its results.
-fn chunk_one(b: &mut Builder, scan: &Scan, args: &[ValueId], l: &Linear, chunk: usize) -> Result<Vec<ValueId>> {
-    let mut hoist = Hoist { scan, args, memo: HashMap::new() };
+fn chunk_one(
+    b: &mut Builder,
+    scan: &Scan,
+    args: &[ValueId],
+    l: &Linear,
+    chunk: usize,
+) -> Result<Vec<ValueId>> {
+    let mut hoist = Hoist {
+        scan,
+        args,
+        memo: HashMap::new(),
+    };
     let i = scan.axis.renamed(&format!("{}%i", scan.axis.name));
     let i = Axis::new(i.name.as_str(), chunk);
     let j = Axis::new(&format!("{}%j", scan.axis.name), chunk);
-    let mut io = Io { body: Builder::new(&scan.body.name), seqs: vec![], fixed: vec![], formal: HashMap::new(), axis: scan.axis, tile: i };
+    let mut io = Io {
+        body: Builder::new(&scan.body.name),
+        seqs: vec![],
+        fixed: vec![],
+        formal: HashMap::new(),
+        axis: scan.axis,
+        tile: i,
+    };
     // The decay is one sequence, padded with 1; everything else is padded with 0.
     let decay = match &l.decay {
         None => None,
         Some(p) => {
             let w = hoist.product(b, p)?;
-            let w = if b.has(w, scan.axis) { w } else { b.expand(w, &[scan.axis])? };
+            let w = if b.has(w, scan.axis) {
+                w
+            } else {
+                b.expand(w, &[scan.axis])?
+            };
             Some(w)
         }
     };
     let mut outer: HashMap<ValueId, ValueId> = HashMap::new();
     let products = l.terms.iter().flat_map(|t| {
-        [Some(&t.key), t.value.as_ref(), t.feedback.as_ref().map(|f| &f.0), t.feedback.as_ref().map(|f| &f.1)]
+        [
+            Some(&t.key),
+            t.value.as_ref(),
+            t.feedback.as_ref().map(|f| &f.0),
+            t.feedback.as_ref().map(|f| &f.1),
+        ]
     });
-    let products: Vec<&Product> = products.flatten().chain(l.reads.iter().map(|r| &r.vector)).collect();
+    let products: Vec<&Product> = products
+        .flatten()
+        .chain(l.reads.iter().map(|r| &r.vector))
+        .collect();
     for f in products.iter().flat_map(|p| &p.factors) {
         outer.insert(f.value, hoist.value(b, f.value)?);
     }
@@ -107,14 +154,32 @@ fn chunk_one(b: &mut Builder, scan: &Scan, args: &[ValueId], l: &Linear, chunk: 
     let mut wanted: Vec<ValueId> = outer.values().copied().collect();
     wanted.sort();
     wanted.dedup();
-    let (seq, fixed): (Vec<ValueId>, Vec<ValueId>) = wanted.into_iter().partition(|v| b.has(*v, scan.axis));
+    let (seq, fixed): (Vec<ValueId>, Vec<ValueId>) =
+        wanted.into_iter().partition(|v| b.has(*v, scan.axis));
     for v in seq.into_iter().chain(fixed) {
         io.declare(b, v, 0.0);
     }
     let axes_of_decay: Vec<Axis> = decay.map(|(w, _)| b.axes(w).to_vec()).unwrap_or_default();
-    let Io { body, seqs, fixed, formal, .. } = io;
-    let mut c = Chunk { b: body, i, j, k: l.k.clone(), diagonal: axes_of_decay.iter().any(|a| l.k.contains(a)), decays: None, reverse: scan.reverse };
-    let inner: HashMap<ValueId, ValueId> = outer.iter().map(|(inside, out)| (*inside, formal[out])).collect();
+    let Io {
+        body,
+        seqs,
+        fixed,
+        formal,
+        ..
+    } = io;
+    let mut c = Chunk {
+        b: body,
+        i,
+        j,
+        k: l.k.clone(),
+        diagonal: axes_of_decay.iter().any(|a| l.k.contains(a)),
+        decays: None,
+        reverse: scan.reverse,
+    };
+    let inner: HashMap<ValueId, ValueId> = outer
+        .iter()
+        .map(|(inside, out)| (*inside, formal[out]))
+        .collect();
     c.decays = Some(match decay {
         Some((_, w)) => c.decays_of(w)?,
         None => c.no_decay()?,
@@ -125,21 +190,40 @@ fn chunk_one(b: &mut Builder, scan: &Scan, args: &[ValueId], l: &Linear, chunk: 
         terms.push(term);
     }
     let next = c.next_state(state, &terms)?;
-    let missing: Vec<Axis> = state_ty.axes.iter().copied().filter(|a| !c.b.has(next, *a)).collect();
+    let missing: Vec<Axis> = state_ty
+        .axes
+        .iter()
+        .copied()
+        .filter(|a| !c.b.has(next, *a))
+        .collect();
     let next = c.b.expand(next, &missing)?;
     c.b.result("state", next);
     let mut emits = HashMap::new();
     for (n, r) in l.reads.iter().enumerate() {
         let y = c.read(r, &inner, state, &terms)?;
         let old = scan.body.results[scan.states + r.emit].1;
-        let missing: Vec<Axis> = scan.body.ty(old).axes.iter().copied().filter(|a| !c.b.has(y, *a)).collect();
+        let missing: Vec<Axis> = scan
+            .body
+            .ty(old)
+            .axes
+            .iter()
+            .copied()
+            .filter(|a| !c.b.has(y, *a))
+            .collect();
         let y = c.b.expand(y, &missing)?;
-        let y = if c.b.has(y, i) { y } else { c.b.expand(y, &[i])? };
+        let y = if c.b.has(y, i) {
+            y
+        } else {
+            c.b.expand(y, &[i])?
+        };
         c.b.result(&scan.body.results[scan.states + r.emit].0, y);
         emits.insert(r.emit, n);
     }
     let outs = scan.outs.iter().map(|o| match o {
-        Out::Emit(e) => emits.get(e).map(|n| Out::Emit(*n)).ok_or_else(|| DeriveError("an emitted value is not a read of the state".into())),
+        Out::Emit(e) => emits
+            .get(e)
+            .map(|n| Out::Emit(*n))
+            .ok_or_else(|| DeriveError("an emitted value is not a read of the state".into())),
         other => Ok(*other),
     });
     let outs = outs.collect::<Result<Vec<Out>>>()?;
@@ -151,7 +235,10 @@ fn chunk_one(b: &mut Builder, scan: &Scan, args: &[ValueId], l: &Linear, chunk: 
         tile: Some(i),
         reverse: scan.reverse,
         states: 1,
-        seqs: seqs.iter().map(|(_, fill)| SeqIn { fill: Num(*fill) }).collect(),
+        seqs: seqs
+            .iter()
+            .map(|(_, fill)| SeqIn { fill: Num(*fill) })
+            .collect(),
         fixed: fixed.len(),
         lo: false,
         hi: false,
@@ -185,12 +272,22 @@ impl Hoist<'_> {
         let new = match body.params.iter().position(|p| *p == v) {
             Some(0) => b.iota(self.scan.axis)?,
             Some(k) if k > self.scan.states => self.args[k - 1],
-            Some(_) => return Err(DeriveError("a factor of the recurrence depends on its state".into())),
+            Some(_) => {
+                return Err(DeriveError(
+                    "a factor of the recurrence depends on its state".into(),
+                ));
+            }
             None => {
                 if matches!(body.op(v), Op::Scan(_) | Op::Proj(_)) {
-                    return Err(DeriveError("a factor of the recurrence is itself a recurrence inside the step".into()));
+                    return Err(DeriveError(
+                        "a factor of the recurrence is itself a recurrence inside the step".into(),
+                    ));
                 }
-                let args = body.args(v).iter().map(|a| self.value(b, *a)).collect::<Result<Vec<_>>>()?;
+                let args = body
+                    .args(v)
+                    .iter()
+                    .map(|a| self.value(b, *a))
+                    .collect::<Result<Vec<_>>>()?;
                 let new = b.push(body.op(v).clone(), &args)?;
                 if let Some(name) = body.value(v).name {
                     b.name(new, name.as_str());
@@ -203,7 +300,11 @@ impl Hoist<'_> {
     }
 
     fn product(&mut self, b: &mut Builder, p: &Product) -> Result<ValueId> {
-        let values = p.factors.iter().map(|f| Ok((f.value, self.value(b, f.value)?))).collect::<Result<HashMap<_, _>>>()?;
+        let values = p
+            .factors
+            .iter()
+            .map(|f| Ok((f.value, self.value(b, f.value)?)))
+            .collect::<Result<HashMap<_, _>>>()?;
         multiply(b, p, &values)
     }
 }
@@ -251,9 +352,16 @@ struct Io {
 impl Io {
     /// Makes an outer value a sequence or a fixed input. Sequences must be declared before fixed values.
     fn declare(&mut self, b: &Builder, v: ValueId, fill: f64) -> ValueId {
-        let axes = b.axes(v).iter().map(|a| if *a == self.axis { self.tile } else { *a }).collect();
+        let axes = b
+            .axes(v)
+            .iter()
+            .map(|a| if *a == self.axis { self.tile } else { *a })
+            .collect();
         let name = b.func().value(v).name.map_or("x", |n| n.as_str());
-        let ty = Ty { elem: b.elem(v), axes };
+        let ty = Ty {
+            elem: b.elem(v),
+            axes,
+        };
         let formal = self.body.input(name, InputKind::Formal, ty);
         if b.has(v, self.axis) {
             self.seqs.push((v, fill));
@@ -299,7 +407,8 @@ struct Chunk {
 
 impl Chunk {
     fn decays(&self) -> Result<Decays> {
-        self.decays.ok_or_else(|| DeriveError("decays are made first".into()))
+        self.decays
+            .ok_or_else(|| DeriveError("decays are made first".into()))
     }
 
     /// One pass over the chunk carries the running product and, for each source j, the product since j.
@@ -335,32 +444,65 @@ impl Chunk {
             lo: false,
             hi: false,
             body: body.finish(),
-            outs: vec![Out::Emit(0), Out::Emit(1), Out::Enter(0), Out::Enter(1), Out::Final(0), Out::Final(1)],
+            outs: vec![
+                Out::Emit(0),
+                Out::Emit(1),
+                Out::Enter(0),
+                Out::Enter(1),
+                Out::Final(0),
+                Out::Final(1),
+            ],
         };
         let r = self.b.scan(scan, &[p0, d0, w])?;
         let suf = self.b.rename(r[5], j, i)?;
-        Ok(Decays { pre: Some(r[0]), within: r[1], pex: Some(r[2]), within_ex: r[3], tot: Some(r[4]), suf: Some(suf) })
+        Ok(Decays {
+            pre: Some(r[0]),
+            within: r[1],
+            pex: Some(r[2]),
+            within_ex: r[3],
+            tot: Some(r[4]),
+            suf: Some(suf),
+        })
     }
 
     fn no_decay(&mut self) -> Result<Decays> {
         let (at, from) = (self.b.iota(self.i)?, self.b.iota(self.j)?);
         let (zero, one) = (self.b.num(0.0), self.b.num(1.0));
-        let (incl, excl) = if self.reverse { (MapFn::Ge, MapFn::Gt) } else { (MapFn::Le, MapFn::Lt) };
+        let (incl, excl) = if self.reverse {
+            (MapFn::Ge, MapFn::Gt)
+        } else {
+            (MapFn::Le, MapFn::Lt)
+        };
         let m = self.b.map2(incl, from, at)?;
         let within = self.b.select(m, one, zero)?;
         let m = self.b.map2(excl, from, at)?;
         let within_ex = self.b.select(m, one, zero)?;
-        Ok(Decays { pre: None, pex: None, within, within_ex, suf: None, tot: None })
+        Ok(Decays {
+            pre: None,
+            pex: None,
+            within,
+            within_ex,
+            suf: None,
+            tot: None,
+        })
     }
 
     /// Axes of K that one of the values has.
     fn k_in(&self, values: &[ValueId]) -> Vec<Axis> {
-        self.k.iter().copied().filter(|a| values.iter().any(|v| self.b.has(*v, *a))).collect()
+        self.k
+            .iter()
+            .copied()
+            .filter(|a| values.iter().any(|v| self.b.has(*v, *a)))
+            .collect()
     }
 
     /// `Σ_K x_i y_j D_ij` as a matrix over i and j.
     fn decayed(&mut self, x: ValueId, y: ValueId, within: ValueId) -> Result<ValueId> {
-        let y = if self.b.has(y, self.i) { self.b.rename(y, self.i, self.j)? } else { y };
+        let y = if self.b.has(y, self.i) {
+            self.b.rename(y, self.i, self.j)?
+        } else {
+            y
+        };
         if self.diagonal {
             let k = self.k_in(&[x, y, within]);
             return Ok(self.b.contract(&k, &[x, y, within])?);
@@ -387,14 +529,28 @@ impl Chunk {
 
     /// `Σ_j m_ij u_j`
     fn mix(&mut self, m: ValueId, u: ValueId) -> Result<ValueId> {
-        let u = if self.b.has(u, self.i) { self.b.rename(u, self.i, self.j)? } else { u };
+        let u = if self.b.has(u, self.i) {
+            self.b.rename(u, self.i, self.j)?
+        } else {
+            u
+        };
         Ok(self.b.contract(&[self.j], &[m, u])?)
     }
 
-    fn term(&mut self, t: &Term, inner: &HashMap<ValueId, ValueId>, state: ValueId, known: &[Written]) -> Result<Written> {
+    fn term(
+        &mut self,
+        t: &Term,
+        inner: &HashMap<ValueId, ValueId>,
+        state: ValueId,
+        known: &[Written],
+    ) -> Result<Written> {
         let d = self.decays()?;
         let key = multiply(&mut self.b, &t.key, inner)?;
-        let value = t.value.as_ref().map(|p| multiply(&mut self.b, p, inner)).transpose()?;
+        let value = t
+            .value
+            .as_ref()
+            .map(|p| multiply(&mut self.b, p, inner))
+            .transpose()?;
         let Some((coef, read)) = &t.feedback else {
             return match value {
                 Some(value) => Ok(Written { key, value }),
@@ -420,10 +576,24 @@ impl Chunk {
         let value = if self.reverse {
             // Upper triangular: the unknowns' axis is the matrix's second one.
             let rhs = self.b.rename(rhs, self.i, self.j)?;
-            let u = self.b.push(Op::Solve { row: self.j, col: self.i, transpose: true }, &[m, rhs])?;
+            let u = self.b.push(
+                Op::Solve {
+                    row: self.j,
+                    col: self.i,
+                    transpose: true,
+                },
+                &[m, rhs],
+            )?;
             self.b.rename(u, self.j, self.i)?
         } else {
-            self.b.push(Op::Solve { row: self.i, col: self.j, transpose: false }, &[m, rhs])?
+            self.b.push(
+                Op::Solve {
+                    row: self.i,
+                    col: self.j,
+                    transpose: false,
+                },
+                &[m, rhs],
+            )?
         };
         Ok(Written { key, value })
     }
@@ -447,10 +617,20 @@ impl Chunk {
         Ok(next)
     }
 
-    fn read(&mut self, r: &Read, inner: &HashMap<ValueId, ValueId>, state: ValueId, terms: &[Written]) -> Result<ValueId> {
+    fn read(
+        &mut self,
+        r: &Read,
+        inner: &HashMap<ValueId, ValueId>,
+        state: ValueId,
+        terms: &[Written],
+    ) -> Result<ValueId> {
         let d = self.decays()?;
         let q = multiply(&mut self.b, &r.vector, inner)?;
-        let (pre, within) = if r.inclusive { (d.pre, d.within) } else { (d.pex, d.within_ex) };
+        let (pre, within) = if r.inclusive {
+            (d.pre, d.within)
+        } else {
+            (d.pex, d.within_ex)
+        };
         let mut y = self.from_state(q, pre, state)?;
         for w in terms {
             let m = self.decayed(q, w.key, within)?;

@@ -23,7 +23,10 @@ pub enum Transition {
     /// Rank above one, or a matrix that mixes positions.
     Dense(String),
     /// Not affine: where and why.
-    Nonlinear { at: ValueId, why: String },
+    Nonlinear {
+        at: ValueId,
+        why: String,
+    },
     /// Several states that feed each other.
     Coupled(usize),
 }
@@ -102,10 +105,14 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
     let state = body.params[1];
     let next = body.results[0].1;
     let mut affine = Affine::new(body, state);
-    let bad = |e: NotAffine| Transition::Nonlinear { at: e.at, why: e.why };
+    let bad = |e: NotAffine| Transition::Nonlinear {
+        at: e.at,
+        why: e.why,
+    };
     let monos = affine.expand(next).map_err(bad)?;
     let state_axes = body.ty(state).axes.clone();
-    let (update, input): (Vec<Mono>, Vec<Mono>) = monos.into_iter().partition(|m| m.state.is_some());
+    let (update, input): (Vec<Mono>, Vec<Mono>) =
+        monos.into_iter().partition(|m| m.state.is_some());
     let mut parts = Parts::default();
     for m in &update {
         parts.transition(body, &state_axes, m)?;
@@ -113,19 +120,45 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
     let (reads, other_reads) = reads(scan, &mut affine, state, next);
     let mut k = parts.moved.clone();
     for r in &reads {
-        k.extend(r.1.iter().filter(|a| !k.contains(a)).copied().collect::<Vec<_>>());
+        k.extend(
+            r.1.iter()
+                .filter(|a| !k.contains(a))
+                .copied()
+                .collect::<Vec<_>>(),
+        );
     }
     let mut other_reads = other_reads;
-    let (reads, partial): (Vec<_>, Vec<_>) = reads.into_iter().partition(|(_, over)| k.iter().all(|a| over.contains(a)));
+    let (reads, partial): (Vec<_>, Vec<_>) = reads
+        .into_iter()
+        .partition(|(_, over)| k.iter().all(|a| over.contains(a)));
     other_reads.extend(partial.iter().map(|(r, _)| {
-        format!("`{}`: it gives out the state without contracting it", body.results[scan.states + r.emit].0)
+        format!(
+            "`{}`: it gives out the state without contracting it",
+            body.results[scan.states + r.emit].0
+        )
     }));
     let decay_axes: Vec<Axis> = product_axes(body, parts.decay.as_ref());
-    let read_axes: Vec<Axis> = reads.iter().flat_map(|(r, _)| product_axes(body, Some(&r.vector))).collect();
-    let rank_axes: Vec<Axis> = parts.rank.iter().flat_map(|(b, a)| [product_axes(body, Some(b)), product_axes(body, Some(a))].concat()).collect();
-    let touched = |a: &Axis| decay_axes.contains(a) || read_axes.contains(a) || rank_axes.contains(a);
-    let v: Vec<Axis> = state_axes.iter().copied().filter(|a| !k.contains(a) && !touched(a) && a.is_const()).collect();
-    let b: Vec<Axis> = state_axes.iter().copied().filter(|a| !k.contains(a) && !v.contains(a)).collect();
+    let read_axes: Vec<Axis> = reads
+        .iter()
+        .flat_map(|(r, _)| product_axes(body, Some(&r.vector)))
+        .collect();
+    let rank_axes: Vec<Axis> = parts
+        .rank
+        .iter()
+        .flat_map(|(b, a)| [product_axes(body, Some(b)), product_axes(body, Some(a))].concat())
+        .collect();
+    let touched =
+        |a: &Axis| decay_axes.contains(a) || read_axes.contains(a) || rank_axes.contains(a);
+    let v: Vec<Axis> = state_axes
+        .iter()
+        .copied()
+        .filter(|a| !k.contains(a) && !touched(a) && a.is_const())
+        .collect();
+    let b: Vec<Axis> = state_axes
+        .iter()
+        .copied()
+        .filter(|a| !k.contains(a) && !v.contains(a))
+        .collect();
     let scalar = decay_axes.iter().all(|a| !k.contains(a));
     let transition = match (parts.rank.len(), &parts.decay) {
         (0, None) => Transition::Identity,
@@ -137,11 +170,23 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
     };
     let terms = terms(body, &k, &v, &input, &parts.rank, &mut other_reads);
     let reads = reads.into_iter().map(|(r, _)| r).collect();
-    Ok(Linear { transition, k, v, b, decay: parts.decay, terms, reads, other_reads })
+    Ok(Linear {
+        transition,
+        k,
+        v,
+        b,
+        decay: parts.decay,
+        terms,
+        reads,
+        other_reads,
+    })
 }
 
 fn product_axes(body: &Func, p: Option<&Product>) -> Vec<Axis> {
-    p.iter().flat_map(|p| &p.factors).flat_map(|f| factor_axes(body, f)).collect()
+    p.iter()
+        .flat_map(|p| &p.factors)
+        .flat_map(|f| factor_axes(body, f))
+        .collect()
 }
 
 /// The transition while its monomials are read.
@@ -156,12 +201,19 @@ struct Parts {
 impl Parts {
     fn transition(&mut self, body: &Func, axes: &[Axis], m: &Mono) -> Result<(), Transition> {
         let Some(read) = &m.state else { return Ok(()) };
-        let moved: Vec<(Axis, Axis)> = axes.iter().zip(read).filter(|(a, r)| a != r).map(|(a, r)| (*a, *r)).collect();
+        let moved: Vec<(Axis, Axis)> = axes
+            .iter()
+            .zip(read)
+            .filter(|(a, r)| a != r)
+            .map(|(a, r)| (*a, *r))
+            .collect();
         if moved.is_empty() && m.bound.is_empty() {
             return self.diagonal(m);
         }
         if m.bound.len() != moved.len() || moved.iter().any(|(_, r)| !m.bound.contains(r)) {
-            return Err(Transition::Dense("the state is summed together with other values".into()));
+            return Err(Transition::Dense(
+                "the state is summed together with other values".into(),
+            ));
         }
         let (mut left, mut right) = (vec![], vec![]);
         for f in &m.factors {
@@ -169,7 +221,11 @@ impl Parts {
             let reads = moved.iter().any(|(_, r)| shown.contains(r));
             let writes = moved.iter().any(|(a, _)| shown.contains(a));
             match (reads, writes) {
-                (true, true) => return Err(Transition::Dense("one matrix both reads and writes an axis of the state".into())),
+                (true, true) => {
+                    return Err(Transition::Dense(
+                        "one matrix both reads and writes an axis of the state".into(),
+                    ));
+                }
                 (true, false) => right.push(restored(body, f, &moved)),
                 _ => left.push(f.clone()),
             }
@@ -179,18 +235,32 @@ impl Parts {
                 self.moved.push(*a);
             }
         }
-        self.rank.push((Product { scale: m.scale, factors: left }, Product { scale: 1.0, factors: right }));
+        self.rank.push((
+            Product {
+                scale: m.scale,
+                factors: left,
+            },
+            Product {
+                scale: 1.0,
+                factors: right,
+            },
+        ));
         Ok(())
     }
 
     fn diagonal(&mut self, m: &Mono) -> Result<(), Transition> {
         if self.seen_diagonal {
             // Several diagonal terms, e.g. a·S + b·S written apart: their sum is not a product of factors.
-            return Err(Transition::Dense("the decay is a sum of several terms; write it as one factor".into()));
+            return Err(Transition::Dense(
+                "the decay is a sum of several terms; write it as one factor".into(),
+            ));
         }
         self.seen_diagonal = true;
         if m.scale != 1.0 || !m.factors.is_empty() {
-            self.decay = Some(Product { scale: m.scale, factors: m.factors.clone() });
+            self.decay = Some(Product {
+                scale: m.scale,
+                factors: m.factors.clone(),
+            });
         }
         Ok(())
     }
@@ -210,7 +280,12 @@ fn restored(_body: &Func, f: &Factor, moved: &[(Axis, Axis)]) -> Factor {
 }
 
 /// Emitted values as reads of the new or the old state, each with the axes it contracts.
-fn reads(scan: &Scan, affine: &mut Affine<'_>, state: ValueId, next: ValueId) -> (Vec<(Read, Vec<Axis>)>, Vec<String>) {
+fn reads(
+    scan: &Scan,
+    affine: &mut Affine<'_>,
+    state: ValueId,
+    next: ValueId,
+) -> (Vec<(Read, Vec<Axis>)>, Vec<String>) {
     let body = &scan.body;
     let mut found = Vec::new();
     let mut other = Vec::new();
@@ -230,7 +305,11 @@ fn reads(scan: &Scan, affine: &mut Affine<'_>, state: ValueId, next: ValueId) ->
             reach[state.index()]
         };
         let inclusive = of_next.depends(*v) && !reads_old;
-        let monos = if inclusive { of_next.expand(*v) } else { affine.expand(*v) };
+        let monos = if inclusive {
+            of_next.expand(*v)
+        } else {
+            affine.expand(*v)
+        };
         let axes = &body.ty(state).axes;
         let read = match monos {
             Ok(m) if m.len() == 1 => as_read(body, axes, &m[0], e, inclusive),
@@ -245,25 +324,64 @@ fn reads(scan: &Scan, affine: &mut Affine<'_>, state: ValueId, next: ValueId) ->
     (found, other)
 }
 
-fn as_read(body: &Func, axes: &[Axis], m: &Mono, emit: usize, inclusive: bool) -> Result<(Read, Vec<Axis>), String> {
-    let Some(read) = &m.state else { return Err("it does not read the state".into()) };
-    let moved: Vec<(Axis, Axis)> = axes.iter().zip(read).filter(|(a, r)| a != r).map(|(a, r)| (*a, *r)).collect();
+fn as_read(
+    body: &Func,
+    axes: &[Axis],
+    m: &Mono,
+    emit: usize,
+    inclusive: bool,
+) -> Result<(Read, Vec<Axis>), String> {
+    let Some(read) = &m.state else {
+        return Err("it does not read the state".into());
+    };
+    let moved: Vec<(Axis, Axis)> = axes
+        .iter()
+        .zip(read)
+        .filter(|(a, r)| a != r)
+        .map(|(a, r)| (*a, *r))
+        .collect();
     if moved.iter().any(|(_, r)| !m.bound.contains(r)) {
         return Err("it renames the state's axes".into());
     }
     if m.bound.len() != moved.len() {
         return Err("it sums over axes that the state does not have".into());
     }
-    let factors = m.factors.iter().map(|f| restored(body, f, &moved)).collect();
+    let factors = m
+        .factors
+        .iter()
+        .map(|f| restored(body, f, &moved))
+        .collect();
     let contracted = moved.iter().map(|(a, _)| *a).collect();
-    Ok((Read { emit, inclusive, vector: Product { scale: m.scale, factors } }, contracted))
+    Ok((
+        Read {
+            emit,
+            inclusive,
+            vector: Product {
+                scale: m.scale,
+                factors,
+            },
+        },
+        contracted,
+    ))
 }
 
 /// The inputs as rank-one terms; feedback joins the input that has the same key.
-fn terms(body: &Func, k: &[Axis], v: &[Axis], input: &[Mono], rank: &[(Product, Product)], other: &mut Vec<String>) -> Vec<Term> {
+fn terms(
+    body: &Func,
+    k: &[Axis],
+    v: &[Axis],
+    input: &[Mono],
+    rank: &[(Product, Product)],
+    other: &mut Vec<String>,
+) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
     for m in input {
-        let mut split = Mono { scale: m.scale, factors: vec![], state: None, bound: m.bound.clone() };
+        let mut split = Mono {
+            scale: m.scale,
+            factors: vec![],
+            state: None,
+            bound: m.bound.clone(),
+        };
         for f in &m.factors {
             if f.renamed.is_empty() && f.how == How::Times {
                 let inner = factors_of(body, f.value);
@@ -277,17 +395,37 @@ fn terms(body: &Func, k: &[Axis], v: &[Axis], input: &[Mono], rank: &[(Product, 
             other.push("an input of the state is itself a sum".into());
             continue;
         }
-        let (key, value): (Vec<Factor>, Vec<Factor>) =
-            split.factors.into_iter().partition(|f| factor_axes(body, f).iter().any(|a| k.contains(a)));
-        if key.iter().any(|f| factor_axes(body, f).iter().any(|a| v.contains(a))) {
+        let (key, value): (Vec<Factor>, Vec<Factor>) = split
+            .factors
+            .into_iter()
+            .partition(|f| factor_axes(body, f).iter().any(|a| k.contains(a)));
+        if key
+            .iter()
+            .any(|f| factor_axes(body, f).iter().any(|a| v.contains(a)))
+        {
             other.push("an input of the state is not an outer product of a key and a value".into());
             continue;
         }
-        let value = Product { scale: split.scale, factors: value };
-        terms.push(Term { key: Product { scale: 1.0, factors: key }, value: Some(value), feedback: None });
+        let value = Product {
+            scale: split.scale,
+            factors: value,
+        };
+        terms.push(Term {
+            key: Product {
+                scale: 1.0,
+                factors: key,
+            },
+            value: Some(value),
+            feedback: None,
+        });
     }
     for (write, read) in rank {
-        let mut inner = Mono { scale: write.scale, factors: vec![], state: None, bound: vec![] };
+        let mut inner = Mono {
+            scale: write.scale,
+            factors: vec![],
+            state: None,
+            bound: vec![],
+        };
         for f in &write.factors {
             if f.renamed.is_empty() && f.how == How::Times {
                 let m = factors_of(body, f.value);
@@ -298,14 +436,28 @@ fn terms(body: &Func, k: &[Axis], v: &[Axis], input: &[Mono], rank: &[(Product, 
             }
         }
         inner.factors.sort();
-        let (key, coef): (Vec<Factor>, Vec<Factor>) =
-            inner.factors.into_iter().partition(|f| factor_axes(body, f).iter().any(|a| k.contains(a)));
-        let coef = Product { scale: inner.scale, factors: coef };
-        let key = Product { scale: 1.0, factors: key };
-        let same = terms.iter_mut().find(|t| t.feedback.is_none() && sorted(&t.key) == sorted(&key));
+        let (key, coef): (Vec<Factor>, Vec<Factor>) = inner
+            .factors
+            .into_iter()
+            .partition(|f| factor_axes(body, f).iter().any(|a| k.contains(a)));
+        let coef = Product {
+            scale: inner.scale,
+            factors: coef,
+        };
+        let key = Product {
+            scale: 1.0,
+            factors: key,
+        };
+        let same = terms
+            .iter_mut()
+            .find(|t| t.feedback.is_none() && sorted(&t.key) == sorted(&key));
         match same {
             Some(t) => t.feedback = Some((coef, read.clone())),
-            None => terms.push(Term { key, value: None, feedback: Some((coef, read.clone())) }),
+            None => terms.push(Term {
+                key,
+                value: None,
+                feedback: Some((coef, read.clone())),
+            }),
         }
     }
     terms

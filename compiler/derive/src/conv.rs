@@ -12,15 +12,29 @@ pub fn long_convolutions(func: &Func) -> Result<Func> {
     map_values(func, convolution)
 }
 
-fn convolution(b: &mut Builder, func: &Func, id: ValueId, args: &[ValueId]) -> Result<Option<ValueId>> {
-    let Op::Contract(over) = func.op(id) else { return Ok(None) };
-    let window = args.iter().enumerate().find_map(|(n, a)| match b.func().op(*a) {
-        Op::Window { axis, lag, ahead } if matches!(lag.size, Size::Len(_)) && over.contains(lag) => {
-            Some((n, *axis, *lag, *ahead, b.func().args(*a)[0]))
-        }
-        _ => None,
-    });
-    let Some((n, axis, lag, ahead, x)) = window else { return Ok(None) };
+fn convolution(
+    b: &mut Builder,
+    func: &Func,
+    id: ValueId,
+    args: &[ValueId],
+) -> Result<Option<ValueId>> {
+    let Op::Contract(over) = func.op(id) else {
+        return Ok(None);
+    };
+    let window = args
+        .iter()
+        .enumerate()
+        .find_map(|(n, a)| match b.func().op(*a) {
+            Op::Window { axis, lag, ahead }
+                if matches!(lag.size, Size::Len(_)) && over.contains(lag) =>
+            {
+                Some((n, *axis, *lag, *ahead, b.func().args(*a)[0]))
+            }
+            _ => None,
+        });
+    let Some((n, axis, lag, ahead, x)) = window else {
+        return Ok(None);
+    };
     let (mut kernel, mut outside) = (vec![], vec![]);
     for (_, a) in args.iter().enumerate().filter(|(m, _)| *m != n) {
         match (b.has(*a, lag), b.has(*a, axis)) {

@@ -27,7 +27,11 @@ pub fn topological(func: &Func, extra: &HashMap<ValueId, Vec<ValueId>>) -> Optio
     }
     let mut mark = vec![Mark::New; func.values.len()];
     let mut order = Vec::new();
-    let roots = func.params.iter().copied().chain(func.results.iter().map(|(_, v)| *v));
+    let roots = func
+        .params
+        .iter()
+        .copied()
+        .chain(func.results.iter().map(|(_, v)| *v));
     for root in roots {
         let mut stack = vec![(root, false)];
         while let Some((v, leave)) = stack.pop() {

@@ -14,8 +14,15 @@ pub fn map_values(
     for p in &func.params {
         image[p.index()] = Some(b.copy(func.value(*p), &[])?);
     }
-    for id in func.ids().filter(|id| live[id.index()] && func.input(*id).is_none()) {
-        let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
+    for id in func
+        .ids()
+        .filter(|id| live[id.index()] && func.input(*id).is_none())
+    {
+        let args: Vec<ValueId> = func
+            .args(id)
+            .iter()
+            .filter_map(|a| image[a.index()])
+            .collect();
         let new = match law(&mut b, func, id, &args)? {
             Some(v) => v,
             None => b.copy(func.value(id), &args)?,

@@ -6,7 +6,9 @@
 
 use crate::Result;
 use crate::order::{depends_on, topological};
-use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
+use seqc_algebra::{
+    Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
+};
 use std::collections::HashMap;
 
 /// Applies the law wherever it holds; unused emitted trajectories disappear with [`prune`].
@@ -27,7 +29,9 @@ pub fn sink_reads(func: &Func) -> Result<Func> {
     if kept.is_empty() {
         return prune(&func);
     }
-    let Some(order) = topological(&func, &extra) else { return Ok(func) };
+    let Some(order) = topological(&func, &extra) else {
+        return Ok(func);
+    };
     let mut b = Builder::new(&func.name);
     let mut image: HashMap<ValueId, ValueId> = HashMap::new();
     let mut emitted: HashMap<ValueId, usize> = HashMap::new();
@@ -84,16 +88,31 @@ fn find(func: &Func) -> Vec<Read> {
     let live = func.live();
     let mut reads = Vec::new();
     for id in func.ids().filter(|id| live[id.index()]) {
-        let Op::Contract(axes) = func.op(id) else { continue };
+        let Op::Contract(axes) = func.op(id) else {
+            continue;
+        };
         let args = func.args(id);
         for (n, a) in args.iter().enumerate() {
-            let Some((scan, emit)) = trajectory(func, *a) else { continue };
+            let Some((scan, emit)) = trajectory(func, *a) else {
+                continue;
+            };
             let Op::Scan(s) = func.op(scan) else { continue };
             let reduces = axes.iter().any(|x| func.ty(*a).has(*x)) && !axes.contains(&s.axis);
-            let others: Vec<ValueId> = args.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, v)| *v).collect();
+            let others: Vec<ValueId> = args
+                .iter()
+                .enumerate()
+                .filter(|(m, _)| *m != n)
+                .map(|(_, v)| *v)
+                .collect();
             let dep = depends_on(func, &[scan]);
             if reduces && others.iter().all(|o| !dep[o.index()]) {
-                reads.push(Read { at: id, scan, emit, axes: axes.clone(), others });
+                reads.push(Read {
+                    at: id,
+                    scan,
+                    emit,
+                    axes: axes.clone(),
+                    others,
+                });
                 break;
             }
         }
@@ -102,11 +121,21 @@ fn find(func: &Func) -> Vec<Read> {
 }
 
 /// The scan with the reads computed in its body and emitted after its other results.
-fn extend(b: &mut Builder, scan: &Scan, args: &[ValueId], reads: &[&Read], image: &HashMap<ValueId, ValueId>) -> Result<ValueId> {
+fn extend(
+    b: &mut Builder,
+    scan: &Scan,
+    args: &[ValueId],
+    reads: &[&Read],
+    image: &HashMap<ValueId, ValueId>,
+) -> Result<ValueId> {
     let mut seqs: Vec<ValueId> = Vec::new();
     let mut fixed: Vec<ValueId> = Vec::new();
     for o in reads.iter().flat_map(|r| &r.others).map(|o| image[o]) {
-        let list = if b.has(o, scan.axis) { &mut seqs } else { &mut fixed };
+        let list = if b.has(o, scan.axis) {
+            &mut seqs
+        } else {
+            &mut fixed
+        };
         if !list.contains(&o) {
             list.push(o);
         }
@@ -122,7 +151,15 @@ fn extend(b: &mut Builder, scan: &Scan, args: &[ValueId], reads: &[&Read], image
         given.insert(*p, v);
     }
     for s in &seqs {
-        let ty = Ty { elem: b.elem(*s), axes: b.axes(*s).iter().copied().filter(|a| *a != scan.axis).collect() };
+        let ty = Ty {
+            elem: b.elem(*s),
+            axes: b
+                .axes(*s)
+                .iter()
+                .copied()
+                .filter(|a| *a != scan.axis)
+                .collect(),
+        };
         inner.insert(*s, formal(&mut body, name_of(b.func(), *s), ty));
     }
     for p in tail {
@@ -130,7 +167,10 @@ fn extend(b: &mut Builder, scan: &Scan, args: &[ValueId], reads: &[&Read], image
         given.insert(*p, v);
     }
     for f in &fixed {
-        inner.insert(*f, formal(&mut body, name_of(b.func(), *f), b.ty(*f).clone()));
+        inner.insert(
+            *f,
+            formal(&mut body, name_of(b.func(), *f), b.ty(*f).clone()),
+        );
     }
     let old_image = body.inline(old, &given)?;
     for (name, v) in &old.results {
@@ -140,7 +180,9 @@ fn extend(b: &mut Builder, scan: &Scan, args: &[ValueId], reads: &[&Read], image
     }
     let mut outs = scan.outs.clone();
     for (k, r) in reads.iter().enumerate() {
-        let Some(traj) = old_image[old.results[scan.states + r.emit].1.index()] else { continue };
+        let Some(traj) = old_image[old.results[scan.states + r.emit].1.index()] else {
+            continue;
+        };
         let mut factors: Vec<ValueId> = r.others.iter().map(|o| inner[&image[o]]).collect();
         factors.push(traj);
         let v = body.contract(&r.axes, &factors)?;
@@ -156,7 +198,13 @@ fn extend(b: &mut Builder, scan: &Scan, args: &[ValueId], reads: &[&Read], image
     all.extend(&args[m..]);
     let mut wider = scan.seqs.clone();
     wider.extend(seqs.iter().map(|_| SeqIn { fill: Num(0.0) }));
-    let new = Scan { seqs: wider, fixed: scan.fixed + fixed.len(), body: body.finish(), outs, ..scan.clone() };
+    let new = Scan {
+        seqs: wider,
+        fixed: scan.fixed + fixed.len(),
+        body: body.finish(),
+        outs,
+        ..scan.clone()
+    };
     Ok(b.push(Op::Scan(Box::new(new)), &all)?)
 }
 
@@ -166,19 +214,33 @@ fn name_of(func: &Func, v: ValueId) -> &'static str {
 
 /// `Σ f·(a±b)` to `Σ f·a ± Σ f·b` and `Σ f·(a/b)` to `Σ f·(1/b)·a`, wherever `a` or `b` holds a trajectory.
 fn distribute(func: &Func) -> Result<Func> {
-    let scans: Vec<ValueId> = func.ids().filter(|v| trajectory(func, *v).is_some()).collect();
+    let scans: Vec<ValueId> = func
+        .ids()
+        .filter(|v| trajectory(func, *v).is_some())
+        .collect();
     let dep = depends_on(func, &scans);
     let live = func.live();
     let mut b = Builder::new(&func.name);
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
+    for id in func
+        .ids()
+        .filter(|id| live[id.index()] || func.params.contains(id))
+    {
         let new = match func.op(id) {
             Op::Contract(axes) if dep[id.index()] && !axes.is_empty() => {
-                let mut ctx = Spread { func, dep: &dep, image: &image };
+                let mut ctx = Spread {
+                    func,
+                    dep: &dep,
+                    image: &image,
+                };
                 ctx.contract(&mut b, axes, func.args(id), &func.ty(id).axes)?
             }
             _ => {
-                let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
+                let args: Vec<ValueId> = func
+                    .args(id)
+                    .iter()
+                    .filter_map(|a| image[a.index()])
+                    .collect();
                 b.copy(func.value(id), &args)?
             }
         };
@@ -210,14 +272,29 @@ enum Factor {
 }
 
 impl Spread<'_> {
-    fn contract(&mut self, b: &mut Builder, axes: &[Axis], args: &[ValueId], want: &[Axis]) -> Result<ValueId> {
+    fn contract(
+        &mut self,
+        b: &mut Builder,
+        axes: &[Axis],
+        args: &[ValueId],
+        want: &[Axis],
+    ) -> Result<ValueId> {
         let factors: Vec<Factor> = args.iter().map(|a| Factor::Old(*a)).collect();
         self.spread(b, axes, factors, want)
     }
 
-    fn spread(&mut self, b: &mut Builder, axes: &[Axis], factors: Vec<Factor>, want: &[Axis]) -> Result<ValueId> {
+    fn spread(
+        &mut self,
+        b: &mut Builder,
+        axes: &[Axis],
+        factors: Vec<Factor>,
+        want: &[Axis],
+    ) -> Result<ValueId> {
         // Two factors that depend on the trajectory are no linear read: left as they are.
-        let reading = factors.iter().filter(|f| matches!(f, Factor::Old(v) if self.dep[v.index()])).count();
+        let reading = factors
+            .iter()
+            .filter(|f| matches!(f, Factor::Old(v) if self.dep[v.index()]))
+            .count();
         for (n, f) in factors.iter().enumerate().filter(|_| reading == 1) {
             let Factor::Old(v) = *f else { continue };
             if !self.dep[v.index()] || trajectory(self.func, v).is_some() {
@@ -240,15 +317,31 @@ impl Spread<'_> {
                     return Ok(b.neg(x)?);
                 }
                 Op::Map(MapFn::Mul) => {
-                    return self.spread(b, axes, with(&[Factor::Old(args[0]), Factor::Old(args[1])]), want);
+                    return self.spread(
+                        b,
+                        axes,
+                        with(&[Factor::Old(args[0]), Factor::Old(args[1])]),
+                        want,
+                    );
                 }
                 Op::Map(MapFn::Div) if !self.dep[args[1].index()] => {
                     let one = b.num(1.0);
-                    let Some(den) = self.image[args[1].index()] else { continue };
+                    let Some(den) = self.image[args[1].index()] else {
+                        continue;
+                    };
                     let inverse = b.div(one, den)?;
-                    return self.spread(b, axes, with(&[Factor::New(inverse), Factor::Old(args[0])]), want);
+                    return self.spread(
+                        b,
+                        axes,
+                        with(&[Factor::New(inverse), Factor::Old(args[0])]),
+                        want,
+                    );
                 }
-                Op::Contract(inner) if inner.iter().all(|a| !want.contains(a) && !axes.iter().any(|x| x.name == a.name)) => {
+                Op::Contract(inner)
+                    if inner
+                        .iter()
+                        .all(|a| !want.contains(a) && !axes.iter().any(|x| x.name == a.name)) =>
+                {
                     let mut deeper = axes.to_vec();
                     deeper.extend(inner);
                     let new: Vec<Factor> = args.iter().map(|a| Factor::Old(*a)).collect();
@@ -265,7 +358,11 @@ impl Spread<'_> {
             })
             .collect();
         // An axis that no factor has any more would be a factor of its size: keep it by expanding one factor.
-        let missing: Vec<Axis> = axes.iter().copied().filter(|x| args.iter().all(|v| !b.has(*v, *x))).collect();
+        let missing: Vec<Axis> = axes
+            .iter()
+            .copied()
+            .filter(|x| args.iter().all(|v| !b.has(*v, *x)))
+            .collect();
         let mut args = args;
         if let Some(first) = args.first_mut() {
             *first = b.expand(*first, &missing)?;
@@ -293,8 +390,15 @@ pub fn prune(func: &Func) -> Result<Func> {
     for p in &func.params {
         image[p.index()] = Some(b.copy(func.value(*p), &[])?);
     }
-    for id in func.ids().filter(|id| live[id.index()] && func.input(*id).is_none()) {
-        let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image[a.index()]).collect();
+    for id in func
+        .ids()
+        .filter(|id| live[id.index()] && func.input(*id).is_none())
+    {
+        let args: Vec<ValueId> = func
+            .args(id)
+            .iter()
+            .filter_map(|a| image[a.index()])
+            .collect();
         let new = match func.op(id) {
             Op::Scan(scan) => {
                 let mut outs = used.remove(&id).unwrap_or_default();
@@ -305,7 +409,13 @@ pub fn prune(func: &Func) -> Result<Func> {
                 let mut old: Vec<usize> = func
                     .ids()
                     .filter(|p| live[p.index()] && func.args(*p).first() == Some(&func.args(id)[0]))
-                    .filter_map(|p| if let Op::Proj(k) = func.op(p) { Some(*k) } else { None })
+                    .filter_map(|p| {
+                        if let Op::Proj(k) = func.op(p) {
+                            Some(*k)
+                        } else {
+                            None
+                        }
+                    })
                     .collect();
                 old.sort_unstable();
                 old.dedup();
@@ -329,19 +439,26 @@ pub fn prune(func: &Func) -> Result<Func> {
 
 fn prune_scan(b: &mut Builder, scan: &Scan, args: &[ValueId], keep: &[usize]) -> Result<ValueId> {
     let outs: Vec<Out> = keep.iter().map(|k| scan.outs[*k]).collect();
-    let mut emits: Vec<usize> = outs.iter().filter_map(|o| if let Out::Emit(e) = o { Some(*e) } else { None }).collect();
+    let mut emits: Vec<usize> = outs
+        .iter()
+        .filter_map(|o| if let Out::Emit(e) = o { Some(*e) } else { None })
+        .collect();
     emits.sort_unstable();
     emits.dedup();
     let mut body = scan.body.clone();
     let states: Vec<(String, ValueId)> = body.results[..scan.states].to_vec();
-    let emitted = emits.iter().map(|e| scan.body.results[scan.states + e].clone());
+    let emitted = emits
+        .iter()
+        .map(|e| scan.body.results[scan.states + e].clone());
     body.results = states.into_iter().chain(emitted).collect();
     let body = prune(&body)?;
     let live = body.live();
     let first = 1 + scan.states;
     let needed = |k: usize| live[body.params[k].index()];
     let keep_seq: Vec<usize> = (0..scan.seqs.len()).filter(|k| needed(first + k)).collect();
-    let keep_fix: Vec<usize> = (0..scan.fixed).filter(|k| needed(first + scan.seqs.len() + k)).collect();
+    let keep_fix: Vec<usize> = (0..scan.fixed)
+        .filter(|k| needed(first + scan.seqs.len() + k))
+        .collect();
     let mut slim = Builder::new(&body.name);
     let mut given = HashMap::new();
     let params = (0..first)

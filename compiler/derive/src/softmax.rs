@@ -16,7 +16,9 @@ fn long(axis: Axis) -> bool {
 /// Applies both laws to softmaxes along run-time axes.
 pub fn expand_softmax(func: &Func) -> Result<Func> {
     let func = map_values(func, |b, func, id, args| {
-        let Op::Softmax(axis) = func.op(id) else { return Ok(None) };
+        let Op::Softmax(axis) = func.op(id) else {
+            return Ok(None);
+        };
         if !long(*axis) {
             return Ok(None);
         }
@@ -32,28 +34,44 @@ pub fn expand_softmax(func: &Func) -> Result<Func> {
 }
 
 /// `Σ_j p · (Σ_e x·y)` with `x` free of j and `y` free of the rows becomes `Σ_e x · (Σ_j p·y)`.
-fn reassociate(b: &mut Builder, func: &Func, id: ValueId, args: &[ValueId]) -> Result<Option<ValueId>> {
+fn reassociate(
+    b: &mut Builder,
+    func: &Func,
+    id: ValueId,
+    args: &[ValueId],
+) -> Result<Option<ValueId>> {
     let (over, factors) = match func.op(id) {
         Op::Reduce(ReduceOp::Sum, over) => match b.func().op(args[0]) {
             Op::Map(MapFn::Mul) => (over.clone(), b.func().args(args[0]).to_vec()),
-            Op::Contract(inner) if inner.is_empty() => (over.clone(), b.func().args(args[0]).to_vec()),
+            Op::Contract(inner) if inner.is_empty() => {
+                (over.clone(), b.func().args(args[0]).to_vec())
+            }
             _ => return Ok(None),
         },
         Op::Contract(over) => (over.clone(), args.to_vec()),
         _ => return Ok(None),
     };
-    let &[j] = over.as_slice() else { return Ok(None) };
+    let &[j] = over.as_slice() else {
+        return Ok(None);
+    };
     if !long(j) || factors.len() != 2 {
         return Ok(None);
     }
     for (p, g) in [(factors[0], factors[1]), (factors[1], factors[0])] {
-        let Op::Contract(e) = b.func().op(g).clone() else { continue };
+        let Op::Contract(e) = b.func().op(g).clone() else {
+            continue;
+        };
         let parts = b.func().args(g).to_vec();
         let (y, x): (Vec<ValueId>, Vec<ValueId>) = parts.into_iter().partition(|v| b.has(*v, j));
         if e.is_empty() || y.is_empty() || x.is_empty() {
             continue;
         }
-        let rows = |b: &Builder, v: ValueId| b.axes(v).iter().filter(|a| long(**a) && a.name.as_str() != "batch").count();
+        let rows = |b: &Builder, v: ValueId| {
+            b.axes(v)
+                .iter()
+                .filter(|a| long(**a) && a.name.as_str() != "batch")
+                .count()
+        };
         if y.iter().any(|v| rows(b, *v) > 1) || x.iter().any(|v| rows(b, *v) > 1) {
             continue;
         }
@@ -61,7 +79,10 @@ fn reassociate(b: &mut Builder, func: &Func, id: ValueId, args: &[ValueId]) -> R
         inner.extend(&y);
         let known = Op::Contract(vec![j]);
         // Only if the mixed values are there already: otherwise nothing is gained.
-        let mixed = b.func().ids().find(|v| *b.func().op(*v) == known && same_set(b.func().args(*v), &inner));
+        let mixed = b
+            .func()
+            .ids()
+            .find(|v| *b.func().op(*v) == known && same_set(b.func().args(*v), &inner));
         let Some(mixed) = mixed else { continue };
         let mut outer = x;
         outer.push(mixed);

@@ -9,7 +9,9 @@
 
 use crate::affine::describe;
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, Elem, Func, InputKind, MapFn, Op, Out, Scan, Size, Sym, Ty, ValueId};
+use seqc_algebra::{
+    Axis, Builder, Elem, Func, InputKind, MapFn, Op, Out, Scan, Size, Sym, Ty, ValueId,
+};
 use std::collections::HashMap;
 
 /// The clock that is stepped.
@@ -45,8 +47,14 @@ struct Plan {
 
 /// Which operation looks ahead, for a diagnostic.
 fn ahead(func: &Func, id: ValueId) -> DeriveError {
-    let name = func.value(id).name.map_or(String::new(), |n| format!(" in `{n}`"));
-    DeriveError(format!("no step form: `{}`{name} reads later times", describe(func.op(id))))
+    let name = func
+        .value(id)
+        .name
+        .map_or(String::new(), |n| format!(" in `{n}`"));
+    DeriveError(format!(
+        "no step form: `{}`{name} reads later times",
+        describe(func.op(id))
+    ))
 }
 
 fn carries(func: &Func) -> Result<Plan> {
@@ -60,16 +68,47 @@ fn carries(func: &Func) -> Result<Plan> {
                 if *by < 0 {
                     return Err(ahead(func, id));
                 }
-                carries.push(Carry::Recent { of, lag: Axis::new("lag%", usize::try_from(*by).unwrap_or(0) + 1) });
+                carries.push(Carry::Recent {
+                    of,
+                    lag: Axis::new("lag%", usize::try_from(*by).unwrap_or(0) + 1),
+                });
             }
-            (Op::Window { axis, lag, ahead: false }, Some(of)) if *axis == t => {
-                carries.push(if is_clocklike(lag) { Carry::All { of, along: *lag } } else { Carry::Recent { of, lag: *lag } });
+            (
+                Op::Window {
+                    axis,
+                    lag,
+                    ahead: false,
+                },
+                Some(of),
+            ) if *axis == t => {
+                carries.push(if is_clocklike(lag) {
+                    Carry::All { of, along: *lag }
+                } else {
+                    Carry::Recent { of, lag: *lag }
+                });
             }
-            (Op::Window { axis, ahead: true, .. } | Op::Unwindow { axis, .. } | Op::Flip(axis), _) if *axis == t => {
+            (
+                Op::Window {
+                    axis, ahead: true, ..
+                }
+                | Op::Unwindow { axis, .. }
+                | Op::Flip(axis),
+                _,
+            ) if *axis == t => {
                 return Err(ahead(func, id));
             }
-            (Op::Conv { axis, lag, ahead: false }, _) if *axis == t => {
-                carries.push(Carry::All { of: func.args(id)[1], along: *lag });
+            (
+                Op::Conv {
+                    axis,
+                    lag,
+                    ahead: false,
+                },
+                _,
+            ) if *axis == t => {
+                carries.push(Carry::All {
+                    of: func.args(id)[1],
+                    along: *lag,
+                });
             }
             (Op::Conv { ahead: true, .. }, _) => return Err(ahead(func, id)),
             (Op::Rename { from, to }, Some(of)) if *from == t && summed_over(func, *to) => {
@@ -116,7 +155,15 @@ fn is_present(func: &Func, a: Axis) -> bool {
 pub fn step(func: &Func) -> Result<Func> {
     let plan = carries(func)?;
     let live = func.live();
-    let mut s = Step { func, b: Builder::new(&func.name), image: vec![None; func.values.len()], old: vec![], new: vec![], pos: None, plan: &plan };
+    let mut s = Step {
+        func,
+        b: Builder::new(&func.name),
+        image: vec![None; func.values.len()],
+        old: vec![],
+        new: vec![],
+        pos: None,
+        plan: &plan,
+    };
     s.pos = Some(s.b.input("pos", InputKind::Data, Ty::real(vec![])));
     for (name, c) in &plan.carries {
         let ty = s.carry_ty(c);
@@ -124,7 +171,10 @@ pub fn step(func: &Func) -> Result<Func> {
         s.old.push(v);
     }
     s.new = vec![None; plan.carries.len()];
-    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
+    for id in func
+        .ids()
+        .filter(|id| live[id.index()] || func.params.contains(id))
+    {
         let v = s.value(id)?;
         if let (Some(v), Some(name)) = (v, func.value(id).name) {
             s.b.name(v, name.as_str());
@@ -132,11 +182,15 @@ pub fn step(func: &Func) -> Result<Func> {
         s.image[id.index()] = v;
     }
     for (name, v) in &func.results {
-        let Some(v) = s.image[v.index()] else { return Err(DeriveError(format!("result `{name}` has no step form"))) };
+        let Some(v) = s.image[v.index()] else {
+            return Err(DeriveError(format!("result `{name}` has no step form")));
+        };
         s.b.result(name, v);
     }
     for (k, (name, _)) in plan.carries.iter().enumerate() {
-        let Some(v) = s.new[k] else { return Err(DeriveError(format!("state `{name}` is never written"))) };
+        let Some(v) = s.new[k] else {
+            return Err(DeriveError(format!("state `{name}` is never written")));
+        };
         s.b.result(&format!("state.{name}"), v);
     }
     Ok(s.b.finish())
@@ -155,7 +209,10 @@ struct Step<'a> {
 impl Step<'_> {
     /// The axes of a value at one step: without the present, earlier positions along the cache.
     fn axes(&self, axes: &[Axis]) -> Vec<Axis> {
-        axes.iter().filter(|a| !is_present(self.func, **a)).map(cached).collect()
+        axes.iter()
+            .filter(|a| !is_present(self.func, **a))
+            .map(cached)
+            .collect()
     }
 
     fn carry_ty(&self, c: &Carry) -> Ty {
@@ -164,7 +221,10 @@ impl Step<'_> {
             Carry::All { of, along } => self.with(*of, cached(along)),
             Carry::State { scan, k } => {
                 let ty = self.func.ty(self.func.args(*scan)[*k]);
-                Ty { elem: ty.elem, axes: self.axes(&ty.axes) }
+                Ty {
+                    elem: ty.elem,
+                    axes: self.axes(&ty.axes),
+                }
             }
         }
     }
@@ -172,15 +232,23 @@ impl Step<'_> {
     fn with(&self, of: ValueId, lag: Axis) -> Ty {
         let mut axes = self.axes(&self.func.ty(of).axes);
         axes.push(lag);
-        Ty { elem: Elem::Real, axes: seqc_algebra::shape::canonical(axes) }
+        Ty {
+            elem: Elem::Real,
+            axes: seqc_algebra::shape::canonical(axes),
+        }
     }
 
     fn find(&self, want: impl Fn(&Carry) -> bool) -> Result<usize> {
-        self.plan.carries.iter().position(|(_, c)| want(c)).ok_or_else(|| DeriveError("a state was not planned".into()))
+        self.plan
+            .carries
+            .iter()
+            .position(|(_, c)| want(c))
+            .ok_or_else(|| DeriveError("a state was not planned".into()))
     }
 
     fn arg(&self, id: ValueId, n: usize) -> Result<ValueId> {
-        self.image[self.func.args(id)[n].index()].ok_or_else(|| DeriveError("a value has no step form".into()))
+        self.image[self.func.args(id)[n].index()]
+            .ok_or_else(|| DeriveError("a value has no step form".into()))
     }
 
     fn pos(&self) -> Result<ValueId> {
@@ -193,7 +261,10 @@ impl Step<'_> {
         Ok(Some(match self.func.op(id).clone() {
             Op::Input(input) => {
                 let ty = self.func.ty(id);
-                let ty = Ty { elem: ty.elem, axes: self.axes(&ty.axes) };
+                let ty = Ty {
+                    elem: ty.elem,
+                    axes: self.axes(&ty.axes),
+                };
                 self.b.input(input.name.as_str(), input.kind, ty)
             }
             Op::Iota(a) if is_present(self.func, a) => self.pos()?,
@@ -208,13 +279,21 @@ impl Step<'_> {
                 let of = self.func.args(id)[0];
                 let k = self.find(|c| matches!(c, Carry::Recent { of: o, lag } if *o == of && lag.size == Size::Const(n + 1)))?;
                 let recent = self.push_front(k, x, Axis::new("lag%", n + 1))?;
-                self.b.push(Op::Pick { axis: Axis::new("lag%", n + 1), index: n }, &[recent])?
+                self.b.push(
+                    Op::Pick {
+                        axis: Axis::new("lag%", n + 1),
+                        index: n,
+                    },
+                    &[recent],
+                )?
             }
             Op::Window { axis, lag, .. } if axis == t => {
                 let x = self.arg(id, 0)?;
                 let of = self.func.args(id)[0];
                 let k = self.find(|c| match c {
-                    Carry::Recent { of: o, lag: l } | Carry::All { of: o, along: l } => *o == of && *l == lag,
+                    Carry::Recent { of: o, lag: l } | Carry::All { of: o, along: l } => {
+                        *o == of && *l == lag
+                    }
                     Carry::State { .. } => false,
                 })?;
                 self.push_front(k, x, cached(&lag))?
@@ -222,7 +301,9 @@ impl Step<'_> {
             Op::Conv { axis, lag, .. } if axis == t => {
                 let (f, x) = (self.arg(id, 0)?, self.arg(id, 1)?);
                 let of = self.func.args(id)[1];
-                let k = self.find(|c| matches!(c, Carry::All { of: o, along } if *o == of && *along == lag))?;
+                let k = self.find(
+                    |c| matches!(c, Carry::All { of: o, along } if *o == of && *along == lag),
+                )?;
                 let recent = self.push_front(k, x, cached(&lag))?;
                 self.b.contract(&[cached(&lag)], &[f, recent])?
             }
@@ -232,21 +313,28 @@ impl Step<'_> {
                     x
                 } else {
                     let of = self.func.args(id)[0];
-                    let k = self.find(|c| matches!(c, Carry::All { of: o, along } if *o == of && *along == to))?;
+                    let k = self.find(
+                        |c| matches!(c, Carry::All { of: o, along } if *o == of && *along == to),
+                    )?;
                     self.append(k, x, cached(&to))?
                 }
             }
-            Op::Rename { from, to } if is_present(self.func, from) && is_present(self.func, to) => self.arg(id, 0)?,
+            Op::Rename { from, to } if is_present(self.func, from) && is_present(self.func, to) => {
+                self.arg(id, 0)?
+            }
             Op::Scan(scan) if scan.axis == t => {
                 self.scan_step(id, &scan)?;
                 return Ok(None);
             }
-            Op::Proj(k) if matches!(self.func.op(self.func.args(id)[0]), Op::Scan(s) if s.axis == t) => {
+            Op::Proj(k) if matches!(self.func.op(self.func.args(id)[0]), Op::Scan(s) if s.axis == t) =>
+            {
                 let _ = k;
                 return Ok(self.image[id.index()]);
             }
             op => {
-                let args = (0..self.func.args(id).len()).map(|n| self.arg(id, n)).collect::<Result<Vec<_>>>()?;
+                let args = (0..self.func.args(id).len())
+                    .map(|n| self.arg(id, n))
+                    .collect::<Result<Vec<_>>>()?;
                 let op = self.relabel(id, op)?;
                 match op {
                     None => args[0],
@@ -276,7 +364,10 @@ impl Step<'_> {
                 }
                 Op::Expand(kept)
             }
-            Op::Rename { from, to } => Op::Rename { from: cached(&from), to: cached(&to) },
+            Op::Rename { from, to } => Op::Rename {
+                from: cached(&from),
+                to: cached(&to),
+            },
             Op::Gather(a) => Op::Gather(all(&[a])?[0]),
             other => other,
         }))
@@ -313,7 +404,8 @@ impl Step<'_> {
         given.insert(body.params[0], self.pos()?);
         let mut at = Vec::new();
         for k in 0..scan.states {
-            let n = self.find(|c| matches!(c, Carry::State { scan, k: s } if *scan == id && *s == k))?;
+            let n =
+                self.find(|c| matches!(c, Carry::State { scan, k: s } if *scan == id && *s == k))?;
             at.push(n);
             given.insert(body.params[1 + k], self.old[n]);
         }
@@ -321,12 +413,20 @@ impl Step<'_> {
             given.insert(body.params[1 + n], self.arg(id, n)?);
         }
         let image = self.b.inline(body, &given)?;
-        let of = |v: ValueId| image[v.index()].ok_or_else(|| DeriveError("a scan's result has no step form".into()));
+        let of = |v: ValueId| {
+            image[v.index()].ok_or_else(|| DeriveError("a scan's result has no step form".into()))
+        };
         for (k, n) in at.iter().enumerate() {
             self.new[*n] = Some(of(body.results[k].1)?);
         }
-        for p in self.func.ids().filter(|p| self.func.args(*p).first() == Some(&id)) {
-            let Op::Proj(k) = self.func.op(p) else { continue };
+        for p in self
+            .func
+            .ids()
+            .filter(|p| self.func.args(*p).first() == Some(&id))
+        {
+            let Op::Proj(k) = self.func.op(p) else {
+                continue;
+            };
             if let Out::Emit(e) = scan.outs[*k] {
                 self.image[p.index()] = Some(of(body.results[scan.states + e].1)?);
             }
@@ -336,7 +436,14 @@ impl Step<'_> {
 }
 
 fn cached(a: &Axis) -> Axis {
-    if is_clocklike(a) { Axis { name: a.name, size: cache_len() } } else { *a }
+    if is_clocklike(a) {
+        Axis {
+            name: a.name,
+            size: cache_len(),
+        }
+    } else {
+        *a
+    }
 }
 
 /// The parallel program with the states after its last position as results `state.NAME`, of the same names and
@@ -352,16 +459,26 @@ pub fn prefill(func: &Func) -> Result<Func> {
         }
     }
     let t = clock();
-    let Size::Len(length) = t.size else { return Err(DeriveError("the clock has no length".into())) };
+    let Size::Len(length) = t.size else {
+        return Err(DeriveError("the clock has no length".into()));
+    };
     for (name, c) in &plan.carries {
-        let of = |v: ValueId| image[v.index()].ok_or_else(|| DeriveError("a carried value was lost".into()));
+        let of = |v: ValueId| {
+            image[v.index()].ok_or_else(|| DeriveError("a carried value was lost".into()))
+        };
         let v = match c {
             Carry::State { scan, k } => {
                 if !finals.contains_key(scan) {
-                    let Op::Scan(s) = func.op(*scan) else { continue };
+                    let Op::Scan(s) = func.op(*scan) else {
+                        continue;
+                    };
                     let mut wider = (**s).clone();
                     wider.outs.extend((0..s.states).map(Out::Final));
-                    let args = func.args(*scan).iter().map(|a| of(*a)).collect::<Result<Vec<_>>>()?;
+                    let args = func
+                        .args(*scan)
+                        .iter()
+                        .map(|a| of(*a))
+                        .collect::<Result<Vec<_>>>()?;
                     let all = b.scan(wider, &args)?;
                     finals.insert(*scan, all[s.outs.len()..].to_vec());
                 }
@@ -429,7 +546,9 @@ fn merge_scans(func: &Func) -> Result<Func> {
         _ => None,
     };
     for id in func.ids().filter(|id| live[id.index()]) {
-        let (Some(k), Op::Scan(s)) = (key(func, id), func.op(id)) else { continue };
+        let (Some(k), Op::Scan(s)) = (key(func, id), func.op(id)) else {
+            continue;
+        };
         let entry = wide.entry(k).or_insert((id, vec![]));
         for o in &s.outs {
             if !entry.1.contains(o) {
@@ -440,7 +559,9 @@ fn merge_scans(func: &Func) -> Result<Func> {
     let mut made: HashMap<ValueId, ValueId> = HashMap::new();
     crate::rewrite::map_values(func, |b, func, id, args| match func.op(id) {
         Op::Scan(s) => {
-            let Some(k) = key(func, id) else { return Ok(None) };
+            let Some(k) = key(func, id) else {
+                return Ok(None);
+            };
             let (first, outs) = &wide[&k];
             if let Some(v) = made.get(first) {
                 return Ok(Some(*v));
@@ -453,7 +574,9 @@ fn merge_scans(func: &Func) -> Result<Func> {
         }
         Op::Proj(n) => {
             let scan = func.args(id)[0];
-            let (Some(k), Op::Scan(s)) = (key(func, scan), func.op(scan)) else { return Ok(None) };
+            let (Some(k), Op::Scan(s)) = (key(func, scan), func.op(scan)) else {
+                return Ok(None);
+            };
             let at = wide[&k].1.iter().position(|o| *o == s.outs[*n]);
             match at {
                 Some(at) => Ok(Some(b.push(Op::Proj(at), args)?)),

@@ -15,15 +15,24 @@ fn real(axes: &[Axis]) -> Ty {
 }
 
 fn complex(axes: &[Axis]) -> Ty {
-    Ty { elem: Elem::Complex, axes: axes.to_vec() }
+    Ty {
+        elem: Elem::Complex,
+        axes: axes.to_vec(),
+    }
 }
 
 #[test]
 fn functions_of_one_operand() {
     use MapFn::*;
     let a = ax("a", 4);
-    for f in [Neg, Abs, Sign, Floor, Exp, Expm1, Sin, Cos, Tanh, Sigmoid, LogSigmoid, Softplus, Erf] {
-        check(&program(&[real(&[a])], |b, x| b.map1(f, x[0]).unwrap()), &[], f as u64);
+    for f in [
+        Neg, Abs, Sign, Floor, Exp, Expm1, Sin, Cos, Tanh, Sigmoid, LogSigmoid, Softplus, Erf,
+    ] {
+        check(
+            &program(&[real(&[a])], |b, x| b.map1(f, x[0]).unwrap()),
+            &[],
+            f as u64,
+        );
     }
     for f in [Log, Sqrt, Log1p] {
         let func = program(&[real(&[a])], |b, x| {
@@ -39,30 +48,58 @@ fn functions_of_two_operands_broadcast_and_repeat() {
     use MapFn::*;
     let (a, c) = (ax("a", 3), ax("c", 2));
     for f in [Add, Sub, Mul, Div, Max, Min, Rem, Lt, Ge] {
-        check(&program(&[real(&[a, c]), real(&[a])], |b, x| b.map2(f, x[0], x[1]).unwrap()), &[], f as u64);
-        check(&program(&[real(&[c]), real(&[a])], |b, x| b.map2(f, x[0], x[1]).unwrap()), &[], 77 + f as u64);
+        check(
+            &program(&[real(&[a, c]), real(&[a])], |b, x| {
+                b.map2(f, x[0], x[1]).unwrap()
+            }),
+            &[],
+            f as u64,
+        );
+        check(
+            &program(&[real(&[c]), real(&[a])], |b, x| {
+                b.map2(f, x[0], x[1]).unwrap()
+            }),
+            &[],
+            77 + f as u64,
+        );
     }
     for f in [Add, Sub, Mul, Div] {
-        check(&program(&[real(&[a])], |b, x| b.map2(f, x[0], x[0]).unwrap()), &[], f as u64);
+        check(
+            &program(&[real(&[a])], |b, x| b.map2(f, x[0], x[0]).unwrap()),
+            &[],
+            f as u64,
+        );
     }
-    check(&program(&[real(&[a])], |b, x| {
-        let e = b.map1(Exp, x[0]).unwrap();
-        let e2 = b.mul(e, e).unwrap();
-        b.map2(Pow, e2, x[0]).unwrap()
-    }), &[], 5);
+    check(
+        &program(&[real(&[a])], |b, x| {
+            let e = b.map1(Exp, x[0]).unwrap();
+            let e2 = b.mul(e, e).unwrap();
+            b.map2(Pow, e2, x[0]).unwrap()
+        }),
+        &[],
+        5,
+    );
     for p in [2.0, 3.0, 0.5, -1.5] {
-        check(&program(&[real(&[a])], |b, x| {
-            let y = b.mul(x[0], x[0]).unwrap();
-            let p = b.num(p);
-            b.map2(Pow, y, p).unwrap()
-        }), &[], 6);
+        check(
+            &program(&[real(&[a])], |b, x| {
+                let y = b.mul(x[0], x[0]).unwrap();
+                let p = b.num(p);
+                b.map2(Pow, y, p).unwrap()
+            }),
+            &[],
+            6,
+        );
     }
-    check(&program(&[real(&[a]), real(&[c])], |b, x| {
-        let zero = b.num(0.0);
-        let cond = b.map2(Gt, x[0], zero).unwrap();
-        let p = b.mul(x[0], x[1]).unwrap();
-        b.select(cond, p, x[1]).unwrap()
-    }), &[], 7);
+    check(
+        &program(&[real(&[a]), real(&[c])], |b, x| {
+            let zero = b.num(0.0);
+            let cond = b.map2(Gt, x[0], zero).unwrap();
+            let p = b.mul(x[0], x[1]).unwrap();
+            b.select(cond, p, x[1]).unwrap()
+        }),
+        &[],
+        7,
+    );
 }
 
 #[test]
@@ -74,7 +111,11 @@ fn stopped_values_have_no_gradient() {
     });
     let back = seqc_derive::grad::vjp(&func, &func.params, &["y"]).unwrap();
     let t = |d: &[f64]| Tensor::real(vec![a], vec![3], d.to_vec()).unwrap();
-    let given = [("x0".to_owned(), t(&[2., 3., 4.])), ("cotangent.y".to_owned(), t(&[1., 1., 1.]))].into();
+    let given = [
+        ("x0".to_owned(), t(&[2., 3., 4.])),
+        ("cotangent.y".to_owned(), t(&[1., 1., 1.])),
+    ]
+    .into();
     let out = support::run_named(&back, &given, &HashMap::new());
     assert_eq!(out["grad.x0"].as_real().unwrap(), [2., 3., 4.]);
 }
@@ -85,8 +126,15 @@ fn gradient_at(x: &[f64], build: impl FnOnce(&mut Builder, ValueId) -> ValueId) 
     let func = program(&[real(&[a])], |b, v| build(b, v[0]));
     let back = seqc_derive::grad::vjp(&func, &func.params, &["y"]).unwrap();
     let t = |d: Vec<f64>| Tensor::real(vec![a], vec![d.len()], d).unwrap();
-    let given = [("x0".to_owned(), t(x.to_vec())), ("cotangent.y".to_owned(), t(vec![1.0; x.len()]))].into();
-    support::run_named(&back, &given, &HashMap::new())["grad.x0"].as_real().unwrap().to_vec()
+    let given = [
+        ("x0".to_owned(), t(x.to_vec())),
+        ("cotangent.y".to_owned(), t(vec![1.0; x.len()])),
+    ]
+    .into();
+    support::run_named(&back, &given, &HashMap::new())["grad.x0"]
+        .as_real()
+        .unwrap()
+        .to_vec()
 }
 
 #[test]
@@ -136,11 +184,22 @@ fn arms_not_taken_give_no_nan() {
 #[test]
 fn ties_go_to_the_first() {
     let a = ax("a", 3);
-    let func = program(&[real(&[a])], |b, x| b.push(Op::Reduce(ReduceOp::Max, vec![a]), x).unwrap());
+    let func = program(&[real(&[a])], |b, x| {
+        b.push(Op::Reduce(ReduceOp::Max, vec![a]), x).unwrap()
+    });
     let back = seqc_derive::grad::vjp(&func, &func.params, &["y"]).unwrap();
     let x = Tensor::real(vec![a], vec![3], vec![1.0, 5.0, 5.0]).unwrap();
-    let given = [("x0".to_owned(), x), ("cotangent.y".to_owned(), Tensor::scalar(2.0))].into();
-    assert_eq!(support::run_named(&back, &given, &HashMap::new())["grad.x0"].as_real().unwrap(), [0.0, 2.0, 0.0]);
+    let given = [
+        ("x0".to_owned(), x),
+        ("cotangent.y".to_owned(), Tensor::scalar(2.0)),
+    ]
+    .into();
+    assert_eq!(
+        support::run_named(&back, &given, &HashMap::new())["grad.x0"]
+            .as_real()
+            .unwrap(),
+        [0.0, 2.0, 0.0]
+    );
 }
 
 #[test]
@@ -149,36 +208,82 @@ fn reductions() {
     let (a, c, d) = (ax("a", 3), ax("c", 2), ax("d", 4));
     for (s, op) in [Sum, Prod, Max, Min].into_iter().enumerate() {
         for over in [vec![c], vec![a, d], vec![d, c, a]] {
-            let func = program(&[real(&[a, c, d])], |b, x| b.push(Op::Reduce(op, over.clone()), x).unwrap());
+            let func = program(&[real(&[a, c, d])], |b, x| {
+                b.push(Op::Reduce(op, over.clone()), x).unwrap()
+            });
             check(&func, &[], s as u64);
         }
     }
     for op in [Op::Softmax(d), Op::LogSumExp(a)] {
-        check(&program(&[real(&[a, d])], |b, x| b.push(op.clone(), x).unwrap()), &[], 3);
+        check(
+            &program(&[real(&[a, d])], |b, x| b.push(op.clone(), x).unwrap()),
+            &[],
+            3,
+        );
     }
-    check(&program(&[real(&[a, d])], |b, x| {
-        let m = b.push(Op::TopMask(d, 2), x).unwrap();
-        b.mul(m, x[0]).unwrap()
-    }), &[], 4);
+    check(
+        &program(&[real(&[a, d])], |b, x| {
+            let m = b.push(Op::TopMask(d, 2), x).unwrap();
+            b.mul(m, x[0]).unwrap()
+        }),
+        &[],
+        4,
+    );
 }
 
 /// Zeros among the factors: the gradient has no division.
 #[test]
 fn products_with_zeros() {
     let a = ax("a", 3);
-    let func = program(&[real(&[a])], |b, x| b.push(Op::Reduce(ReduceOp::Prod, vec![a]), x).unwrap());
-    let inputs = [("x0".to_owned(), Tensor::real(vec![a], vec![3], vec![2.0, 0.0, 3.0]).unwrap())].into();
+    let func = program(&[real(&[a])], |b, x| {
+        b.push(Op::Reduce(ReduceOp::Prod, vec![a]), x).unwrap()
+    });
+    let inputs = [(
+        "x0".to_owned(),
+        Tensor::real(vec![a], vec![3], vec![2.0, 0.0, 3.0]).unwrap(),
+    )]
+    .into();
     check_at(&func, &inputs, &Sizes::new(), &mut Rng(1));
 }
 
 #[test]
 fn contractions() {
     let (p, m, k, n) = (ax("p", 2), ax("m", 3), ax("k", 4), ax("n", 2));
-    check(&program(&[real(&[p, m, k]), real(&[k, n])], |b, x| b.contract(&[k], x).unwrap()), &[], 1);
-    check(&program(&[real(&[p, m, k]), real(&[k, n]), real(&[p, n])], |b, x| b.contract(&[k, p], x).unwrap()), &[], 2);
-    check(&program(&[real(&[m, k])], |b, x| b.contract(&[k], &[x[0], x[0], x[0]]).unwrap()), &[], 3);
-    check(&program(&[real(&[m, k]), real(&[n])], |b, x| b.contract(&[k, n], x).unwrap()), &[], 4);
-    check(&program(&[complex(&[m, k]), real(&[k, n]), complex(&[n])], |b, x| b.contract(&[k], x).unwrap()), &[], 5);
+    check(
+        &program(&[real(&[p, m, k]), real(&[k, n])], |b, x| {
+            b.contract(&[k], x).unwrap()
+        }),
+        &[],
+        1,
+    );
+    check(
+        &program(&[real(&[p, m, k]), real(&[k, n]), real(&[p, n])], |b, x| {
+            b.contract(&[k, p], x).unwrap()
+        }),
+        &[],
+        2,
+    );
+    check(
+        &program(&[real(&[m, k])], |b, x| {
+            b.contract(&[k], &[x[0], x[0], x[0]]).unwrap()
+        }),
+        &[],
+        3,
+    );
+    check(
+        &program(&[real(&[m, k]), real(&[n])], |b, x| {
+            b.contract(&[k, n], x).unwrap()
+        }),
+        &[],
+        4,
+    );
+    check(
+        &program(&[complex(&[m, k]), real(&[k, n]), complex(&[n])], |b, x| {
+            b.contract(&[k], x).unwrap()
+        }),
+        &[],
+        5,
+    );
 }
 
 #[test]
@@ -186,18 +291,46 @@ fn movements() {
     let (a, c) = (ax("a", 3), ax("c", 4));
     let ops = [
         Op::Expand(vec![ax("e", 2)]),
-        Op::Rename { from: c, to: ax("d", 4) },
-        Op::Split { axis: c, into: vec![ax("u", 2), ax("v", 2)] },
-        Op::Merge { axes: vec![c, a], into: ax("m", 12) },
+        Op::Rename {
+            from: c,
+            to: ax("d", 4),
+        },
+        Op::Split {
+            axis: c,
+            into: vec![ax("u", 2), ax("v", 2)],
+        },
+        Op::Merge {
+            axes: vec![c, a],
+            into: ax("m", 12),
+        },
         Op::Flip(c),
         Op::Shift { axis: c, by: 1 },
         Op::Shift { axis: c, by: -2 },
-        Op::Window { axis: c, lag: ax("l", 3), ahead: false },
-        Op::Window { axis: c, lag: ax("l", 5), ahead: true },
-        Op::Unwindow { axis: c, lag: a, ahead: false },
-        Op::Unwindow { axis: c, lag: a, ahead: true },
+        Op::Window {
+            axis: c,
+            lag: ax("l", 3),
+            ahead: false,
+        },
+        Op::Window {
+            axis: c,
+            lag: ax("l", 5),
+            ahead: true,
+        },
+        Op::Unwindow {
+            axis: c,
+            lag: a,
+            ahead: false,
+        },
+        Op::Unwindow {
+            axis: c,
+            lag: a,
+            ahead: true,
+        },
         Op::Pick { axis: c, index: 2 },
-        Op::Place { axis: ax("e", 3), index: 1 },
+        Op::Place {
+            axis: ax("e", 3),
+            index: 1,
+        },
     ];
     for op in ops {
         let func = program(&[real(&[a, c])], |b, x| {
@@ -206,7 +339,13 @@ fn movements() {
         });
         check(&func, &[], 9);
     }
-    check(&program(&[real(&[a, c]), real(&[c])], |b, x| b.push(Op::Stack(ax("s", 3)), &[x[0], x[1], x[0]]).unwrap()), &[], 1);
+    check(
+        &program(&[real(&[a, c]), real(&[c])], |b, x| {
+            b.push(Op::Stack(ax("s", 3)), &[x[0], x[1], x[0]]).unwrap()
+        }),
+        &[],
+        1,
+    );
 }
 
 #[test]
@@ -219,18 +358,39 @@ fn gathers_and_scatters() {
     });
     check(&gather, &[("t", 5)], 1);
     // The index walks an axis of the table, and one of the looked-up axis's name.
-    check(&program(&[real(&[t, v]), real(&[t])], |b, x| b.push(Op::Gather(v), x).unwrap()), &[("t", 4)], 2);
-    check(&program(&[real(&[t, v]), real(&[t])], |b, x| {
-        let three = b.num(3.0);
-        let i = b.mul(x[1], three).unwrap();
-        b.push(Op::Gather(t), &[x[0], i]).unwrap()
-    }), &[("t", 4)], 3);
+    check(
+        &program(&[real(&[t, v]), real(&[t])], |b, x| {
+            b.push(Op::Gather(v), x).unwrap()
+        }),
+        &[("t", 4)],
+        2,
+    );
+    check(
+        &program(&[real(&[t, v]), real(&[t])], |b, x| {
+            let three = b.num(3.0);
+            let i = b.mul(x[1], three).unwrap();
+            b.push(Op::Gather(t), &[x[0], i]).unwrap()
+        }),
+        &[("t", 4)],
+        3,
+    );
     for over in [vec![t], vec![t, d]] {
-        check(&program(&[real(&[t, d]), real(&[t])], |b, x| {
-            let two = b.num(2.0);
-            let i = b.mul(x[1], two).unwrap();
-            b.push(Op::ScatterAdd { axis: v, over: over.clone() }, &[x[0], i]).unwrap()
-        }), &[("t", 5)], 4);
+        check(
+            &program(&[real(&[t, d]), real(&[t])], |b, x| {
+                let two = b.num(2.0);
+                let i = b.mul(x[1], two).unwrap();
+                b.push(
+                    Op::ScatterAdd {
+                        axis: v,
+                        over: over.clone(),
+                    },
+                    &[x[0], i],
+                )
+                .unwrap()
+            }),
+            &[("t", 5)],
+            4,
+        );
     }
 }
 
@@ -238,13 +398,47 @@ fn gathers_and_scatters() {
 fn triangular_solves() {
     let (p, i, j, c) = (ax("p", 2), ax("i", 4), ax("j", 4), ax("c", 3));
     for transpose in [false, true] {
-        let solve = Op::Solve { row: i, col: j, transpose };
-        check(&program(&[real(&[p, i, j]), real(&[p, i, c])], |b, x| b.push(solve.clone(), x).unwrap()), &[], 1);
+        let solve = Op::Solve {
+            row: i,
+            col: j,
+            transpose,
+        };
+        check(
+            &program(&[real(&[p, i, j]), real(&[p, i, c])], |b, x| {
+                b.push(solve.clone(), x).unwrap()
+            }),
+            &[],
+            1,
+        );
         // Broadcast either way, and a right side with an axis of the columns' name.
-        check(&program(&[real(&[i, j]), real(&[p, i])], |b, x| b.push(solve.clone(), x).unwrap()), &[], 2);
-        check(&program(&[real(&[p, i, j]), real(&[i])], |b, x| b.push(solve.clone(), x).unwrap()), &[], 3);
-        check(&program(&[real(&[i, j])], |b, x| b.push(solve.clone(), &[x[0], x[0]]).unwrap()), &[], 4);
-        check(&program(&[complex(&[i, j]), real(&[i, c])], |b, x| b.push(solve.clone(), x).unwrap()), &[], 5);
+        check(
+            &program(&[real(&[i, j]), real(&[p, i])], |b, x| {
+                b.push(solve.clone(), x).unwrap()
+            }),
+            &[],
+            2,
+        );
+        check(
+            &program(&[real(&[p, i, j]), real(&[i])], |b, x| {
+                b.push(solve.clone(), x).unwrap()
+            }),
+            &[],
+            3,
+        );
+        check(
+            &program(&[real(&[i, j])], |b, x| {
+                b.push(solve.clone(), &[x[0], x[0]]).unwrap()
+            }),
+            &[],
+            4,
+        );
+        check(
+            &program(&[complex(&[i, j]), real(&[i, c])], |b, x| {
+                b.push(solve.clone(), x).unwrap()
+            }),
+            &[],
+            5,
+        );
     }
 }
 
@@ -252,18 +446,62 @@ fn triangular_solves() {
 fn convolutions() {
     let (t, l, d, p) = (Axis::time(), ax("lag", 3), ax("d", 2), ax("p", 2));
     for ahead in [false, true] {
-        let conv = Op::Conv { axis: t, lag: l, ahead };
+        let conv = Op::Conv {
+            axis: t,
+            lag: l,
+            ahead,
+        };
         for n in [1, 2, 5] {
-            check(&program(&[real(&[l, d]), real(&[p, t, d])], |b, x| b.push(conv.clone(), x).unwrap()), &[("t", n)], 1);
+            check(
+                &program(&[real(&[l, d]), real(&[p, t, d])], |b, x| {
+                    b.push(conv.clone(), x).unwrap()
+                }),
+                &[("t", n)],
+                1,
+            );
         }
-        check(&program(&[real(&[l, d]), real(&[t])], |b, x| b.push(conv.clone(), x).unwrap()), &[("t", 5)], 2);
-        check(&program(&[complex(&[l]), real(&[t, d])], |b, x| b.push(conv.clone(), x).unwrap()), &[("t", 4)], 3);
+        check(
+            &program(&[real(&[l, d]), real(&[t])], |b, x| {
+                b.push(conv.clone(), x).unwrap()
+            }),
+            &[("t", 5)],
+            2,
+        );
+        check(
+            &program(&[complex(&[l]), real(&[t, d])], |b, x| {
+                b.push(conv.clone(), x).unwrap()
+            }),
+            &[("t", 4)],
+            3,
+        );
         for over in [vec![], vec![p], vec![d, p]] {
-            let op = Op::ConvKernel { axis: t, lag: l, ahead, over };
-            check(&program(&[real(&[t, d, p]), real(&[t, p])], |b, x| b.push(op.clone(), x).unwrap()), &[("t", 4)], 4);
+            let op = Op::ConvKernel {
+                axis: t,
+                lag: l,
+                ahead,
+                over,
+            };
+            check(
+                &program(&[real(&[t, d, p]), real(&[t, p])], |b, x| {
+                    b.push(op.clone(), x).unwrap()
+                }),
+                &[("t", 4)],
+                4,
+            );
         }
-        let full = Op::Conv { axis: t, lag: Axis::len("lag", "t"), ahead };
-        check(&program(&[real(&[Axis::len("lag", "t"), d]), real(&[t, d])], |b, x| b.push(full.clone(), x).unwrap()), &[("t", 6)], 5);
+        let full = Op::Conv {
+            axis: t,
+            lag: Axis::len("lag", "t"),
+            ahead,
+        };
+        check(
+            &program(
+                &[real(&[Axis::len("lag", "t"), d]), real(&[t, d])],
+                |b, x| b.push(full.clone(), x).unwrap(),
+            ),
+            &[("t", 6)],
+            5,
+        );
     }
 }
 
@@ -272,25 +510,61 @@ fn complex_functions() {
     use MapFn::*;
     let a = ax("a", 3);
     for f in [Neg, Exp, Log, Sqrt, Sin, Cos, Re, Im, Conj, Abs] {
-        check(&program(&[complex(&[a])], |b, x| b.map1(f, x[0]).unwrap()), &[], f as u64);
+        check(
+            &program(&[complex(&[a])], |b, x| b.map1(f, x[0]).unwrap()),
+            &[],
+            f as u64,
+        );
     }
     for f in [Add, Sub, Mul, Div, Pow] {
-        check(&program(&[complex(&[a]), complex(&[])], |b, x| b.map2(f, x[0], x[1]).unwrap()), &[], f as u64);
-        check(&program(&[complex(&[a]), real(&[a])], |b, x| b.map2(f, x[0], x[1]).unwrap()), &[], 50 + f as u64);
+        check(
+            &program(&[complex(&[a]), complex(&[])], |b, x| {
+                b.map2(f, x[0], x[1]).unwrap()
+            }),
+            &[],
+            f as u64,
+        );
+        check(
+            &program(&[complex(&[a]), real(&[a])], |b, x| {
+                b.map2(f, x[0], x[1]).unwrap()
+            }),
+            &[],
+            50 + f as u64,
+        );
     }
     for f in [Div, Sub] {
-        check(&program(&[real(&[a]), complex(&[])], |b, x| b.map2(f, x[0], x[1]).unwrap()), &[], f as u64);
+        check(
+            &program(&[real(&[a]), complex(&[])], |b, x| {
+                b.map2(f, x[0], x[1]).unwrap()
+            }),
+            &[],
+            f as u64,
+        );
     }
-    check(&program(&[real(&[a]), real(&[])], |b, x| {
-        let z = b.map2(Complex, x[0], x[1]).unwrap();
-        b.mul(z, z).unwrap()
-    }), &[], 3);
-    check(&program(&[complex(&[a]), real(&[a])], |b, x| {
-        let zero = b.num(0.0);
-        let on = b.map2(Gt, x[1], zero).unwrap();
-        b.select(on, x[0], x[1]).unwrap()
-    }), &[], 4);
-    check(&program(&[complex(&[a])], |b, x| b.push(Op::Reduce(ReduceOp::Prod, vec![a]), x).unwrap()), &[], 5);
+    check(
+        &program(&[real(&[a]), real(&[])], |b, x| {
+            let z = b.map2(Complex, x[0], x[1]).unwrap();
+            b.mul(z, z).unwrap()
+        }),
+        &[],
+        3,
+    );
+    check(
+        &program(&[complex(&[a]), real(&[a])], |b, x| {
+            let zero = b.num(0.0);
+            let on = b.map2(Gt, x[1], zero).unwrap();
+            b.select(on, x[0], x[1]).unwrap()
+        }),
+        &[],
+        4,
+    );
+    check(
+        &program(&[complex(&[a])], |b, x| {
+            b.push(Op::Reduce(ReduceOp::Prod, vec![a]), x).unwrap()
+        }),
+        &[],
+        5,
+    );
 }
 
 #[test]

@@ -19,13 +19,36 @@ fn real(axes: &[Axis]) -> Ty {
 fn body(params: &[(&str, Ty)]) -> (Builder, Vec<ValueId>) {
     let mut b = Builder::new("body");
     b.input("p", InputKind::Formal, real(&[]));
-    let ids = params.iter().map(|(n, t)| b.input(n, InputKind::Formal, t.clone())).collect();
+    let ids = params
+        .iter()
+        .map(|(n, t)| b.input(n, InputKind::Formal, t.clone()))
+        .collect();
     (b, ids)
 }
 
 #[allow(clippy::too_many_arguments)]
-fn scan(axis: Axis, tile: Option<Axis>, reverse: bool, states: usize, seqs: usize, fixed: usize, body: Func, outs: Vec<Out>) -> Scan {
-    Scan { axis, tile, reverse, states, seqs: vec![FILL; seqs], fixed, lo: false, hi: false, body, outs }
+fn scan(
+    axis: Axis,
+    tile: Option<Axis>,
+    reverse: bool,
+    states: usize,
+    seqs: usize,
+    fixed: usize,
+    body: Func,
+    outs: Vec<Out>,
+) -> Scan {
+    Scan {
+        axis,
+        tile,
+        reverse,
+        states,
+        seqs: vec![FILL; seqs],
+        fixed,
+        lo: false,
+        hi: false,
+        body,
+        outs,
+    }
 }
 
 fn data(b: &mut Builder, name: &str, axes: &[Axis]) -> ValueId {
@@ -34,8 +57,21 @@ fn data(b: &mut Builder, name: &str, axes: &[Axis]) -> ValueId {
 
 /// A gated recurrence with a dense recurrent weight, start given: `s <- tanh(W s + U x) · a`.
 fn recurrence(reverse: bool, outs: Vec<Out>) -> Func {
-    let (n, t, k, k2, d) = (Axis::batch(), Axis::time(), ax("k", 3), ax("k'", 3), ax("d", 2));
-    let (mut f, p) = body(&[("s", real(&[n, k])), ("x", real(&[n, d])), ("a", real(&[n, k])), ("w", real(&[k, k2])), ("u", real(&[d, k])), ("bias", real(&[k]))]);
+    let (n, t, k, k2, d) = (
+        Axis::batch(),
+        Axis::time(),
+        ax("k", 3),
+        ax("k'", 3),
+        ax("d", 2),
+    );
+    let (mut f, p) = body(&[
+        ("s", real(&[n, k])),
+        ("x", real(&[n, d])),
+        ("a", real(&[n, k])),
+        ("w", real(&[k, k2])),
+        ("u", real(&[d, k])),
+        ("bias", real(&[k])),
+    ]);
     let ws = f.contract(&[k], &[p[0], p[3]]).unwrap();
     let ws = f.rename(ws, k2, k).unwrap();
     let ux = f.contract(&[d], &[p[1], p[4]]).unwrap();
@@ -53,7 +89,12 @@ fn recurrence(reverse: bool, outs: Vec<Out>) -> Func {
     let u = data(&mut b, "u", &[d, k]);
     let bias = data(&mut b, "bias", &[k]);
     let names: Vec<String> = (0..outs.len()).map(|k| format!("y{k}")).collect();
-    let ys = b.scan(scan(t, None, reverse, 1, 2, 3, f.finish(), outs), &[s0, x, a, w, u, bias]).unwrap();
+    let ys = b
+        .scan(
+            scan(t, None, reverse, 1, 2, 3, f.finish(), outs),
+            &[s0, x, a, w, u, bias],
+        )
+        .unwrap();
     for (name, y) in names.iter().zip(ys) {
         b.result(name, y);
     }
@@ -63,9 +104,18 @@ fn recurrence(reverse: bool, outs: Vec<Out>) -> Func {
 #[test]
 fn recurrences_in_both_directions() {
     for reverse in [false, true] {
-        for outs in [vec![Out::Emit(0)], vec![Out::Final(0)], vec![Out::Enter(0)], vec![Out::Emit(0), Out::Final(0), Out::Enter(0)]] {
+        for outs in [
+            vec![Out::Emit(0)],
+            vec![Out::Final(0)],
+            vec![Out::Enter(0)],
+            vec![Out::Emit(0), Out::Final(0), Out::Enter(0)],
+        ] {
             for t in [1, 2, 5] {
-                check(&recurrence(reverse, outs.clone()), &[("batch", 2), ("t", t)], t as u64);
+                check(
+                    &recurrence(reverse, outs.clone()),
+                    &[("batch", 2), ("t", t)],
+                    t as u64,
+                );
             }
         }
     }
@@ -89,7 +139,14 @@ fn outer_products_are_contracted_outside() {
 
 /// A chunked linear recurrence with decay (scalar per position), tiles of 4: inside a tile by a masked product.
 fn chunked(reverse: bool) -> Func {
-    let (n, t, c, e, dk, dv) = (Axis::batch(), Axis::time(), ax("c", 4), ax("e", 4), ax("dk", 2), ax("dv", 3));
+    let (n, t, c, e, dk, dv) = (
+        Axis::batch(),
+        Axis::time(),
+        ax("c", 4),
+        ax("e", 4),
+        ax("dk", 2),
+        ax("dv", 3),
+    );
     let (mut f, p) = body(&[
         ("s", real(&[n, dk, dv])),
         ("q", real(&[n, c, dk])),
@@ -101,7 +158,9 @@ fn chunked(reverse: bool) -> Func {
     let zero = f.num(0.0);
     let (i, j) = (f.iota(e).unwrap(), f.iota(c).unwrap());
     // pre[e] = Σ_{c<=e} g[c]
-    let upto = f.map2(if reverse { MapFn::Le } else { MapFn::Ge }, i, j).unwrap();
+    let upto = f
+        .map2(if reverse { MapFn::Le } else { MapFn::Ge }, i, j)
+        .unwrap();
     let pre = f.contract(&[c], &[upto, p[4]]).unwrap();
     let pre_c = f.rename(pre, e, c).unwrap();
     let tot = f.sum(&[c], p[4]).unwrap();
@@ -133,7 +192,12 @@ fn chunked(reverse: bool) -> Func {
     let g = data(&mut b, "g", &[n, t]);
     let scale = data(&mut b, "scale", &[dk]);
     let outs = vec![Out::Emit(0), Out::Final(0), Out::Enter(0), Out::Emit(1)];
-    let ys = b.scan(scan(t, Some(c), reverse, 1, 4, 1, f.finish(), outs), &[s0, q, k, v, g, scale]).unwrap();
+    let ys = b
+        .scan(
+            scan(t, Some(c), reverse, 1, 4, 1, f.finish(), outs),
+            &[s0, q, k, v, g, scale],
+        )
+        .unwrap();
     for (name, y) in ["y", "final", "enter", "tot"].iter().zip(ys) {
         b.result(name, y);
     }
@@ -159,7 +223,13 @@ fn maps_over_tiles_read_entering_states() {
     let next = f.add2(sa, sum).unwrap();
     f.result("s", next);
     let first = scan(t, Some(c), false, 1, 1, 1, f.finish(), vec![Out::Enter(0)]);
-    let (mut m, p) = body(&[("x", real(&[c, d])), ("s", real(&[d])), ("w", real(&[d, k])), ("a", real(&[d])), ("one", real(&[]))]);
+    let (mut m, p) = body(&[
+        ("x", real(&[c, d])),
+        ("s", real(&[d])),
+        ("w", real(&[d, k])),
+        ("a", real(&[d])),
+        ("one", real(&[])),
+    ]);
     let xs = m.mul(p[0], p[1]).unwrap();
     let sw = m.contract(&[d], &[xs, p[2]]).unwrap();
     let ax_ = m.mul(xs, p[3]).unwrap();
@@ -167,7 +237,16 @@ fn maps_over_tiles_read_entering_states() {
     let e = m.mul(e, p[4]).unwrap();
     m.result("y", sw);
     m.result("e", e);
-    let second = scan(t, Some(c), false, 0, 2, 3, m.finish(), vec![Out::Emit(0), Out::Emit(1)]);
+    let second = scan(
+        t,
+        Some(c),
+        false,
+        0,
+        2,
+        3,
+        m.finish(),
+        vec![Out::Emit(0), Out::Emit(1)],
+    );
     let mut b = Builder::new("f");
     let s0 = data(&mut b, "s0", &[d]);
     let x = data(&mut b, "x", &[t, d]);
@@ -184,13 +263,22 @@ fn maps_over_tiles_read_entering_states() {
     }
     // The transposed map stays a map: no state is carried.
     let g = seqc_derive::grad::vjp(&func, &func.params, &["y", "e"]).unwrap();
-    let maps = g.ids().filter(|v| matches!(g.op(*v), Op::Scan(s) if s.states == 0)).count();
+    let maps = g
+        .ids()
+        .filter(|v| matches!(g.op(*v), Op::Scan(s) if s.states == 0))
+        .count();
     assert_eq!(maps, 2, "{g}");
 }
 
 /// Tiled causal attention: a map over query tiles, inside it a bounded scan over key tiles with online softmax.
 fn attention(bounded: bool) -> Func {
-    let (t, i, j, d, dv) = (Axis::time(), ax("i", 3), ax("j", 2), ax("d", 2), ax("dv", 2));
+    let (t, i, j, d, dv) = (
+        Axis::time(),
+        ax("i", 3),
+        ax("j", 2),
+        ax("d", 2),
+        ax("dv", 2),
+    );
     // Inner: states m, l, o over key tiles.
     let (mut f, p) = body(&[
         ("m", real(&[i])),
@@ -230,8 +318,24 @@ fn attention(bounded: bool) -> Func {
     f.result("m", m);
     f.result("l", l);
     f.result("o", o);
-    let inner = Scan { hi: bounded, ..scan(t, Some(j), false, 3, 2, 2, f.finish(), vec![Out::Final(1), Out::Final(2)]) };
-    let (mut g, p) = body(&[("q", real(&[i, d])), ("k", real(&[t, d])), ("v", real(&[t, dv]))]);
+    let inner = Scan {
+        hi: bounded,
+        ..scan(
+            t,
+            Some(j),
+            false,
+            3,
+            2,
+            2,
+            f.finish(),
+            vec![Out::Final(1), Out::Final(2)],
+        )
+    };
+    let (mut g, p) = body(&[
+        ("q", real(&[i, d])),
+        ("k", real(&[t, d])),
+        ("v", real(&[t, dv])),
+    ]);
     let at = g.func().params[0];
     let (zero, low, three) = (g.num(0.0), g.num(f64::NEG_INFINITY), g.num(3.0));
     let (m0, l0) = (g.expand(low, &[i]).unwrap(), g.expand(zero, &[i]).unwrap());
@@ -274,7 +378,20 @@ fn bounded_steps() {
     let next = f.add2(s, wx).unwrap();
     f.result("s", next);
     f.result("y", wx);
-    let s = Scan { lo: true, hi: true, ..scan(t, None, false, 1, 1, 1, f.finish(), vec![Out::Emit(0), Out::Final(0)]) };
+    let s = Scan {
+        lo: true,
+        hi: true,
+        ..scan(
+            t,
+            None,
+            false,
+            1,
+            1,
+            1,
+            f.finish(),
+            vec![Out::Emit(0), Out::Final(0)],
+        )
+    };
     let mut b = Builder::new("f");
     let s0 = data(&mut b, "s0", &[d]);
     let x = data(&mut b, "x", &[t, d]);
@@ -290,8 +407,18 @@ fn bounded_steps() {
 #[test]
 fn complex_diagonal_state() {
     let (t, n, d) = (Axis::time(), ax("n", 3), ax("d", 2));
-    let cplx = |axes: &[Axis]| Ty { elem: Elem::Complex, axes: axes.to_vec() };
-    let (mut f, p) = body(&[("s", cplx(&[n, d])), ("x", real(&[d])), ("nu", real(&[n])), ("theta", real(&[n])), ("b", cplx(&[n])), ("c", cplx(&[n, d]))]);
+    let cplx = |axes: &[Axis]| Ty {
+        elem: Elem::Complex,
+        axes: axes.to_vec(),
+    };
+    let (mut f, p) = body(&[
+        ("s", cplx(&[n, d])),
+        ("x", real(&[d])),
+        ("nu", real(&[n])),
+        ("theta", real(&[n])),
+        ("b", cplx(&[n])),
+        ("c", cplx(&[n, d])),
+    ]);
     let decay = f.map1(MapFn::Softplus, p[2]).unwrap();
     let decay = f.neg(decay).unwrap();
     let log = f.map2(MapFn::Complex, decay, p[3]).unwrap();
@@ -310,7 +437,21 @@ fn complex_diagonal_state() {
     let theta = data(&mut b, "theta", &[n]);
     let bb = b.input("b", InputKind::Data, cplx(&[n]));
     let c = b.input("c", InputKind::Data, cplx(&[n, d]));
-    let y = b.scan(scan(t, None, false, 1, 1, 4, f.finish(), vec![Out::Emit(0), Out::Final(0)]), &[s0, x, nu, theta, bb, c]).unwrap();
+    let y = b
+        .scan(
+            scan(
+                t,
+                None,
+                false,
+                1,
+                1,
+                4,
+                f.finish(),
+                vec![Out::Emit(0), Out::Final(0)],
+            ),
+            &[s0, x, nu, theta, bb, c],
+        )
+        .unwrap();
     b.result("y", y[0]);
     b.result("s", y[1]);
     check(&b.finish(), &[("t", 4)], 5);
@@ -320,8 +461,19 @@ fn complex_diagonal_state() {
 /// one state a tile and recomputes the rest, and the weight is still met by one contraction over all of time.
 #[test]
 fn two_levels_keep_one_state_a_tile() {
-    let (n, t, c, k, k2) = (Axis::batch(), Axis::time(), ax("c", 3), ax("k", 8), ax("k'", 8));
-    let (mut f, p) = body(&[("s", real(&[n, k])), ("x", real(&[n, k])), ("on", real(&[])), ("w", real(&[k, k2]))]);
+    let (n, t, c, k, k2) = (
+        Axis::batch(),
+        Axis::time(),
+        ax("c", 3),
+        ax("k", 8),
+        ax("k'", 8),
+    );
+    let (mut f, p) = body(&[
+        ("s", real(&[n, k])),
+        ("x", real(&[n, k])),
+        ("on", real(&[])),
+        ("w", real(&[k, k2])),
+    ]);
     let ws = f.contract(&[k], &[p[0], p[3]]).unwrap();
     let ws = f.rename(ws, k2, k).unwrap();
     let sum = f.add2(ws, p[1]).unwrap();
@@ -329,8 +481,22 @@ fn two_levels_keep_one_state_a_tile() {
     let next = f.select(p[2], h, p[0]).unwrap();
     f.result("s", next);
     f.result("h", h);
-    let inner = scan(c, None, false, 1, 2, 1, f.finish(), vec![Out::Emit(0), Out::Final(0)]);
-    let (mut g, p) = body(&[("s", real(&[n, k])), ("x", real(&[n, c, k])), ("on", real(&[c])), ("w", real(&[k, k2]))]);
+    let inner = scan(
+        c,
+        None,
+        false,
+        1,
+        2,
+        1,
+        f.finish(),
+        vec![Out::Emit(0), Out::Final(0)],
+    );
+    let (mut g, p) = body(&[
+        ("s", real(&[n, k])),
+        ("x", real(&[n, c, k])),
+        ("on", real(&[c])),
+        ("w", real(&[k, k2])),
+    ]);
     let ys = g.scan(inner, &[p[0], p[1], p[2], p[3]]).unwrap();
     g.result("s", ys[1]);
     g.result("h", ys[0]);
@@ -340,7 +506,21 @@ fn two_levels_keep_one_state_a_tile() {
     let w = data(&mut b, "w", &[k, k2]);
     let one = b.num(1.0);
     let on = b.expand(one, &[t]).unwrap();
-    let ys = b.scan(scan(t, Some(c), false, 1, 2, 1, g.finish(), vec![Out::Emit(0), Out::Final(0)]), &[s0, x, on, w]).unwrap();
+    let ys = b
+        .scan(
+            scan(
+                t,
+                Some(c),
+                false,
+                1,
+                2,
+                1,
+                g.finish(),
+                vec![Out::Emit(0), Out::Final(0)],
+            ),
+            &[s0, x, on, w],
+        )
+        .unwrap();
     b.result("h", ys[0]);
     b.result("s", ys[1]);
     let func = b.finish();
@@ -348,7 +528,15 @@ fn two_levels_keep_one_state_a_tile() {
         check(&func, &[("batch", 2), ("t", t)], t as u64);
     }
     let g = seqc_derive::grad::vjp(&func, &[w], &["h"]).unwrap();
-    let carried = |f: &Func| f.values.iter().find_map(|v| if let Op::Scan(s) = &v.op { s.reverse.then_some(s.states) } else { None });
+    let carried = |f: &Func| {
+        f.values.iter().find_map(|v| {
+            if let Op::Scan(s) = &v.op {
+                s.reverse.then_some(s.states)
+            } else {
+                None
+            }
+        })
+    };
     assert_eq!(carried(&g), Some(1), "{g}");
 }
 
@@ -363,8 +551,16 @@ fn gradients_of_gradients() {
         }
         g
     };
-    check(&first_order(&recurrence(false, vec![Out::Emit(0)]), &[1, 3], "y0"), &[("batch", 1), ("t", 3)], 1);
-    check(&first_order(&chunked(false), &[1, 4], "y"), &[("batch", 1), ("t", 5)], 1);
+    check(
+        &first_order(&recurrence(false, vec![Out::Emit(0)]), &[1, 3], "y0"),
+        &[("batch", 1), ("t", 3)],
+        1,
+    );
+    check(
+        &first_order(&chunked(false), &[1, 4], "y"),
+        &[("batch", 1), ("t", 5)],
+        1,
+    );
     // Without new names the second gradient would meet the first one's.
     let func = recurrence(false, vec![Out::Emit(0)]);
     let g = seqc_derive::grad::vjp(&func, &[func.params[1]], &["y0"]).unwrap();

@@ -2,15 +2,37 @@ use seqc_driver::passes::*;
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     let s = seqc_driver::frontend::open(std::path::Path::new(&a[1])).unwrap();
-    let set: Vec<(String, String)> = a[4..].iter().map(|x| { let (k, v) = x.split_once('=').unwrap(); (k.into(), v.into()) }).collect();
+    let set: Vec<(String, String)> = a[4..]
+        .iter()
+        .map(|x| {
+            let (k, v) = x.split_once('=').unwrap();
+            (k.into(), v.into())
+        })
+        .collect();
     let e = s.elaborate(&a[2], &set).unwrap();
-    let shapes = Shapes { chunk: 4, checkpoint: 4, tiles: seqc_derive::stream::Tiles { kept: 4, streamed: 3 } };
+    let shapes = Shapes {
+        chunk: 4,
+        checkpoint: 4,
+        tiles: seqc_derive::stream::Tiles {
+            kept: 4,
+            streamed: 3,
+        },
+    };
     match a[3].as_str() {
         "algebra" => println!("{}", e.func),
-        "chunked" => println!("{}", forward(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()),
-        "step" => println!("{}", generation_step(&e.func, &shapes, &mut vec![]).unwrap()),
+        "chunked" => println!(
+            "{}",
+            forward(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()
+        ),
+        "step" => println!(
+            "{}",
+            generation_step(&e.func, &shapes, &mut vec![]).unwrap()
+        ),
         "prefill" => println!("{}", prefill(&e.func, &shapes, &mut vec![]).unwrap()),
-        "train" => println!("{}", training(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()),
+        "train" => println!(
+            "{}",
+            training(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()
+        ),
         _ => {}
     }
 }

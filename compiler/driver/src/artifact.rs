@@ -11,9 +11,15 @@ use std::path::{Path, PathBuf};
 /// Writes plans and code into a folder that does not exist yet (or replaces one), atomically.
 pub fn write(built: &Built, folder: &Path) -> Result<()> {
     let at = |e: std::io::Error| other(&folder.display().to_string(), e);
-    let parent = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = folder
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(at)?;
-    let hidden = tempfile::Builder::new().prefix(".building-").tempdir_in(parent).map_err(at)?;
+    let hidden = tempfile::Builder::new()
+        .prefix(".building-")
+        .tempdir_in(parent)
+        .map_err(at)?;
     let plans = hidden.path().join("plans");
     fs::create_dir(&plans).map_err(at)?;
     for plan in &built.plans {
@@ -29,7 +35,11 @@ pub fn write(built: &Built, folder: &Path) -> Result<()> {
 
 /// Where cached artifacts live: `SEQC_CACHE`, else the user's cache folder.
 pub fn cache_folder() -> PathBuf {
-    let var = |n: &str| std::env::var_os(n).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let var = |n: &str| {
+        std::env::var_os(n)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
     var("SEQC_CACHE")
         .or_else(|| var("XDG_CACHE_HOME").map(|p| p.join("seqc")))
         .or_else(|| var("HOME").map(|p| p.join(".cache/seqc")))
@@ -48,13 +58,21 @@ pub fn key(parts: &[&str]) -> String {
     for p in parts {
         add(p);
     }
-    hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .take(16)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// This compiler, told apart from others of the same version by its file.
 fn compiler() -> String {
-    let Ok(path) = std::env::current_exe() else { return String::new() };
-    let Ok(meta) = fs::metadata(&path) else { return String::new() };
+    let Ok(path) = std::env::current_exe() else {
+        return String::new();
+    };
+    let Ok(meta) = fs::metadata(&path) else {
+        return String::new();
+    };
     format!("{} {:?}", meta.len(), meta.modified().ok())
 }
 

@@ -14,7 +14,11 @@ pub enum Backend {
 impl Backend {
     /// The best one that this build has.
     pub fn best() -> Backend {
-        if cfg!(feature = "mlir") { Backend::Mlir } else { Backend::Clif }
+        if cfg!(feature = "mlir") {
+            Backend::Mlir
+        } else {
+            Backend::Clif
+        }
     }
 
     /// f32 lanes of its vectors on this machine.
@@ -41,12 +45,15 @@ fn mlir_lanes() -> u32 {
 pub fn shared_object(built: &Built, folder: &Path) -> Result<()> {
     let target = seqc_mlir::CpuTarget::host().map_err(|e| other("mlir", e))?;
     let compiled = seqc_mlir::compile_cpu(&built.kernels, &target).map_err(|e| other("mlir", e))?;
-    seqc_mlir::link_shared(&compiled.object, &folder.join("kernels.so")).map_err(|e| other("mlir", e))
+    seqc_mlir::link_shared(&compiled.object, &folder.join("kernels.so"))
+        .map_err(|e| other("mlir", e))
 }
 
 #[cfg(not(feature = "mlir"))]
 pub fn shared_object(_: &Built, _: &Path) -> Result<()> {
-    Err(Error::Other("this seqc was built without its MLIR back end; use `--backend clif`".into()))
+    Err(Error::Other(
+        "this seqc was built without its MLIR back end; use `--backend clif`".into(),
+    ))
 }
 
 /// Plans with code made by Cranelift, in memory.
@@ -65,13 +72,21 @@ pub fn instant(built: &Built) -> Result<Artifact> {
         }
     }
     let jit = seqc_clif::compile(&built.kernels).map_err(|e| other("cranelift", e))?;
-    let at = built.kernels.iter().enumerate().map(|(n, k)| (k.name.clone(), n)).collect();
-    Artifact::in_memory(built.plans.clone(), Rc::new(Code { jit, at })).map_err(|e| other("cranelift", e))
+    let at = built
+        .kernels
+        .iter()
+        .enumerate()
+        .map(|(n, k)| (k.name.clone(), n))
+        .collect();
+    Artifact::in_memory(built.plans.clone(), Rc::new(Code { jit, at }))
+        .map_err(|e| other("cranelift", e))
 }
 
 #[cfg(not(feature = "clif"))]
 pub fn instant(_: &Built) -> Result<Artifact> {
-    Err(Error::Other("this seqc was built without its Cranelift back end".into()))
+    Err(Error::Other(
+        "this seqc was built without its Cranelift back end".into(),
+    ))
 }
 
 /// Code for the plans with the given back end. `folder` is where the MLIR back end leaves its shared object.
@@ -84,4 +99,3 @@ pub fn load(built: &Built, backend: Backend, folder: &Path) -> Result<Artifact> 
         }
     }
 }
-

@@ -26,7 +26,10 @@ impl Built {
             let shape = anonymous(&kernel);
             let at = *self.known.entry(shape).or_insert_with(|| {
                 let at = self.kernels.len();
-                let tail = kernel.name.trim_start_matches(|c: char| c == 'k' || c.is_ascii_digit() || c == '_').to_owned();
+                let tail = kernel
+                    .name
+                    .trim_start_matches(|c: char| c == 'k' || c.is_ascii_digit() || c == '_')
+                    .to_owned();
                 kernel.name = format!("k{at}_{tail}");
                 self.kernels.push(kernel);
                 at
@@ -48,22 +51,39 @@ fn anonymous(kernel: &Kernel) -> Kernel {
 
 /// Lowers one derived program.
 pub fn lowered(func: &Func, lanes: u32) -> Result<Lowered> {
-    lower(func, &Options { lanes, ..Options::default() }).map_err(|e| other(&func.name, e))
+    lower(
+        func,
+        &Options {
+            lanes,
+            ..Options::default()
+        },
+    )
+    .map_err(|e| other(&func.name, e))
 }
 
 /// Everything that training and generating with a model need: the plans `train`, `eval`, and, where the model is
 /// causal, `prefill` and `step`.
-pub fn model(e: &Elaborated, form: Form, shapes: &Shapes, lanes: u32, timings: &mut Timings) -> Result<Built> {
+pub fn model(
+    e: &Elaborated,
+    form: Form,
+    shapes: &Shapes,
+    lanes: u32,
+    timings: &mut Timings,
+) -> Result<Built> {
     let derive = |e: seqc_derive::DeriveError| other("derivation", e);
     let mut built = Built::default();
     if e.func.result("loss").is_some() {
         let f = passes::training(&e.func, form, shapes, timings).map_err(derive)?;
         built.add("train", lowered(&f, lanes)?);
-        let f = passes::forward(&only(&e.func, |n| n == "loss")?, form, shapes, timings).map_err(derive)?;
+        let f = passes::forward(&only(&e.func, |n| n == "loss")?, form, shapes, timings)
+            .map_err(derive)?;
         built.add("eval", lowered(&f, lanes)?);
     }
     let outputs = only(&e.func, |n| e.outputs.iter().any(|o| o == n))?;
-    if e.causality.iter().all(|c| matches!(c.own(), seqc_hir::Look::Causal)) {
+    if e.causality
+        .iter()
+        .all(|c| matches!(c.own(), seqc_hir::Look::Causal))
+    {
         let step = passes::generation_step(&outputs, shapes, timings).map_err(derive)?;
         built.add("step", lowered(&step, lanes)?);
         let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
@@ -85,11 +105,15 @@ pub fn only(func: &Func, keep: impl Fn(&str) -> bool) -> Result<Func> {
 fn last_position(func: &Func) -> Result<Func> {
     let shape = |e: seqc_algebra::ShapeError| other("derivation", e);
     let time = seqc_algebra::Axis::time();
-    let Size::Len(length) = time.size else { return Ok(func.clone()) };
+    let Size::Len(length) = time.size else {
+        return Ok(func.clone());
+    };
     let mut b = Builder::new(&func.name);
     let image = b.inline(func, &HashMap::new()).map_err(shape)?;
     for (name, v) in &func.results {
-        let Some(mut v) = image[v.index()] else { continue };
+        let Some(mut v) = image[v.index()] else {
+            continue;
+        };
         if b.has(v, time) && !name.starts_with("state.") {
             let (len, one) = (b.push(Op::Length(length), &[]).map_err(shape)?, b.num(1.0));
             let at: ValueId = b.map2(MapFn::Sub, len, one).map_err(shape)?;

@@ -14,7 +14,9 @@ pub struct Source {
 /// Reads, parses and resolves a file and what it imports.
 pub fn open(path: &Path) -> Result<Source> {
     let mut map = SourceMap::new();
-    let id = map.read(path).map_err(|e| other(&path.display().to_string(), e))?;
+    let id = map
+        .read(path)
+        .map_err(|e| other(&path.display().to_string(), e))?;
     match seqc_hir::load(&mut map, id, &BesideImporter) {
         Ok(program) => Ok(Source { map, program }),
         Err(diagnostics) => Err(Error::Source(Box::new(map), diagnostics)),
@@ -28,14 +30,22 @@ impl Source {
         own.into_iter()
             .map(|i| {
                 let m = self.program.mixer(i);
-                (m.name.text.clone(), matches!(m.kind, seqc_syntax::ast::MixerKind::Model))
+                (
+                    m.name.text.clone(),
+                    matches!(m.kind, seqc_syntax::ast::MixerKind::Model),
+                )
             })
             .collect()
     }
 
     /// The model to train: the one named, or the only one.
     pub fn model(&self, wanted: Option<&str>) -> Result<String> {
-        let models: Vec<String> = self.items().into_iter().filter(|(_, m)| *m).map(|(n, _)| n).collect();
+        let models: Vec<String> = self
+            .items()
+            .into_iter()
+            .filter(|(_, m)| *m)
+            .map(|(n, _)| n)
+            .collect();
         match (wanted, models.as_slice()) {
             (Some(name), all) if all.iter().any(|n| n == name) => Ok(name.to_owned()),
             (Some(name), all) => Err(Error::Other(format!("there is no model `{name}`; the file has {}", list(all)))),
@@ -47,15 +57,23 @@ impl Source {
 
     /// Elaborates one item with settings.
     pub fn elaborate(&self, item: &str, settings: &[(String, String)]) -> Result<Elaborated> {
-        seqc_hir::elaborate(&self.program, item, settings).map_err(|d| Error::Source(Box::new(self.map.clone()), d))
+        seqc_hir::elaborate(&self.program, item, settings)
+            .map_err(|d| Error::Source(Box::new(self.map.clone()), d))
     }
 
     /// All texts, in order of loading: what an artifact depends on.
     pub fn texts(&self) -> Vec<(String, String)> {
-        self.map.files().map(|f| (self.map.name(f).to_owned(), self.map.text(f).to_owned())).collect()
+        self.map
+            .files()
+            .map(|f| (self.map.name(f).to_owned(), self.map.text(f).to_owned()))
+            .collect()
     }
 }
 
 fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".into() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
+    }
 }

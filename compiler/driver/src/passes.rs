@@ -19,7 +19,14 @@ pub struct Shapes {
 impl Shapes {
     /// CPUs without a matrix unit: small chunks win.
     pub fn cpu() -> Shapes {
-        Shapes { chunk: 16, checkpoint: 16, tiles: Tiles { kept: 32, streamed: 32 } }
+        Shapes {
+            chunk: 16,
+            checkpoint: 16,
+            tiles: Tiles {
+                kept: 32,
+                streamed: 32,
+            },
+        }
     }
 }
 
@@ -40,7 +47,9 @@ type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
 const FORMS: &[(&str, Law)] = &[
     ("sink-reads", |f, _| sink::sink_reads(f)),
     ("chunk-recurrences", |f, s| chunk::chunk_scans(f, s.chunk)),
-    ("checkpoint-recurrences", |f, s| checkpoint::checkpoint_scans(f, s.checkpoint)),
+    ("checkpoint-recurrences", |f, s| {
+        checkpoint::checkpoint_scans(f, s.checkpoint)
+    }),
     ("long-convolutions", |f, _| conv::long_convolutions(f)),
     ("lower-renames", |f, _| stream::lower_renames(f)),
 ];
@@ -65,7 +74,12 @@ const SOFTMAX: &[(&str, Law)] = &[("expand-softmax", |f, _| softmax::expand_soft
 /// Times of passes: name and seconds, in order.
 pub type Timings = Vec<(&'static str, f64)>;
 
-fn apply(mut func: Func, list: &[(&'static str, Law)], shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+fn apply(
+    mut func: Func,
+    list: &[(&'static str, Law)],
+    shapes: &Shapes,
+    timings: &mut Timings,
+) -> Result<Func, DeriveError> {
     for (name, law) in list {
         let start = std::time::Instant::now();
         func = law(&func, shapes)?;
@@ -98,16 +112,30 @@ fn tiles(form: Form) -> &'static [(&'static str, Law)] {
 }
 
 /// The program in the given form.
-pub fn forward(func: &Func, form: Form, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+pub fn forward(
+    func: &Func,
+    form: Form,
+    shapes: &Shapes,
+    timings: &mut Timings,
+) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), forms(form), shapes, timings)?;
     apply(f, tiles(form), shapes, timings)
 }
 
 /// The loss and its gradient with respect to every parameter.
-pub fn training(func: &Func, form: Form, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+pub fn training(
+    func: &Func,
+    form: Form,
+    shapes: &Shapes,
+    timings: &mut Timings,
+) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), forms(form), shapes, timings)?;
-    let params: Vec<ValueId> =
-        f.params.iter().copied().filter(|p| matches!(f.input(*p).map(|i| &i.kind), Some(InputKind::Param { .. }))).collect();
+    let params: Vec<ValueId> = f
+        .params
+        .iter()
+        .copied()
+        .filter(|p| matches!(f.input(*p).map(|i| &i.kind), Some(InputKind::Param { .. })))
+        .collect();
     let start = std::time::Instant::now();
     let f = grad::value_and_grad(&f, "loss", &params)?;
     timings.push(("differentiate", start.elapsed().as_secs_f64()));
@@ -116,17 +144,32 @@ pub fn training(func: &Func, form: Form, shapes: &Shapes, timings: &mut Timings)
 }
 
 /// The program and its gradient with respect to the inputs `wrt`, from cotangents of the results `outs`.
-pub fn gradient(func: &Func, form: Form, shapes: &Shapes, wrt: &[&str], outs: &[&str], timings: &mut Timings) -> Result<Func, DeriveError> {
+pub fn gradient(
+    func: &Func,
+    form: Form,
+    shapes: &Shapes,
+    wrt: &[&str],
+    outs: &[&str],
+    timings: &mut Timings,
+) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), forms(form), shapes, timings)?;
-    let ids: Vec<ValueId> =
-        f.params.iter().copied().filter(|p| f.input(*p).is_some_and(|i| wrt.contains(&i.name.as_str()))).collect();
+    let ids: Vec<ValueId> = f
+        .params
+        .iter()
+        .copied()
+        .filter(|p| f.input(*p).is_some_and(|i| wrt.contains(&i.name.as_str())))
+        .collect();
     let f = grad::vjp(&f, &ids, outs)?;
     verify(&f, "differentiate")?;
     apply(f, tiles(form), shapes, timings)
 }
 
 /// One step of generation.
-pub fn generation_step(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+pub fn generation_step(
+    func: &Func,
+    shapes: &Shapes,
+    timings: &mut Timings,
+) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), STEPS, shapes, timings)?;
     let f = step::step(&f)?;
     verify(&f, "step")?;

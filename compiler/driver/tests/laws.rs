@@ -24,18 +24,34 @@ fn draw(name: &str, n: usize) -> f64 {
 fn inputs(func: &Func, sizes: &HashMap<Sym, usize>) -> HashMap<String, Tensor> {
     let mut all = HashMap::new();
     for p in &func.params {
-        let Op::Input(input) = func.op(*p) else { continue };
+        let Op::Input(input) = func.op(*p) else {
+            continue;
+        };
         let ty = func.ty(*p);
-        let shape: Vec<usize> = ty.axes.iter().map(|a| match a.size {
-            Size::Const(n) => n,
-            Size::Len(s) => sizes[&s],
-            Size::Tiles(s, n) => sizes[&s].div_ceil(n),
-        }).collect();
+        let shape: Vec<usize> = ty
+            .axes
+            .iter()
+            .map(|a| match a.size {
+                Size::Const(n) => n,
+                Size::Len(s) => sizes[&s],
+                Size::Tiles(s, n) => sizes[&s].div_ceil(n),
+            })
+            .collect();
         let n: usize = shape.iter().product();
         let name = input.name.as_str();
         let t = match ty.elem {
-            Elem::Int => Tensor::real(ty.axes.clone(), shape, (0..n).map(|k| ((draw(name, k) + 1.0) * 8.0).floor()).collect()),
-            Elem::Real => Tensor::real(ty.axes.clone(), shape, (0..n).map(|k| 0.5 * draw(name, k)).collect()),
+            Elem::Int => Tensor::real(
+                ty.axes.clone(),
+                shape,
+                (0..n)
+                    .map(|k| ((draw(name, k) + 1.0) * 8.0).floor())
+                    .collect(),
+            ),
+            Elem::Real => Tensor::real(
+                ty.axes.clone(),
+                shape,
+                (0..n).map(|k| 0.5 * draw(name, k)).collect(),
+            ),
             Elem::Complex => continue,
         };
         all.insert(name.to_owned(), t.unwrap());
@@ -48,24 +64,47 @@ fn close(name: &str, a: &Tensor, b: &Tensor) {
     let (x, y) = (a.as_real().unwrap(), b.as_real().unwrap());
     assert_eq!(x.len(), y.len(), "{name}");
     let norm: f64 = y.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
-    let diff: f64 = x.iter().zip(y).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+    let diff: f64 = x
+        .iter()
+        .zip(y)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum::<f64>()
+        .sqrt();
     assert!(diff / norm < 1e-9, "{name}: relative error {}", diff / norm);
 }
 
 fn check(file: &str, item: &str, settings: &[(&str, &str)]) {
     let mut map = SourceMap::new();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stdlib").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../stdlib")
+        .join(file);
     let id = map.read(&path).unwrap();
-    let program = load(&mut map, id, &BesideImporter).unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)));
-    let settings: Vec<(String, String)> = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    let done = elaborate(&program, item, &settings).unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)));
-    let shapes = Shapes { chunk: 4, checkpoint: 4, tiles: seqc_derive::stream::Tiles { kept: 4, streamed: 3 } };
+    let program = load(&mut map, id, &BesideImporter)
+        .unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)));
+    let settings: Vec<(String, String)> = settings
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
+    let done = elaborate(&program, item, &settings)
+        .unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)));
+    let shapes = Shapes {
+        chunk: 4,
+        checkpoint: 4,
+        tiles: seqc_derive::stream::Tiles {
+            kept: 4,
+            streamed: 3,
+        },
+    };
     for t in [1usize, 3, 4, 9] {
-        let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t), ("cache", t + 2)].iter().map(|(n, v)| (Sym::new(n), *v)).collect();
+        let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t), ("cache", t + 2)]
+            .iter()
+            .map(|(n, v)| (Sym::new(n), *v))
+            .collect();
         let given = inputs(&done.func, &sizes);
         let truth = run(&done.func, &given, &sizes).unwrap();
         for form in [Form::Recurrent, Form::Chunked] {
-            let f = forward(&done.func, form, &shapes, &mut vec![]).unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
+            let f = forward(&done.func, form, &shapes, &mut vec![])
+                .unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
             let got = run(&f, &given, &sizes).unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
             for ((name, a), (_, b)) in got.iter().zip(&truth) {
                 close(&format!("{item} {form:?} T={t} {name}"), a, b);
@@ -78,14 +117,33 @@ fn check(file: &str, item: &str, settings: &[(&str, &str)]) {
 }
 
 /// Prefill of T-1 positions, then one step, gives the last position of the whole.
-fn steps(item: &str, func: &Func, shapes: &Shapes, given: &HashMap<String, Tensor>, truth: &[(String, Tensor)], t: usize) {
-    let (Ok(pre), Ok(step)) = (prefill(func, shapes, &mut vec![]), generation_step(func, shapes, &mut vec![])) else {
-        panic!("{item} has no step: {:?} {:?}", prefill(func, shapes, &mut vec![]).err(), generation_step(func, shapes, &mut vec![]).err());
+fn steps(
+    item: &str,
+    func: &Func,
+    shapes: &Shapes,
+    given: &HashMap<String, Tensor>,
+    truth: &[(String, Tensor)],
+    t: usize,
+) {
+    let (Ok(pre), Ok(step)) = (
+        prefill(func, shapes, &mut vec![]),
+        generation_step(func, shapes, &mut vec![]),
+    ) else {
+        panic!(
+            "{item} has no step: {:?} {:?}",
+            prefill(func, shapes, &mut vec![]).err(),
+            generation_step(func, shapes, &mut vec![]).err()
+        );
     };
-    let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t - 1), ("cache", t + 2)].iter().map(|(n, v)| (Sym::new(n), *v)).collect();
+    let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t - 1), ("cache", t + 2)]
+        .iter()
+        .map(|(n, v)| (Sym::new(n), *v))
+        .collect();
     let time = seqc_algebra::Axis::time();
     let cut = |x: &Tensor, range: std::ops::Range<usize>| -> Tensor {
-        let Some(at) = x.axes.iter().position(|a| *a == time) else { return x.clone() };
+        let Some(at) = x.axes.iter().position(|a| *a == time) else {
+            return x.clone();
+        };
         let inner: usize = x.shape[at + 1..].iter().product();
         let outer: usize = x.shape[..at].iter().product();
         let data = x.as_real().unwrap();
@@ -106,46 +164,76 @@ fn steps(item: &str, func: &Func, shapes: &Shapes, given: &HashMap<String, Tenso
         }
         Tensor::real(axes, shape, out).unwrap()
     };
-    let head: HashMap<String, Tensor> = given.iter().map(|(n, x)| {
-        let Some(at) = x.axes.iter().position(|a| *a == time) else { return (n.clone(), x.clone()) };
-        let inner: usize = x.shape[at + 1..].iter().product();
-        let data = x.as_real().unwrap();
-        let mut out = vec![];
-        for o in 0..x.shape[..at].iter().product::<usize>() {
-            out.extend_from_slice(&data[o * t * inner..(o * t + t - 1) * inner]);
-        }
-        let mut shape = x.shape.clone();
-        shape[at] = t - 1;
-        (n.clone(), Tensor::real(x.axes.clone(), shape, out).unwrap())
-    }).collect();
+    let head: HashMap<String, Tensor> = given
+        .iter()
+        .map(|(n, x)| {
+            let Some(at) = x.axes.iter().position(|a| *a == time) else {
+                return (n.clone(), x.clone());
+            };
+            let inner: usize = x.shape[at + 1..].iter().product();
+            let data = x.as_real().unwrap();
+            let mut out = vec![];
+            for o in 0..x.shape[..at].iter().product::<usize>() {
+                out.extend_from_slice(&data[o * t * inner..(o * t + t - 1) * inner]);
+            }
+            let mut shape = x.shape.clone();
+            shape[at] = t - 1;
+            (n.clone(), Tensor::real(x.axes.clone(), shape, out).unwrap())
+        })
+        .collect();
     let first = run(&pre, &head, &sizes).unwrap_or_else(|e| panic!("{item} prefill: {e}"));
-    let plain = run(&seqc_derive::step::prefill(&seqc_derive::sink::sink_reads(func).unwrap()).unwrap(), &head, &sizes).unwrap();
+    let plain = run(
+        &seqc_derive::step::prefill(&seqc_derive::sink::sink_reads(func).unwrap()).unwrap(),
+        &head,
+        &sizes,
+    )
+    .unwrap();
     for (n, v) in &plain {
         if let Some((_, w)) = first.iter().find(|(m, _)| m == n) {
             close(&format!("{item} prefill T={t} {n}"), w, v);
-        } else { panic!("{item}: no {n} in {:?}", first.iter().map(|(n, _)| n).collect::<Vec<_>>()); }
+        } else {
+            panic!(
+                "{item}: no {n} in {:?}",
+                first.iter().map(|(n, _)| n).collect::<Vec<_>>()
+            );
+        }
     }
-    let mut last: HashMap<String, Tensor> = given.iter().map(|(n, x)| (n.clone(), cut(x, t - 1..t))).collect();
+    let mut last: HashMap<String, Tensor> = given
+        .iter()
+        .map(|(n, x)| (n.clone(), cut(x, t - 1..t)))
+        .collect();
     last.insert("pos".into(), Tensor::scalar((t - 1) as f64));
     for (n, v) in first {
         if let Some(s) = n.strip_prefix("state.") {
             last.insert(s.to_owned(), v);
         }
     }
-    let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t), ("cache", t + 2)].iter().map(|(n, v)| (Sym::new(n), *v)).collect();
+    let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t), ("cache", t + 2)]
+        .iter()
+        .map(|(n, v)| (Sym::new(n), *v))
+        .collect();
     let got = run(&step, &last, &sizes).unwrap_or_else(|e| panic!("{item} step: {e}"));
     for (name, want) in truth {
         if !want.axes.contains(&time) {
             continue;
         }
         let (_, a) = got.iter().find(|(n, _)| n == name).unwrap();
-        close(&format!("{item} step T={t} {name}"), a, &cut(want, t - 1..t));
+        close(
+            &format!("{item} step T={t} {name}"),
+            a,
+            &cut(want, t - 1..t),
+        );
     }
 }
 
 #[test]
 fn linear_recurrences() {
-    for (item, s) in [("gla", &[("d", "16"), ("h", "2")][..]), ("retnet", &[("d", "16"), ("h", "2")]), ("linear_attention", &[("d", "8"), ("h", "2")]), ("hgrn2", &[("d", "8"), ("h", "2")])] {
+    for (item, s) in [
+        ("gla", &[("d", "16"), ("h", "2")][..]),
+        ("retnet", &[("d", "16"), ("h", "2")]),
+        ("linear_attention", &[("d", "8"), ("h", "2")]),
+        ("hgrn2", &[("d", "8"), ("h", "2")]),
+    ] {
         check("linear_attention.seq", item, s);
     }
 }
@@ -165,12 +253,20 @@ fn delta_rules() {
 #[test]
 fn attention() {
     check("attention.seq", "attention", &[("d", "16")]);
-    check("attention.seq", "attention", &[("d", "16"), ("window", "3")]);
+    check(
+        "attention.seq",
+        "attention",
+        &[("d", "16"), ("window", "3")],
+    );
 }
 
 #[test]
 fn long_kernels() {
-    check("conv.seq", "hyena", &[("d", "6"), ("m", "4"), ("bands", "2")]);
+    check(
+        "conv.seq",
+        "hyena",
+        &[("d", "6"), ("m", "4"), ("bands", "2")],
+    );
 }
 
 #[test]

@@ -15,19 +15,36 @@ impl<'p> Elab<'p> {
         {
             return Some(axes);
         }
-        let own = self.features(v).into_iter().find(|a| plain(a.name.as_str()) == name.text);
+        let own = self
+            .features(v)
+            .into_iter()
+            .find(|a| plain(a.name.as_str()) == name.text);
         own.map(|a| vec![a])
     }
 
     /// As `axis_of`; E08 or E10 when the operand lacks it.
-    pub fn need_axis(&mut self, s: &mut Scope<'p>, name: &Name, v: &Dyn, what: &str) -> Option<Vec<Axis>> {
+    pub fn need_axis(
+        &mut self,
+        s: &mut Scope<'p>,
+        name: &Name,
+        v: &Dyn,
+        what: &str,
+    ) -> Option<Vec<Axis>> {
         if let Some(axes) = self.axis_of(s, name, v) {
             return Some(axes);
         }
         let features = self.features(v);
         let known = s.axis(&name.text).is_some();
         let names: Vec<&str> = features.iter().map(|a| plain(a.name.as_str())).collect();
-        let mut d = Diagnostic::error("E10", format!("{what}: the operand {} has no `{}`", Self::braces(&features), name.text), name.span);
+        let mut d = Diagnostic::error(
+            "E10",
+            format!(
+                "{what}: the operand {} has no `{}`",
+                Self::braces(&features),
+                name.text
+            ),
+            name.span,
+        );
         if let Some(near) = did_you_mean(&name.text, names).filter(|_| !known) {
             d = d.help(format!("did you mean `{near}`?"));
         } else if features.is_empty() {
@@ -47,9 +64,20 @@ impl<'p> Elab<'p> {
         }
         if let Some(st) = s.statics.get(&name.text).cloned() {
             let d = if st.value.is_whole() {
-                Diagnostic::error("E28", format!("`{}` is {}: an axis needs at least one position", name.text, st.value), name.span)
+                Diagnostic::error(
+                    "E28",
+                    format!(
+                        "`{}` is {}: an axis needs at least one position",
+                        name.text, st.value
+                    ),
+                    name.span,
+                )
             } else {
-                Diagnostic::error("E09", format!("`{}` is {}, which is not whole", name.text, st.value), name.span)
+                Diagnostic::error(
+                    "E09",
+                    format!("`{}` is {}, which is not whole", name.text, st.value),
+                    name.span,
+                )
             };
             self.report(d.secondary(st.span, "its value"));
             return None;
@@ -58,7 +86,10 @@ impl<'p> Elab<'p> {
         let mut d = Diagnostic::error("E03", format!("axis `{}` is unknown", name.text), name.span);
         d = match did_you_mean(&name.text, known.iter().map(String::as_str)) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
-            None => d.help(format!("an axis is a setting: add `{} = …` after the `;` of the header", name.text)),
+            None => d.help(format!(
+                "an axis is a setting: add `{} = …` after the `;` of the header",
+                name.text
+            )),
         };
         self.report(d);
         None
@@ -67,7 +98,11 @@ impl<'p> Elab<'p> {
     /// Keeps where a size came from.
     fn remember_size(&mut self, s: &Scope<'p>, name: &str, axes: &[Axis]) {
         if let (Some(st), [axis]) = (s.statics.get(name), axes) {
-            let formula = if st.formula == st.value.to_string() { format!("`{name}` = {}", st.value) } else { format!("`{name}` = {} = {}", st.formula, st.value) };
+            let formula = if st.formula == st.value.to_string() {
+                format!("`{name}` = {}", st.value)
+            } else {
+                format!("`{name}` = {} = {}", st.formula, st.value)
+            };
             self.sizes.entry(*axis).or_insert((formula, st.span));
         }
     }
@@ -79,7 +114,11 @@ impl<'p> Elab<'p> {
         let axes: Vec<Axis> = lists?.into_iter().flatten().collect();
         for (k, name) in names.iter().enumerate() {
             if names[..k].iter().any(|n| n.text == name.text) {
-                let d = Diagnostic::error("E12", format!("this would give `{}` twice", name.text), name.span);
+                let d = Diagnostic::error(
+                    "E12",
+                    format!("this would give `{}` twice", name.text),
+                    name.span,
+                );
                 self.report(d.help(format!("use a second copy, `{}'`", name.text)));
                 return None;
             }
@@ -94,24 +133,59 @@ impl<'p> Elab<'p> {
             from.extend(self.need_axis(s, n, v, "`{… -> …}`")?);
         }
         let to = self.targets(s, map, &from)?;
-        if let Some(twice) = to.iter().find(|a| self.axes(v).iter().any(|b| b.name == a.name) && !from.iter().any(|f| f.name == a.name)) {
+        if let Some(twice) = to.iter().find(|a| {
+            self.axes(v).iter().any(|b| b.name == a.name) && !from.iter().any(|f| f.name == a.name)
+        }) {
             let name = plain(twice.name.as_str());
-            let d = Diagnostic::error("E12", format!("`{{{} -> {}}}` would give `{name}` twice", names(&map.from), names(&map.to)), map.span);
+            let d = Diagnostic::error(
+                "E12",
+                format!(
+                    "`{{{} -> {}}}` would give `{name}` twice",
+                    names(&map.from),
+                    names(&map.to)
+                ),
+                map.span,
+            );
             self.report(d.help(format!("use a second copy, `{name}'`")));
             return None;
         }
         let (a, b) = (self.volume(&from, map.span)?, self.volume(&to, map.span)?);
         if a != b {
-            let d = Diagnostic::error("E08", format!("{} has {a} positions, {} has {b}", Self::braces(&from), Self::braces(&to)), map.span);
-            self.report(self.with_sizes(d, from.iter().chain(&to)).help("both sides of `->` must have equally many positions"));
+            let d = Diagnostic::error(
+                "E08",
+                format!(
+                    "{} has {a} positions, {} has {b}",
+                    Self::braces(&from),
+                    Self::braces(&to)
+                ),
+                map.span,
+            );
+            self.report(
+                self.with_sizes(d, from.iter().chain(&to))
+                    .help("both sides of `->` must have equally many positions"),
+            );
             return None;
         }
         let span = map.span;
         match (from.as_slice(), to.as_slice()) {
             (_, _) if from == to => Some(v.clone()),
             ([one], [other]) => self.rename(v, *one, *other, span),
-            ([one], _) => self.emit(Op::Split { axis: *one, into: to }, &[v], span),
-            (_, [other]) => self.emit(Op::Merge { axes: from, into: *other }, &[v], span),
+            ([one], _) => self.emit(
+                Op::Split {
+                    axis: *one,
+                    into: to,
+                },
+                &[v],
+                span,
+            ),
+            (_, [other]) => self.emit(
+                Op::Merge {
+                    axes: from,
+                    into: *other,
+                },
+                &[v],
+                span,
+            ),
             _ => {
                 let (joint, axis) = self.merged(v, &from, span)?;
                 self.emit(Op::Split { axis, into: to }, &[&joint], span)
@@ -130,7 +204,11 @@ impl<'p> Elab<'p> {
         self.new_axes(s, &map.to)
     }
 
-    pub fn with_sizes<'a>(&self, mut d: Diagnostic, axes: impl Iterator<Item = &'a Axis>) -> Diagnostic {
+    pub fn with_sizes<'a>(
+        &self,
+        mut d: Diagnostic,
+        axes: impl Iterator<Item = &'a Axis>,
+    ) -> Diagnostic {
         for a in axes {
             if let Some((formula, span)) = self.sizes.get(a) {
                 d = d.secondary(*span, formula.clone());
@@ -147,7 +225,14 @@ impl<'p> Elab<'p> {
         match at {
             Val::Stat(st) => {
                 let Some(index) = st.as_size().filter(|k| *k < size) else {
-                    let d = Diagnostic::error("E28", format!("index {st} is outside of `{}`, which has {size} positions from 0", pick.axis.text), pick.value.span);
+                    let d = Diagnostic::error(
+                        "E28",
+                        format!(
+                            "index {st} is outside of `{}`, which has {size} positions from 0",
+                            pick.axis.text
+                        ),
+                        pick.value.span,
+                    );
                     self.report(d);
                     return None;
                 };
@@ -168,11 +253,21 @@ impl<'p> Elab<'p> {
 
     /// Integers of one vocabulary must not select on another.
     fn index_fits(&mut self, at: &Dyn, axes: &[Axis], pick: &Pick) -> Option<()> {
-        let Some(of) = at.index.as_ref().filter(|of| of.as_slice() != axes) else { return Some(()) };
+        let Some(of) = at.index.as_ref().filter(|of| of.as_slice() != axes) else {
+            return Some(());
+        };
         if of.len() == axes.len() && of.iter().zip(axes).all(|(a, b)| a.size == b.size) {
             return Some(());
         }
-        let d = Diagnostic::error("E08", format!("this counts positions of {}, not of {}", Self::braces(of), Self::braces(axes)), pick.value.span);
+        let d = Diagnostic::error(
+            "E08",
+            format!(
+                "this counts positions of {}, not of {}",
+                Self::braces(of),
+                Self::braces(axes)
+            ),
+            pick.value.span,
+        );
         self.report(self.with_sizes(d, of.iter().chain(axes)));
         None
     }
@@ -182,14 +277,27 @@ impl<'p> Elab<'p> {
         let value = self.frames[at.depth].b.func().value(at.id);
         let iota = match &value.op {
             Op::Iota(a) => Some(*a),
-            Op::Map(seqc_algebra::MapFn::Neg) => match self.frames[at.depth].b.func().op(value.args[0]) {
-                Op::Iota(a) => Some(*a),
-                _ => None,
-            },
+            Op::Map(seqc_algebra::MapFn::Neg) => {
+                match self.frames[at.depth].b.func().op(value.args[0]) {
+                    Op::Iota(a) => Some(*a),
+                    _ => None,
+                }
+            }
             _ => None,
         };
-        if let (Some(Axis { size: Size::Len(clock), .. }), Some(most)) = (iota, axis.size.constant()) {
-            let limit = Limit { clock: clock.as_str().to_owned(), most, span: pick.span };
+        if let (
+            Some(Axis {
+                size: Size::Len(clock),
+                ..
+            }),
+            Some(most),
+        ) = (iota, axis.size.constant())
+        {
+            let limit = Limit {
+                clock: clock.as_str().to_owned(),
+                most,
+                span: pick.span,
+            };
             if !self.limits.contains(&limit) {
                 self.limits.push(limit);
             }

@@ -7,7 +7,10 @@ use crate::elab::{Elab, MAX_REPEAT};
 use crate::scope::{Binding, Named, Scope, Static};
 use crate::stat::Stat;
 use crate::value::Val;
-use seqc_syntax::ast::{Arg, AssignOp, BinaryOp, Count, Decl, DeclKind, Equation, Expr, ExprKind, Lhs, Name, Objective, Repeat, Stmt, UnaryOp};
+use seqc_syntax::ast::{
+    Arg, AssignOp, BinaryOp, Count, Decl, DeclKind, Equation, Expr, ExprKind, Lhs, Name, Objective,
+    Repeat, Stmt, UnaryOp,
+};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -51,11 +54,26 @@ impl<'p> Elab<'p> {
         let done = self.statics(s, stmts);
         let states = self.declarations(s, stmts);
         let nodes = self.nodes(s, stmts, &done, &states);
-        s.defined.extend(nodes.iter().flat_map(|n| n.defs()).map(|d| (d.text.clone(), d.span)));
+        s.defined.extend(
+            nodes
+                .iter()
+                .flat_map(|n| n.defs())
+                .map(|d| (d.text.clone(), d.span)),
+        );
         for name in states.keys() {
-            if !nodes.iter().any(|n| n.defs().iter().any(|d| d.text == *name)) {
+            if !nodes
+                .iter()
+                .any(|n| n.defs().iter().any(|d| d.text == *name))
+            {
                 let d = states[name];
-                self.report(Diagnostic::error("E06", format!("state `{name}` has no equation"), d.name.span).help(format!("write `{name}[t] = …`")));
+                self.report(
+                    Diagnostic::error(
+                        "E06",
+                        format!("state `{name}` has no equation"),
+                        d.name.span,
+                    )
+                    .help(format!("write `{name}[t] = …`")),
+                );
                 s.bind(name, Val::Poison, d.name.span);
             }
         }
@@ -63,7 +81,9 @@ impl<'p> Elab<'p> {
             let cyclic = comp.len() > 1 || nodes[comp[0]].deps.iter().any(|(d, _)| *d == comp[0]);
             if cyclic {
                 let outside = nodes.iter().enumerate().filter(|(k, _)| !comp.contains(k));
-                let mut external: HashSet<String> = outside.flat_map(|(_, n)| n.reads.iter().map(|(r, _)| r.clone())).collect();
+                let mut external: HashSet<String> = outside
+                    .flat_map(|(_, n)| n.reads.iter().map(|(r, _)| r.clone()))
+                    .collect();
                 external.extend(wanted.iter().cloned());
                 self.group(s, &nodes, &comp, &states, &external);
             } else {
@@ -77,18 +97,33 @@ impl<'p> Elab<'p> {
         let mut done = HashSet::new();
         for stmt in stmts {
             let Stmt::Equation(eq) = stmt else { continue };
-            let Lhs::One { name, index, .. } = &eq.lhs else { continue };
-            if !index.is_empty() || eq.op != AssignOp::Set || eq.domain.is_some() || !self.is_static(s, &eq.value) {
+            let Lhs::One { name, index, .. } = &eq.lhs else {
+                continue;
+            };
+            if !index.is_empty()
+                || eq.op != AssignOp::Set
+                || eq.domain.is_some()
+                || !self.is_static(s, &eq.value)
+            {
                 continue;
             }
             if s.outer.contains(&name.text) && s.names.contains_key(&name.text) {
                 continue;
             }
-            let Val::Stat(value) = self.eval(s, &eq.value) else { continue };
+            let Val::Stat(value) = self.eval(s, &eq.value) else {
+                continue;
+            };
             done.insert(eq.span);
             if self.may_define(s, name) {
                 let formula = text_of(&eq.value);
-                s.statics.insert(name.text.clone(), Static { value, span: name.span, formula });
+                s.statics.insert(
+                    name.text.clone(),
+                    Static {
+                        value,
+                        span: name.span,
+                        formula,
+                    },
+                );
             }
         }
         done
@@ -100,15 +135,22 @@ impl<'p> Elab<'p> {
             ExprKind::Number(n) => !n.imaginary,
             ExprKind::Name(n) => {
                 let local = s.names.contains_key(&n.text) || s.indices.contains_key(&n.text);
-                !local && (s.statics.contains_key(&n.text) || s.axes.contains_key(&n.text) || matches!(n.text.as_str(), "pi" | "inf"))
+                !local
+                    && (s.statics.contains_key(&n.text)
+                        || s.axes.contains_key(&n.text)
+                        || matches!(n.text.as_str(), "pi" | "inf"))
             }
             ExprKind::Unary { operand, .. } => self.is_static(s, operand),
-            ExprKind::Binary { left, right, .. } => self.is_static(s, left) && self.is_static(s, right),
+            ExprKind::Binary { left, right, .. } => {
+                self.is_static(s, left) && self.is_static(s, right)
+            }
             ExprKind::Call(c) => {
                 c.group.is_empty()
                     && crate::builtin::keeps_static(&c.name.text)
                     && !s.names.contains_key(&c.name.text)
-                    && c.args.iter().all(|a| matches!(a, Arg::Positional(x) if self.is_static(s, x)))
+                    && c.args
+                        .iter()
+                        .all(|a| matches!(a, Arg::Positional(x) if self.is_static(s, x)))
             }
             _ => false,
         }
@@ -121,20 +163,40 @@ impl<'p> Elab<'p> {
             return true;
         }
         if RESERVED.contains(&text.as_str()) || s.clocks.contains_key(text) {
-            let d = Diagnostic::error("E04", format!("`{text}` has a meaning of its own"), name.span);
+            let d = Diagnostic::error(
+                "E04",
+                format!("`{text}` has a meaning of its own"),
+                name.span,
+            );
             self.report(d.help("choose another name"));
             return false;
         }
         let axis_use = axis_place(s, text);
-        if let Some(at) = axis_use.filter(|_| s.statics.contains_key(text) || s.axes.contains_key(text)) {
-            let d = Diagnostic::error("E05", format!("`{text}` names an axis and a value"), name.span);
-            self.report(d.label("the value").secondary(at, "the axis").help(format!("call the axis `d{text}`, or the value something else")));
+        if let Some(at) =
+            axis_use.filter(|_| s.statics.contains_key(text) || s.axes.contains_key(text))
+        {
+            let d = Diagnostic::error(
+                "E05",
+                format!("`{text}` names an axis and a value"),
+                name.span,
+            );
+            self.report(d.label("the value").secondary(at, "the axis").help(format!(
+                "call the axis `d{text}`, or the value something else"
+            )));
             return false;
         }
-        let old = s.names.get(text).map(|n| n.span).or_else(|| s.statics.get(text).map(|st| st.span));
+        let old = s
+            .names
+            .get(text)
+            .map(|n| n.span)
+            .or_else(|| s.statics.get(text).map(|st| st.span));
         if let Some(old) = old {
             let d = Diagnostic::error("E04", format!("`{text}` has two definitions"), name.span);
-            self.report(d.label("the second").secondary(old, "the first").help("rename one of them; only inside `repeat` may an outer name be rebound"));
+            self.report(
+                d.label("the second")
+                    .secondary(old, "the first")
+                    .help("rename one of them; only inside `repeat` may an outer name be rebound"),
+            );
             return false;
         }
         true
@@ -166,7 +228,14 @@ impl<'p> Elab<'p> {
                 }
                 DeclKind::State => {
                     states.insert(d.name.text.clone(), d);
-                    s.names.insert(d.name.text.clone(), Named { binding: Binding::Pending, span: d.name.span, start: None });
+                    s.names.insert(
+                        d.name.text.clone(),
+                        Named {
+                            binding: Binding::Pending,
+                            span: d.name.span,
+                            start: None,
+                        },
+                    );
                 }
             }
         }
@@ -174,7 +243,13 @@ impl<'p> Elab<'p> {
     }
 
     /// The statements to evaluate, with what each reads and defines; definitions are checked here.
-    fn nodes(&mut self, s: &mut Scope<'p>, stmts: &'p [Stmt], done: &HashSet<Span>, states: &HashMap<String, &'p Decl>) -> Vec<Node<'p>> {
+    fn nodes(
+        &mut self,
+        s: &mut Scope<'p>,
+        stmts: &'p [Stmt],
+        done: &HashSet<Span>,
+        states: &HashMap<String, &'p Decl>,
+    ) -> Vec<Node<'p>> {
         let clocks: Vec<&str> = s.clocks.keys().map(String::as_str).collect();
         let mut nodes: Vec<Node<'p>> = Vec::new();
         for stmt in stmts {
@@ -193,7 +268,11 @@ impl<'p> Elab<'p> {
                 Stmt::Objective(o) => (What::Objective(o), reads_of(&o.value, &clocks)),
                 _ => continue,
             };
-            nodes.push(Node { what, reads, deps: vec![] });
+            nodes.push(Node {
+                what,
+                reads,
+                deps: vec![],
+            });
         }
         let fresh = self.defined_once(s, &nodes, states);
         link(&mut nodes, states, &fresh);
@@ -201,7 +280,12 @@ impl<'p> Elab<'p> {
     }
 
     /// Checks each definition; returns for each node whether its names are its own.
-    fn defined_once(&mut self, s: &Scope<'p>, nodes: &[Node<'p>], states: &HashMap<String, &'p Decl>) -> Vec<bool> {
+    fn defined_once(
+        &mut self,
+        s: &Scope<'p>,
+        nodes: &[Node<'p>],
+        states: &HashMap<String, &'p Decl>,
+    ) -> Vec<bool> {
         let mut seen: HashMap<&str, Span> = HashMap::new();
         let mut good = Vec::new();
         for node in nodes {
@@ -210,10 +294,21 @@ impl<'p> Elab<'p> {
                 let rebinds = s.outer.contains(&name.text) && s.names.contains_key(&name.text);
                 let state = states.contains_key(&name.text);
                 if let Some(old) = seen.get(name.text.as_str()).filter(|_| !rebinds) {
-                    let d = Diagnostic::error("E04", format!("`{}` has two definitions", name.text), name.span);
-                    self.report(d.label("the second").secondary(*old, "the first").help("rename one of them; only inside `repeat` may an outer name be rebound"));
+                    let d = Diagnostic::error(
+                        "E04",
+                        format!("`{}` has two definitions", name.text),
+                        name.span,
+                    );
+                    self.report(d.label("the second").secondary(*old, "the first").help(
+                        "rename one of them; only inside `repeat` may an outer name be rebound",
+                    ));
                     ok = false;
-                } else if !state && !(matches!(s.names.get(&name.text).map(|n| &n.binding), Some(Binding::Val(Val::Poison)))) {
+                } else if !state
+                    && !(matches!(
+                        s.names.get(&name.text).map(|n| &n.binding),
+                        Some(Binding::Val(Val::Poison))
+                    ))
+                {
                     ok = self.may_define(s, name);
                 }
                 seen.entry(&name.text).or_insert(name.span);
@@ -245,7 +340,13 @@ impl<'p> Elab<'p> {
     }
 
     /// Binds and names a value.
-    pub fn define(&mut self, s: &mut Scope<'p>, name: &'p Name, v: Val, start: Option<crate::value::Dyn>) {
+    pub fn define(
+        &mut self,
+        s: &mut Scope<'p>,
+        name: &'p Name,
+        v: Val,
+        start: Option<crate::value::Dyn>,
+    ) {
         let path = s.home.join(&name.text).path;
         let parts: Vec<crate::value::Dyn> = match &v {
             Val::Dyn(d) => vec![d.clone()],
@@ -258,7 +359,14 @@ impl<'p> Elab<'p> {
         }
         self.spans.entry(path).or_insert(name.span);
         self.note_type(s, name, &v);
-        s.names.insert(name.text.clone(), Named { binding: Binding::Val(v), span: name.span, start });
+        s.names.insert(
+            name.text.clone(),
+            Named {
+                binding: Binding::Val(v),
+                span: name.span,
+                start,
+            },
+        );
     }
 
     /// Remembers the type of a name of the outermost mixer, for the dump.
@@ -272,7 +380,11 @@ impl<'p> Elab<'p> {
             Val::Dyn(d) => self.shown(d),
             Val::Matrix(m) => format!("matrix {}", self.shown(&m.value)),
             Val::Kernel(k) => {
-                let side = k.causal.as_ref().or(k.ahead.as_ref()).map_or(String::new(), |d| self.shown(d));
+                let side = k
+                    .causal
+                    .as_ref()
+                    .or(k.ahead.as_ref())
+                    .map_or(String::new(), |d| self.shown(d));
                 let which = match (&k.causal, &k.ahead) {
                     (Some(_), None) => "kernel, lag >= 0",
                     (None, Some(_)) => "kernel, lag < 0",
@@ -287,9 +399,23 @@ impl<'p> Elab<'p> {
     }
 
     /// The values of an equation's names.
-    pub fn equation(&mut self, s: &mut Scope<'p>, eq: &'p Equation, states: &HashMap<String, &'p Decl>) -> Vec<(&'p Name, Val)> {
+    pub fn equation(
+        &mut self,
+        s: &mut Scope<'p>,
+        eq: &'p Equation,
+        states: &HashMap<String, &'p Decl>,
+    ) -> Vec<(&'p Name, Val)> {
         let names = eq.lhs.names();
-        let part = eq.label.as_ref().map_or_else(|| names.iter().map(|n| n.text.as_str()).collect::<Vec<_>>().join("_"), |l| l.text.clone());
+        let part = eq.label.as_ref().map_or_else(
+            || {
+                names
+                    .iter()
+                    .map(|n| n.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join("_")
+            },
+            |l| l.text.clone(),
+        );
         s.line = s.home.join(&part);
         s.current = names.iter().map(|n| n.text.clone()).collect();
         match &eq.lhs {
@@ -304,13 +430,24 @@ impl<'p> Elab<'p> {
                         if states.contains_key(&name.text) {
                             self.pointwise(s, eq, name, states)
                         } else {
-                            let d = Diagnostic::error("E14", format!("`{}` is not a state", name.text), eq.lhs.span());
-                            self.report(d.help(format!("write `{} = …`, or declare `state {}{{…}}`", name.text, name.text)));
+                            let d = Diagnostic::error(
+                                "E14",
+                                format!("`{}` is not a state", name.text),
+                                eq.lhs.span(),
+                            );
+                            self.report(d.help(format!(
+                                "write `{} = …`, or declare `state {}{{…}}`",
+                                name.text, name.text
+                            )));
                             Val::Poison
                         }
                     }
                     [one] => self.kernel(s, eq, one),
-                    [a, b] if !s.clocks.contains_key(&a.text) && !s.clocks.contains_key(&b.text) => self.matrix(s, eq, index),
+                    [a, b]
+                        if !s.clocks.contains_key(&a.text) && !s.clocks.contains_key(&b.text) =>
+                    {
+                        self.matrix(s, eq, index)
+                    }
                     _ => self.family(s, eq, name, index),
                 };
                 vec![(name, v)]
@@ -319,17 +456,35 @@ impl<'p> Elab<'p> {
     }
 
     /// `L[t,j] = …`: only for families of states, which are not built. Names are checked.
-    fn family(&mut self, s: &mut Scope<'p>, eq: &'p Equation, name: &Name, index: &'p [Name]) -> Val {
-        let declared = matches!(s.names.get(&name.text).map(|n| &n.binding), Some(Binding::Val(Val::Poison)));
+    fn family(
+        &mut self,
+        s: &mut Scope<'p>,
+        eq: &'p Equation,
+        name: &Name,
+        index: &'p [Name],
+    ) -> Val {
+        let declared = matches!(
+            s.names.get(&name.text).map(|n| &n.binding),
+            Some(Binding::Val(Val::Poison))
+        );
         if !declared {
-            let d = Diagnostic::error("E14", format!("`{}` is not a state", name.text), eq.lhs.span());
-            self.report(d.help(format!("declare `state {}[j]{{…}}`, or name both indices yourself: `{}[i,j]`", name.text, name.text)));
+            let d = Diagnostic::error(
+                "E14",
+                format!("`{}` is not a state", name.text),
+                eq.lhs.span(),
+            );
+            self.report(d.help(format!(
+                "declare `state {}[j]{{…}}`, or name both indices yourself: `{}[i,j]`",
+                name.text, name.text
+            )));
             return Val::Poison;
         }
         let mut inner = s.clone();
         for n in index.iter().filter(|n| !s.clocks.contains_key(&n.text)) {
             let axis = s.now().renamed(&s.fresh(&n.text));
-            inner.indices.insert(n.text.clone(), crate::scope::Index { axis, lag: false });
+            inner
+                .indices
+                .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
         }
         self.eval(&mut inner, &eq.value);
         Val::Poison
@@ -340,15 +495,33 @@ impl<'p> Elab<'p> {
             Val::Tuple(parts) if parts.len() == names.len() => names.iter().zip(parts).collect(),
             Val::Poison => names.iter().map(|n| (n, Val::Poison)).collect(),
             other => {
-                let got = if let Val::Tuple(parts) = &other { parts.len() } else { 1 };
-                let d = Diagnostic::error("E28", format!("{} names for {got} output{}", names.len(), if got == 1 { "" } else { "s" }), span);
+                let got = if let Val::Tuple(parts) = &other {
+                    parts.len()
+                } else {
+                    1
+                };
+                let d = Diagnostic::error(
+                    "E28",
+                    format!(
+                        "{} names for {got} output{}",
+                        names.len(),
+                        if got == 1 { "" } else { "s" }
+                    ),
+                    span,
+                );
                 self.report(d.help("name every output of the call, in its order"));
                 names.iter().map(|n| (n, Val::Poison)).collect()
             }
         }
     }
 
-    fn pointwise(&mut self, s: &mut Scope<'p>, eq: &'p Equation, name: &'p Name, states: &HashMap<String, &'p Decl>) -> Val {
+    fn pointwise(
+        &mut self,
+        s: &mut Scope<'p>,
+        eq: &'p Equation,
+        name: &'p Name,
+        states: &HashMap<String, &'p Decl>,
+    ) -> Val {
         s.domain = eq.domain.as_ref();
         s.bounds = vec![];
         if eq.domain.is_some() {
@@ -364,7 +537,11 @@ impl<'p> Elab<'p> {
             v = self.added(s, name, v, eq);
         }
         if states.contains_key(&name.text) && eq.lhs_is_bare() {
-            let d = Diagnostic::error("E04", format!("`{}` is a state: its equation says when", name.text), name.span);
+            let d = Diagnostic::error(
+                "E04",
+                format!("`{}` is a state: its equation says when", name.text),
+                name.span,
+            );
             self.report(d.help(format!("write `{}[t] = …`", name.text)));
         }
         if let Val::Dyn(d) = &v {
@@ -382,9 +559,13 @@ impl<'p> Elab<'p> {
         let mut groups = Vec::new();
         groups_in(e, &mut groups);
         for (n, inside) in groups {
-            if s.axis(&n.text).is_none() && !s.clocks.contains_key(&n.text) && self.find_use(s, &n.text, inside).is_some() {
+            if s.axis(&n.text).is_none()
+                && !s.clocks.contains_key(&n.text)
+                && self.find_use(s, &n.text, inside).is_some()
+            {
                 let axis = s.now().renamed(&s.fresh(&n.text));
-                s.indices.insert(n.text.clone(), crate::scope::Index { axis, lag: false });
+                s.indices
+                    .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
             }
         }
     }
@@ -393,10 +574,15 @@ impl<'p> Elab<'p> {
     fn added(&mut self, s: &mut Scope<'p>, name: &'p Name, v: Val, eq: &'p Equation) -> Val {
         let old = self.name_form(s, name);
         let (a, b) = (self.dynamic(old, name.span), self.dynamic(v, eq.value.span));
-        let (Some(a), Some(b)) = (a, b) else { return Val::Poison };
+        let (Some(a), Some(b)) = (a, b) else {
+            return Val::Poison;
+        };
         let places = (name.span, eq.value.span);
-        let ok = self.same_clock(s, &a, &b, places, eq.span).and_then(|()| self.no_outer("+=", &a, &b, places, eq.span));
-        ok.and_then(|()| self.map2(seqc_algebra::MapFn::Add, &a, &b, eq.span)).map_or(Val::Poison, Val::Dyn)
+        let ok = self
+            .same_clock(s, &a, &b, places, eq.span)
+            .and_then(|()| self.no_outer("+=", &a, &b, places, eq.span));
+        ok.and_then(|()| self.map2(seqc_algebra::MapFn::Add, &a, &b, eq.span))
+            .map_or(Val::Poison, Val::Dyn)
     }
 
     fn repeat(&mut self, s: &mut Scope<'p>, r: &'p Repeat) {
@@ -411,19 +597,36 @@ impl<'p> Elab<'p> {
             },
         };
         let Some(count) = count.filter(|n| *n <= MAX_REPEAT) else {
-            let d = Diagnostic::error("E27", format!("a `repeat` runs 0 to {MAX_REPEAT} times"), span);
+            let d = Diagnostic::error(
+                "E27",
+                format!("a `repeat` runs 0 to {MAX_REPEAT} times"),
+                span,
+            );
             self.report(d);
             return;
         };
-        let carried: BTreeSet<String> = assigned(&r.body.stmts).into_iter().filter(|n| s.names.contains_key(n)).collect();
+        let carried: BTreeSet<String> = assigned(&r.body.stmts)
+            .into_iter()
+            .filter(|n| s.names.contains_key(n))
+            .collect();
         let wanted: HashSet<String> = carried.iter().cloned().collect();
-        let home = r.label.as_ref().map_or_else(|| s.home.clone(), |l| s.home.join(&l.text));
+        let home = r
+            .label
+            .as_ref()
+            .map_or_else(|| s.home.clone(), |l| s.home.join(&l.text));
         for k in 0..count {
             let mut inner = s.clone();
             inner.home = home.join(&k.to_string());
             inner.outer = s.names.keys().cloned().collect();
             if let Some(c) = &r.counter {
-                inner.statics.insert(c.text.clone(), Static { value: Stat::int(k as i128), span: c.span, formula: k.to_string() });
+                inner.statics.insert(
+                    c.text.clone(),
+                    Static {
+                        value: Stat::int(k as i128),
+                        span: c.span,
+                        formula: k.to_string(),
+                    },
+                );
             }
             let before = self.diags.iter().filter(|d| d.is_error()).count();
             self.body(&mut inner, &r.body.stmts, &wanted);
@@ -440,11 +643,25 @@ impl<'p> Elab<'p> {
 
     fn objective(&mut self, s: &mut Scope<'p>, o: &'p Objective) {
         s.line = s.home.join(&o.name.text);
-        let Some(v) = self.eval_dyn(s, &o.value) else { return };
-        let extra: Vec<_> = self.axes(&v).iter().copied().filter(|a| *a != seqc_algebra::Axis::batch()).collect();
+        let Some(v) = self.eval_dyn(s, &o.value) else {
+            return;
+        };
+        let extra: Vec<_> = self
+            .axes(&v)
+            .iter()
+            .copied()
+            .filter(|a| *a != seqc_algebra::Axis::batch())
+            .collect();
         if !extra.is_empty() {
             let shown = self.shown(&v);
-            let d = Diagnostic::error("E07", format!("objective `{}` is {shown}, it must be a number", o.name.text), o.value.span);
+            let d = Diagnostic::error(
+                "E07",
+                format!(
+                    "objective `{}` is {shown}, it must be a number",
+                    o.name.text
+                ),
+                o.value.span,
+            );
             self.report(d.help("reduce it: `mean[t](…)`, `sum[a](…)`"));
             return;
         }
@@ -453,7 +670,11 @@ impl<'p> Elab<'p> {
         }
         let path = s.home.join(&o.name.text).path;
         if self.objectives.iter().any(|(n, _)| *n == path) {
-            self.report(Diagnostic::error("E04", format!("objective `{path}` has two definitions"), o.name.span));
+            self.report(Diagnostic::error(
+                "E04",
+                format!("objective `{path}` has two definitions"),
+                o.name.span,
+            ));
             return;
         }
         self.objectives.push((path, v));
@@ -474,7 +695,12 @@ impl Bare for Equation {
 /// Where a mixer uses a name as an axis, if it does.
 fn axis_place(s: &Scope, name: &str) -> Option<Span> {
     let m = s.mixer;
-    let ports = m.inputs.iter().chain(&m.outputs).flat_map(|p| &p.ty.axes).chain(&m.group);
+    let ports = m
+        .inputs
+        .iter()
+        .chain(&m.outputs)
+        .flat_map(|p| &p.ty.axes)
+        .chain(&m.group);
     let header = ports.filter(|n| n.text == name).map(|n| n.span).next();
     header.or_else(|| {
         let mut found = None;
@@ -539,7 +765,9 @@ fn axes_of(e: &Expr, f: &mut impl FnMut(&Name)) {
 fn groups_in<'p>(e: &'p Expr, out: &mut Vec<(&'p Name, &'p Expr)>) {
     match &e.kind {
         ExprKind::Number(_) | ExprKind::Name(_) => {}
-        ExprKind::Index { base, .. } | ExprKind::Remap { base, .. } | ExprKind::Pick { base, .. } => groups_in(base, out),
+        ExprKind::Index { base, .. }
+        | ExprKind::Remap { base, .. }
+        | ExprKind::Pick { base, .. } => groups_in(base, out),
         ExprKind::Unary { operand, .. } => groups_in(operand, out),
         ExprKind::Binary { left, right, .. } => {
             groups_in(left, out);
@@ -569,10 +797,18 @@ fn assigned(stmts: &[Stmt]) -> Vec<String> {
 }
 
 fn repeat_reads(r: &Repeat) -> Vec<(String, Off)> {
-    let mut out: Vec<(String, Off)> = assigned(&r.body.stmts).into_iter().map(|n| (n, Off::Now)).collect();
+    let mut out: Vec<(String, Off)> = assigned(&r.body.stmts)
+        .into_iter()
+        .map(|n| (n, Off::Now))
+        .collect();
     for stmt in &r.body.stmts {
         match stmt {
-            Stmt::Equation(eq) => out.extend(eq.domain.iter().chain([&eq.value]).flat_map(|e| reads_of(e, &["t"]))),
+            Stmt::Equation(eq) => out.extend(
+                eq.domain
+                    .iter()
+                    .chain([&eq.value])
+                    .flat_map(|e| reads_of(e, &["t"])),
+            ),
             Stmt::Repeat(inner) => out.extend(repeat_reads(inner)),
             Stmt::Objective(o) => out.extend(reads_of(&o.value, &["t"])),
             Stmt::Decl(d) => out.extend(d.init.iter().flat_map(|e| reads_of(e, &["t"]))),
@@ -609,7 +845,9 @@ fn collect(e: &Expr, off: Off, clocks: &[&str], out: &mut Vec<(String, Off)>) {
         ExprKind::Remap { base, .. } => collect(base, off, clocks, out),
         ExprKind::Pick { base, picks } => {
             collect(base, off, clocks, out);
-            picks.iter().for_each(|p| collect(&p.value, off, clocks, out));
+            picks
+                .iter()
+                .for_each(|p| collect(&p.value, off, clocks, out));
         }
         ExprKind::Unary { operand, .. } => collect(operand, off, clocks, out),
         ExprKind::Binary { left, right, .. } => {
@@ -634,8 +872,14 @@ fn offset(e: &Expr, clocks: &[&str]) -> Option<i64> {
         ExprKind::Binary { op, left, right } => {
             let number = |e: &Expr| match &e.kind {
                 ExprKind::Number(n) => n.as_integer().and_then(|k| i64::try_from(k).ok()),
-                ExprKind::Unary { op: UnaryOp::Neg, operand } => match &operand.kind {
-                    ExprKind::Number(n) => n.as_integer().and_then(|k| i64::try_from(k).ok()).map(|k| -k),
+                ExprKind::Unary {
+                    op: UnaryOp::Neg,
+                    operand,
+                } => match &operand.kind {
+                    ExprKind::Number(n) => n
+                        .as_integer()
+                        .and_then(|k| i64::try_from(k).ok())
+                        .map(|k| -k),
                     _ => None,
                 },
                 _ => None,
@@ -675,10 +919,23 @@ fn link(nodes: &mut [Node], states: &HashMap<String, &Decl>, good: &[bool]) {
             What::Repeat(r) => assigned(&r.body.stmts).into_iter().collect(),
             _ => nodes[k].defs().iter().map(|d| d.text.clone()).collect(),
         };
-        for d in defs.iter().filter(|d| !state_at.contains_key(*d) && good[k]) {
+        for d in defs
+            .iter()
+            .filter(|d| !state_at.contains_key(*d) && good[k])
+        {
             // A name that is rebound: whoever read the old value comes first.
-            if current.contains_key(d) || matches!(nodes[k].what, What::Repeat(_)) || nodes[k].reads.iter().any(|(n, _)| n == d) {
-                deps.extend(readers.get(d).into_iter().flatten().filter(|r| **r != k).map(|r| (*r, Off::Now)));
+            if current.contains_key(d)
+                || matches!(nodes[k].what, What::Repeat(_))
+                || nodes[k].reads.iter().any(|(n, _)| n == d)
+            {
+                deps.extend(
+                    readers
+                        .get(d)
+                        .into_iter()
+                        .flatten()
+                        .filter(|r| **r != k)
+                        .map(|r| (*r, Off::Now)),
+                );
             }
             deps.extend(current.get(d).map(|c| (*c, Off::Now)));
             current.insert(d.clone(), k);
@@ -706,7 +963,9 @@ fn components(nodes: &[Node]) -> Vec<Vec<usize>> {
         if comp_of[k] != usize::MAX {
             continue;
         }
-        let mut members: Vec<usize> = (k..n).filter(|m| *m == k || (reach[k].contains(m) && reach[*m].contains(&k))).collect();
+        let mut members: Vec<usize> = (k..n)
+            .filter(|m| *m == k || (reach[k].contains(m) && reach[*m].contains(&k)))
+            .collect();
         members.sort_unstable();
         for m in &members {
             comp_of[*m] = comps.len();
@@ -717,7 +976,13 @@ fn components(nodes: &[Node]) -> Vec<Vec<usize>> {
     let mut order = Vec::new();
     while order.len() < comps.len() {
         let next = (0..comps.len()).find(|c| {
-            !done.contains(c) && comps[*c].iter().all(|k| nodes[*k].deps.iter().all(|(d, _)| comp_of[*d] == *c || done.contains(&comp_of[*d])))
+            !done.contains(c)
+                && comps[*c].iter().all(|k| {
+                    nodes[*k]
+                        .deps
+                        .iter()
+                        .all(|(d, _)| comp_of[*d] == *c || done.contains(&comp_of[*d]))
+                })
         });
         let Some(c) = next else { break };
         done.insert(c);
@@ -743,7 +1008,17 @@ pub fn text_of(e: &Expr) -> String {
             ExprKind::Number(n) => n.text.clone(),
             ExprKind::Name(n) => n.text.clone(),
             ExprKind::Call(c) => {
-                let args: Vec<String> = c.args.iter().map(|a| if let Arg::Positional(x) = a { go(x, 0) } else { "…".into() }).collect();
+                let args: Vec<String> = c
+                    .args
+                    .iter()
+                    .map(|a| {
+                        if let Arg::Positional(x) = a {
+                            go(x, 0)
+                        } else {
+                            "…".into()
+                        }
+                    })
+                    .collect();
                 format!("{}({})", c.name.text, args.join(", "))
             }
             ExprKind::Unary { op, operand } => format!("{}{}", op.symbol(), go(operand, 6)),

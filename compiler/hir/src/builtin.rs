@@ -34,27 +34,49 @@ const UNARY: &[(&str, MapFn, bool)] = &[
     ("conj", MapFn::Conj, true),
 ];
 
-const BINARY: &[(&str, MapFn)] = &[("max", MapFn::Max), ("min", MapFn::Min), ("xor", MapFn::Xor), ("hash", MapFn::Hash)];
+const BINARY: &[(&str, MapFn)] = &[
+    ("max", MapFn::Max),
+    ("min", MapFn::Min),
+    ("xor", MapFn::Xor),
+    ("hash", MapFn::Hash),
+];
 
 /// Functions of one argument that are formulas of others.
 const COMPOSED: &[&str] = &["ceil", "relu", "silu", "elu", "gelu", "inverse_softplus"];
 
 const OTHER: &[&str] = &[
-    "linear", "affine", "range", "select", "block", "stack", "onehot", "xent", "reverse", "shift", "patch", "unpatch", "grad",
+    "linear", "affine", "range", "select", "block", "stack", "onehot", "xent", "reverse", "shift",
+    "patch", "unpatch", "grad",
 ];
 
 const INITIALISERS: &[&str] = &["normal", "uniform", "log_uniform", "bernoulli"];
 
 /// Every built-in name, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let reductions = ["sum", "mean", "prod", "softmax", "logsumexp", "argmax", "argmin", "top"];
+    let reductions = [
+        "sum",
+        "mean",
+        "prod",
+        "softmax",
+        "logsumexp",
+        "argmax",
+        "argmin",
+        "top",
+    ];
     let tables = UNARY.iter().map(|u| u.0).chain(BINARY.iter().map(|b| b.0));
-    tables.chain(COMPOSED.iter().copied()).chain(OTHER.iter().copied()).chain(reductions)
+    tables
+        .chain(COMPOSED.iter().copied())
+        .chain(OTHER.iter().copied())
+        .chain(reductions)
 }
 
 /// Does `name` without brackets keep static numbers static?
 pub fn keeps_static(name: &str) -> bool {
-    UNARY.iter().any(|u| u.0 == name && !matches!(u.1, MapFn::Re | MapFn::Im | MapFn::Conj | MapFn::Stop)) || COMPOSED.contains(&name) || matches!(name, "max" | "min")
+    UNARY
+        .iter()
+        .any(|u| u.0 == name && !matches!(u.1, MapFn::Re | MapFn::Im | MapFn::Conj | MapFn::Stop))
+        || COMPOSED.contains(&name)
+        || matches!(name, "max" | "min")
 }
 
 impl<'p> Elab<'p> {
@@ -65,14 +87,22 @@ impl<'p> Elab<'p> {
                 Binding::Val(Val::Mixer(m)) => self.call_mixer(s, m, e, c),
                 Binding::Val(Val::Poison) => Val::Poison,
                 _ => {
-                    let d = Diagnostic::error("E28", format!("`{name}` is a value, it cannot be called"), c.name.span);
+                    let d = Diagnostic::error(
+                        "E28",
+                        format!("`{name}` is a value, it cannot be called"),
+                        c.name.span,
+                    );
                     self.report(d.help(format!("to multiply, write `{name} * (…)`")));
                     Val::Poison
                 }
             };
         }
         if let Some(item) = self.program.lookup(s.module, name) {
-            let m = std::rc::Rc::new(crate::value::Instance { item, given: vec![], home: None });
+            let m = std::rc::Rc::new(crate::value::Instance {
+                item,
+                given: vec![],
+                home: None,
+            });
             return self.call_mixer(s, m, e, c);
         }
         self.builtin(s, e, c)
@@ -80,7 +110,8 @@ impl<'p> Elab<'p> {
 
     fn builtin(&mut self, s: &mut Scope<'p>, e: &'p Expr, c: &'p Call) -> Val {
         let name = c.name.text.as_str();
-        let reduces = reduce::kind(name).filter(|_| !c.group.is_empty() || !matches!(name, "max" | "min"));
+        let reduces =
+            reduce::kind(name).filter(|_| !c.group.is_empty() || !matches!(name, "max" | "min"));
         if let Some(kind) = reduces {
             return self.reduction(s, kind, c, e.span);
         }
@@ -94,7 +125,11 @@ impl<'p> Elab<'p> {
             return self.composed(s, c, e.span);
         }
         if INITIALISERS.contains(&name) {
-            let d = Diagnostic::error("E28", format!("`{name}` only initialises a `param` or draws a `noise`"), e.span);
+            let d = Diagnostic::error(
+                "E28",
+                format!("`{name}` only initialises a `param` or draws a `noise`"),
+                e.span,
+            );
             self.report(d.help(format!("`param w{{d}} = {name}(…)`")));
             return Val::Poison;
         }
@@ -124,13 +159,27 @@ impl<'p> Elab<'p> {
 
     fn unknown_call(&mut self, s: &Scope<'p>, c: &Call) {
         let mixers = self.program.names(s.module);
-        let values = s.names.iter().filter(|(_, n)| matches!(n.binding, Binding::Val(Val::Mixer(_)))).map(|(n, _)| n.clone());
-        let mut known: Vec<String> = names().map(str::to_owned).chain(mixers).chain(values).collect();
+        let values = s
+            .names
+            .iter()
+            .filter(|(_, n)| matches!(n.binding, Binding::Val(Val::Mixer(_))))
+            .map(|(n, _)| n.clone());
+        let mut known: Vec<String> = names()
+            .map(str::to_owned)
+            .chain(mixers)
+            .chain(values)
+            .collect();
         known.sort();
-        let mut d = Diagnostic::error("E03", format!("there is no function or mixer `{}`", c.name.text), c.name.span);
+        let mut d = Diagnostic::error(
+            "E03",
+            format!("there is no function or mixer `{}`", c.name.text),
+            c.name.span,
+        );
         d = match did_you_mean(&c.name.text, known.iter().map(String::as_str)) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
-            None if crate::stdlib::has_mixer(&c.name.text) => d.help(format!("import it: `import std ({})`", c.name.text)),
+            None if crate::stdlib::has_mixer(&c.name.text) => {
+                d.help(format!("import it: `import std ({})`", c.name.text))
+            }
             None => d.help("define it in this file, or import it"),
         };
         self.report(d);
@@ -146,29 +195,67 @@ impl<'p> Elab<'p> {
     }
 
     /// Exactly `n` arguments without names, and no brackets unless allowed.
-    pub fn args(&mut self, c: &'p Call, n: usize, group: bool, usage: &str, span: Span) -> Option<Vec<&'p Expr>> {
-        let list: Option<Vec<&'p Expr>> = c.args.iter().map(|a| if let Arg::Positional(x) = a { Some(x) } else { None }).collect();
+    pub fn args(
+        &mut self,
+        c: &'p Call,
+        n: usize,
+        group: bool,
+        usage: &str,
+        span: Span,
+    ) -> Option<Vec<&'p Expr>> {
+        let list: Option<Vec<&'p Expr>> = c
+            .args
+            .iter()
+            .map(|a| {
+                if let Arg::Positional(x) = a {
+                    Some(x)
+                } else {
+                    None
+                }
+            })
+            .collect();
         match list {
             Some(list) if list.len() == n && group != c.group.is_empty() => Some(list),
             _ => {
-                let d = Diagnostic::error("E28", format!("`{}` takes {n} argument{}", c.name.text, if n == 1 { "" } else { "s" }), span);
+                let d = Diagnostic::error(
+                    "E28",
+                    format!(
+                        "`{}` takes {n} argument{}",
+                        c.name.text,
+                        if n == 1 { "" } else { "s" }
+                    ),
+                    span,
+                );
                 self.report(d.help(format!("write `{usage}`")));
                 None
             }
         }
     }
 
-    fn unary_call(&mut self, s: &mut Scope<'p>, c: &'p Call, f: MapFn, complex: bool, span: Span) -> Val {
-        let Some(a) = self.args(c, 1, false, &format!("{}(x)", c.name.text), span) else { return Val::Poison };
+    fn unary_call(
+        &mut self,
+        s: &mut Scope<'p>,
+        c: &'p Call,
+        f: MapFn,
+        complex: bool,
+        span: Span,
+    ) -> Val {
+        let Some(a) = self.args(c, 1, false, &format!("{}(x)", c.name.text), span) else {
+            return Val::Poison;
+        };
         let v = self.eval(s, a[0]);
         if let (Val::Stat(st), true) = (&v, keeps_static(&c.name.text)) {
             return Val::Stat(static_call(f, *st));
         }
-        let Some(d) = self.dynamic(v, a[0].span) else { return Val::Poison };
+        let Some(d) = self.dynamic(v, a[0].span) else {
+            return Val::Poison;
+        };
         if !complex && self.need_real(&c.name.text, &d, a[0].span).is_none() {
             return Val::Poison;
         }
-        let Some(mut out) = self.map1(f, &d, span) else { return Val::Poison };
+        let Some(mut out) = self.map1(f, &d, span) else {
+            return Val::Poison;
+        };
         if f == MapFn::Stop {
             out.index = d.index;
         }
@@ -176,23 +263,34 @@ impl<'p> Elab<'p> {
     }
 
     fn binary_call(&mut self, s: &mut Scope<'p>, c: &'p Call, f: MapFn, span: Span) -> Val {
-        let Some(a) = self.args(c, 2, false, &format!("{}(a, b)", c.name.text), span) else { return Val::Poison };
+        let Some(a) = self.args(c, 2, false, &format!("{}(a, b)", c.name.text), span) else {
+            return Val::Poison;
+        };
         let (l, r) = (self.eval(s, a[0]), self.eval(s, a[1]));
         if let (Val::Stat(x), Val::Stat(y), MapFn::Max | MapFn::Min) = (&l, &r, f) {
             let greater = x.compare(*y) == Some(std::cmp::Ordering::Greater);
             return Val::Stat(if greater == (f == MapFn::Max) { *x } else { *y });
         }
         let (l, r) = (self.dynamic(l, a[0].span), self.dynamic(r, a[1].span));
-        let (Some(l), Some(r)) = (l, r) else { return Val::Poison };
+        let (Some(l), Some(r)) = (l, r) else {
+            return Val::Poison;
+        };
         let places = (a[0].span, a[1].span);
-        let ok = self.same_clock(s, &l, &r, places, span).and_then(|()| self.no_outer(&c.name.text, &l, &r, places, span));
-        let ok = ok.and_then(|()| self.need_real(&c.name.text, &l, places.0)).and_then(|()| self.need_real(&c.name.text, &r, places.1));
-        ok.and_then(|()| self.map2(f, &l, &r, span)).map_or(Val::Poison, Val::Dyn)
+        let ok = self
+            .same_clock(s, &l, &r, places, span)
+            .and_then(|()| self.no_outer(&c.name.text, &l, &r, places, span));
+        let ok = ok
+            .and_then(|()| self.need_real(&c.name.text, &l, places.0))
+            .and_then(|()| self.need_real(&c.name.text, &r, places.1));
+        ok.and_then(|()| self.map2(f, &l, &r, span))
+            .map_or(Val::Poison, Val::Dyn)
     }
 
     fn composed(&mut self, s: &mut Scope<'p>, c: &'p Call, span: Span) -> Val {
         let name = c.name.text.as_str();
-        let Some(a) = self.args(c, 1, false, &format!("{name}(x)"), span) else { return Val::Poison };
+        let Some(a) = self.args(c, 1, false, &format!("{name}(x)"), span) else {
+            return Val::Poison;
+        };
         let v = self.eval(s, a[0]);
         if let Val::Stat(st) = v {
             let x = st.as_f64();
@@ -205,7 +303,9 @@ impl<'p> Elab<'p> {
                 _ => return self.gelu_static(st, span),
             });
         }
-        let Some(x) = self.dynamic(v, a[0].span) else { return Val::Poison };
+        let Some(x) = self.dynamic(v, a[0].span) else {
+            return Val::Poison;
+        };
         if self.need_real(name, &x, a[0].span).is_none() {
             return Val::Poison;
         }
@@ -231,7 +331,10 @@ impl<'p> Elab<'p> {
                 self.map2(MapFn::Mul, x, &gate, span)
             }
             "elu" => {
-                let (positive, low) = (self.map2(MapFn::Gt, x, &zero, span)?, self.map2(MapFn::Min, x, &zero, span)?);
+                let (positive, low) = (
+                    self.map2(MapFn::Gt, x, &zero, span)?,
+                    self.map2(MapFn::Min, x, &zero, span)?,
+                );
                 let low = self.map1(MapFn::Expm1, &low, span)?;
                 self.select(&positive, x, &low, span)
             }
@@ -240,7 +343,10 @@ impl<'p> Elab<'p> {
                 self.map1(MapFn::Log, &e, span)
             }
             _ => {
-                let (c, half) = (self.number(std::f64::consts::FRAC_1_SQRT_2), self.number(0.5));
+                let (c, half) = (
+                    self.number(std::f64::consts::FRAC_1_SQRT_2),
+                    self.number(0.5),
+                );
                 let u = self.map2(MapFn::Mul, x, &c, span)?;
                 let u = self.map1(MapFn::Erf, &u, span)?;
                 let u = self.map2(MapFn::Add, &u, &one, span)?;
@@ -252,13 +358,21 @@ impl<'p> Elab<'p> {
 
     /// `range(a)`: the coordinate along an axis.
     fn range(&mut self, s: &mut Scope<'p>, c: &'p Call, span: Span) -> Val {
-        let [Arg::Positional(Expr { kind: ExprKind::Name(n), .. })] = c.args.as_slice() else {
+        let [
+            Arg::Positional(Expr {
+                kind: ExprKind::Name(n),
+                ..
+            }),
+        ] = c.args.as_slice()
+        else {
             // `range(k')` is read as a name with its primes; anything else is no axis.
             let d = Diagnostic::error("E28", "`range` takes one axis", span);
             self.report(d.help("write `range(a)`"));
             return Val::Poison;
         };
-        let Some(axes) = self.new_axis(s, n) else { return Val::Poison };
+        let Some(axes) = self.new_axis(s, n) else {
+            return Val::Poison;
+        };
         self.coordinate(&axes, span).map_or(Val::Poison, Val::Dyn)
     }
 
@@ -283,7 +397,11 @@ impl<'p> Elab<'p> {
 
     fn select_call(&mut self, s: &mut Scope<'p>, c: &'p Call, span: Span) -> Option<Dyn> {
         let a = self.args(c, 3, false, "select(condition, a, b)", span)?;
-        let (cond, yes, no) = (self.eval_dyn(s, a[0]), self.eval_dyn(s, a[1]), self.eval_dyn(s, a[2]));
+        let (cond, yes, no) = (
+            self.eval_dyn(s, a[0]),
+            self.eval_dyn(s, a[1]),
+            self.eval_dyn(s, a[2]),
+        );
         let (cond, yes, no) = (cond?, yes?, no?);
         self.same_clock(s, &cond, &yes, (a[0].span, a[1].span), span)?;
         self.same_clock(s, &yes, &no, (a[1].span, a[2].span), span)?;
@@ -307,18 +425,45 @@ impl<'p> Elab<'p> {
     /// `stack[two](a, b)`: arguments along a new axis.
     fn stack(&mut self, s: &mut Scope<'p>, c: &'p Call, span: Span) -> Option<Dyn> {
         let [name] = c.group.as_slice() else {
-            self.report(Diagnostic::error("E28", "`stack` needs the axis it makes", span).help("write `stack[two](a, b)`"));
+            self.report(
+                Diagnostic::error("E28", "`stack` needs the axis it makes", span)
+                    .help("write `stack[two](a, b)`"),
+            );
             return None;
         };
         let axes = self.new_axis(s, name)?;
-        let parts: Vec<(Option<Dyn>, Span)> = c.args.iter().map(|a| (if let Arg::Positional(x) = a { self.eval_dyn(s, x) } else { None }, a.span())).collect();
+        let parts: Vec<(Option<Dyn>, Span)> = c
+            .args
+            .iter()
+            .map(|a| {
+                (
+                    if let Arg::Positional(x) = a {
+                        self.eval_dyn(s, x)
+                    } else {
+                        None
+                    },
+                    a.span(),
+                )
+            })
+            .collect();
         let size = self.volume(&axes, span)?;
         if parts.len() != size || axes.len() != 1 {
-            let d = Diagnostic::error("E08", format!("`{}` has {size} positions, {} values are stacked", name.text, parts.len()), span);
+            let d = Diagnostic::error(
+                "E08",
+                format!(
+                    "`{}` has {size} positions, {} values are stacked",
+                    name.text,
+                    parts.len()
+                ),
+                span,
+            );
             self.report(self.with_sizes(d, axes.iter()));
             return None;
         }
-        let parts: Option<Vec<(Dyn, Span)>> = parts.into_iter().map(|(v, at)| v.map(|v| (v, at))).collect();
+        let parts: Option<Vec<(Dyn, Span)>> = parts
+            .into_iter()
+            .map(|(v, at)| v.map(|v| (v, at)))
+            .collect();
         let parts = parts?;
         for w in parts.windows(2) {
             self.no_outer("stack", &w[0].0, &w[1].0, (w[0].1, w[1].1), span)?;
@@ -343,12 +488,24 @@ impl<'p> Elab<'p> {
         let (logits, token) = (self.eval_dyn(s, a[0]), self.eval_dyn(s, a[1]));
         let (logits, token) = (logits?, token?);
         let [name] = c.group.as_slice() else {
-            self.report(Diagnostic::error("E28", "`xent` ranges over one axis", span));
+            self.report(Diagnostic::error(
+                "E28",
+                "`xent` ranges over one axis",
+                span,
+            ));
             return None;
         };
         let axes = self.need_axis(s, name, &logits, "`xent`")?;
         if let Some(of) = token.index.as_ref().filter(|of| of.as_slice() != axes) {
-            let d = Diagnostic::error("E08", format!("the tokens count positions of {}, the logits of {}", Self::braces(of), Self::braces(&axes)), a[1].span);
+            let d = Diagnostic::error(
+                "E08",
+                format!(
+                    "the tokens count positions of {}, the logits of {}",
+                    Self::braces(of),
+                    Self::braces(&axes)
+                ),
+                a[1].span,
+            );
             self.report(self.with_sizes(d, of.iter().chain(&axes)));
             return None;
         }
@@ -367,7 +524,11 @@ impl<'p> Elab<'p> {
             if v.depth > 0 {
                 self.not_built("`reverse` inside a cycle through a state", span);
             } else {
-                self.report(Diagnostic::error("E28", "`reverse` needs a sequence", a[0].span));
+                self.report(Diagnostic::error(
+                    "E28",
+                    "`reverse` needs a sequence",
+                    a[0].span,
+                ));
             }
             return None;
         };
@@ -382,7 +543,11 @@ impl<'p> Elab<'p> {
         let a = self.args(c, 2, true, "shift[n](x, 1)", span)?;
         let v = self.eval_dyn(s, a[0])?;
         let [name] = c.group.as_slice() else {
-            self.report(Diagnostic::error("E28", "`shift` moves along one axis", span));
+            self.report(Diagnostic::error(
+                "E28",
+                "`shift` moves along one axis",
+                span,
+            ));
             return None;
         };
         let axes = self.need_axis(s, name, &v, "`shift`")?;
@@ -404,24 +569,50 @@ impl<'p> Elab<'p> {
         Some(out)
     }
 
-    fn displacement(&mut self, s: &mut Scope<'p>, e: &'p Expr, plus: bool, out: &mut Displacement) -> Option<()> {
+    fn displacement(
+        &mut self,
+        s: &mut Scope<'p>,
+        e: &'p Expr,
+        plus: bool,
+        out: &mut Displacement,
+    ) -> Option<()> {
         use seqc_syntax::ast::BinaryOp::{Add, Sub};
         match &e.kind {
-            ExprKind::Binary { op: op @ (Add | Sub), left, right } => {
+            ExprKind::Binary {
+                op: op @ (Add | Sub),
+                left,
+                right,
+            } => {
                 self.displacement(s, left, plus, out)?;
                 self.displacement(s, right, plus == (*op == Add), out)
             }
-            ExprKind::Call(c) if c.name.text == "range" && out.range.is_none() => match c.args.as_slice() {
-                [Arg::Positional(Expr { kind: ExprKind::Name(n), .. })] => {
-                    let axes = self.new_axis(s, n)?;
-                    out.range = Some((plus, *axes.first()?));
-                    Some(())
+            ExprKind::Call(c) if c.name.text == "range" && out.range.is_none() => {
+                match c.args.as_slice() {
+                    [
+                        Arg::Positional(Expr {
+                            kind: ExprKind::Name(n),
+                            ..
+                        }),
+                    ] => {
+                        let axes = self.new_axis(s, n)?;
+                        out.range = Some((plus, *axes.first()?));
+                        Some(())
+                    }
+                    _ => self.bad_shift(e.span),
                 }
-                _ => self.bad_shift(e.span),
-            },
+            }
             _ => {
                 let st = self.eval_static(s, e)?;
-                match st.as_int().and_then(|k| i64::try_from(k).ok()).and_then(|k| if plus { out.c.checked_add(k) } else { out.c.checked_sub(k) }) {
+                match st
+                    .as_int()
+                    .and_then(|k| i64::try_from(k).ok())
+                    .and_then(|k| {
+                        if plus {
+                            out.c.checked_add(k)
+                        } else {
+                            out.c.checked_sub(k)
+                        }
+                    }) {
                     Some(c) => {
                         out.c = c;
                         Some(())
@@ -433,11 +624,13 @@ impl<'p> Elab<'p> {
     }
 
     fn bad_shift(&mut self, span: Span) -> Option<()> {
-        self.report(Diagnostic::error("E28", "`shift` moves by a whole constant, plus or minus a `range`", span));
+        self.report(Diagnostic::error(
+            "E28",
+            "`shift` moves by a whole constant, plus or minus a `range`",
+            span,
+        ));
         None
     }
-
-
 }
 
 #[derive(Default)]
@@ -452,7 +645,13 @@ fn static_call(f: MapFn, st: Stat) -> Stat {
         MapFn::Floor => st.floor(),
         MapFn::Abs if x < 0.0 => st.neg(),
         MapFn::Abs => st,
-        MapFn::Sign => Stat::int(if x > 0.0 { 1 } else if x < 0.0 { -1 } else { 0 }),
+        MapFn::Sign => Stat::int(if x > 0.0 {
+            1
+        } else if x < 0.0 {
+            -1
+        } else {
+            0
+        }),
         MapFn::Exp => Stat::Float(x.exp()),
         MapFn::Expm1 => Stat::Float(x.exp_m1()),
         MapFn::Log => Stat::Float(x.ln()),
@@ -464,7 +663,11 @@ fn static_call(f: MapFn, st: Stat) -> Stat {
         MapFn::Sigmoid => Stat::Float(1.0 / (1.0 + (-x).exp())),
         MapFn::LogSigmoid => Stat::Float(-(-x).exp().ln_1p()),
         MapFn::Softplus => Stat::Float(x.exp().ln_1p()),
-        MapFn::BitLen => Stat::int(st.as_int().and_then(|n| u64::try_from(n).ok()).map_or(0, |n| i128::from(64 - n.leading_zeros()))),
+        MapFn::BitLen => Stat::int(
+            st.as_int()
+                .and_then(|n| u64::try_from(n).ok())
+                .map_or(0, |n| i128::from(64 - n.leading_zeros())),
+        ),
         _ => Stat::Float(f64::NAN),
     }
 }

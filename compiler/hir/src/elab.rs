@@ -7,7 +7,9 @@
 use crate::program::Program;
 use crate::reach::Reach;
 use crate::value::{Dyn, Home};
-use seqc_algebra::{Axis, Builder, Elem, InputKind, MapFn, Num, Op, ShapeError, Size, Sym, Ty, ValueId};
+use seqc_algebra::{
+    Axis, Builder, Elem, InputKind, MapFn, Num, Op, ShapeError, Size, Sym, Ty, ValueId,
+};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::{HashMap, HashSet};
 
@@ -81,7 +83,10 @@ impl<'p> Elab<'p> {
     pub fn new(program: &'p Program, name: &str, checking: bool) -> Elab<'p> {
         Elab {
             program,
-            frames: vec![Frame { b: Builder::new(name), body: None }],
+            frames: vec![Frame {
+                b: Builder::new(name),
+                body: None,
+            }],
             diags: vec![],
             said: HashSet::new(),
             params: HashMap::new(),
@@ -114,7 +119,11 @@ impl<'p> Elab<'p> {
     /// A construct that the language has and the compiler has not yet: refused when built, noted when checked.
     pub fn not_built(&mut self, what: &str, span: Span) {
         let message = format!("{what} is not built yet");
-        let d = if self.checking { Diagnostic::warning("N01", message, span) } else { Diagnostic::error("N01", message, span) };
+        let d = if self.checking {
+            Diagnostic::warning("N01", message, span)
+        } else {
+            Diagnostic::error("N01", message, span)
+        };
         self.report(d.note("its names are checked; it cannot be compiled or run"));
     }
 
@@ -131,16 +140,31 @@ impl<'p> Elab<'p> {
     }
 
     pub fn features(&self, v: &Dyn) -> Vec<Axis> {
-        self.axes(v).iter().copied().filter(|a| a.is_const()).collect()
+        self.axes(v)
+            .iter()
+            .copied()
+            .filter(|a| a.is_const())
+            .collect()
     }
 
     /// The axes of run-time length, without the batch.
     pub fn times(&self, v: &Dyn) -> Vec<Axis> {
-        self.axes(v).iter().copied().filter(|a| !a.is_const() && *a != Axis::batch()).collect()
+        self.axes(v)
+            .iter()
+            .copied()
+            .filter(|a| !a.is_const() && *a != Axis::batch())
+            .collect()
     }
 
     fn wrap(&self, depth: usize, id: ValueId, reach: Reach) -> Dyn {
-        Dyn { depth, id, reach, index: None, zero: vec![], masked: false }
+        Dyn {
+            depth,
+            id,
+            reach,
+            index: None,
+            zero: vec![],
+            masked: false,
+        }
     }
 
     pub fn number(&mut self, x: f64) -> Dyn {
@@ -181,10 +205,27 @@ impl<'p> Elab<'p> {
             Op::Iota(_) | Op::Length(_) => frame.b.push(value.op.clone(), &[]).ok()?,
             _ => {
                 let seq = value.ty.has(body.time);
-                let axes: Vec<Axis> = value.ty.axes.iter().copied().filter(|a| *a != body.time).collect();
+                let axes: Vec<Axis> = value
+                    .ty
+                    .axes
+                    .iter()
+                    .copied()
+                    .filter(|a| *a != body.time)
+                    .collect();
                 let name = value.name.map_or("in", Sym::as_str);
-                let formal = frame.b.input(name, InputKind::Formal, Ty { elem: value.ty.elem, axes });
-                body.imports.push(Import { outer: v.clone(), formal, seq });
+                let formal = frame.b.input(
+                    name,
+                    InputKind::Formal,
+                    Ty {
+                        elem: value.ty.elem,
+                        axes,
+                    },
+                );
+                body.imports.push(Import {
+                    outer: v.clone(),
+                    formal,
+                    seq,
+                });
                 formal
             }
         };
@@ -241,12 +282,25 @@ impl<'p> Elab<'p> {
     fn shape_error(&mut self, e: &ShapeError, span: Span) {
         let d = match e {
             ShapeError::Clash { name, one, other } => {
-                let d = Diagnostic::error("E08", format!("`{name}` is {one} in one operand and {other} in another"), span);
-                let places = [(*one, "has"), (*other, "has")].map(|(size, _)| self.sizes.get(&Axis { name: *name, size }).cloned());
-                places.into_iter().flatten().fold(d, |d, (formula, at)| d.secondary(at, formula)).help("rename one of the two axes, or give them one size")
+                let d = Diagnostic::error(
+                    "E08",
+                    format!("`{name}` is {one} in one operand and {other} in another"),
+                    span,
+                );
+                let places = [(*one, "has"), (*other, "has")]
+                    .map(|(size, _)| self.sizes.get(&Axis { name: *name, size }).cloned());
+                places
+                    .into_iter()
+                    .flatten()
+                    .fold(d, |d, (formula, at)| d.secondary(at, formula))
+                    .help("rename one of the two axes, or give them one size")
             }
-            ShapeError::Duplicate(axis) => Diagnostic::error("E12", format!("this would give `{}` twice", axis.name), span)
-                .help(format!("use a second copy, `{}'`", axis.name)),
+            ShapeError::Duplicate(axis) => Diagnostic::error(
+                "E12",
+                format!("this would give `{}` twice", axis.name),
+                span,
+            )
+            .help(format!("use a second copy, `{}'`", axis.name)),
             other => Diagnostic::error("E28", other.to_string(), span),
         };
         self.report(d);
@@ -296,7 +350,14 @@ impl<'p> Elab<'p> {
     }
 
     /// The value `by` steps earlier along an axis it has; `rest` before the start if that is not 0.
-    pub fn shift(&mut self, v: &Dyn, axis: Axis, by: i64, rest: Option<&Dyn>, span: Span) -> Option<Dyn> {
+    pub fn shift(
+        &mut self,
+        v: &Dyn,
+        axis: Axis,
+        by: i64,
+        rest: Option<&Dyn>,
+        span: Span,
+    ) -> Option<Dyn> {
         if by == 0 {
             return Some(v.clone());
         }
@@ -319,12 +380,24 @@ impl<'p> Elab<'p> {
         let size = self.volume(axes, span)?;
         let name: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
         let into = Axis::new(&name.join("*"), size);
-        Some((self.emit(Op::Merge { axes: axes.to_vec(), into }, &[v], span)?, into))
+        Some((
+            self.emit(
+                Op::Merge {
+                    axes: axes.to_vec(),
+                    into,
+                },
+                &[v],
+                span,
+            )?,
+            into,
+        ))
     }
 
     /// The product of constant sizes, checked.
     pub fn volume(&mut self, axes: &[Axis], span: Span) -> Option<usize> {
-        let total = axes.iter().try_fold(1usize, |n, a| a.size.constant().and_then(|m| n.checked_mul(m)));
+        let total = axes.iter().try_fold(1usize, |n, a| {
+            a.size.constant().and_then(|m| n.checked_mul(m))
+        });
         if total.is_none() {
             self.too_large("a product of sizes".into(), span);
         }
@@ -335,7 +408,15 @@ impl<'p> Elab<'p> {
     pub fn open_loop(&mut self, time: Axis) -> usize {
         let mut b = Builder::new("step");
         let position = b.input("position", InputKind::Formal, Ty::real(vec![]));
-        self.frames.push(Frame { b, body: Some(Loop { time, position, imports: vec![], known: HashMap::new() }) });
+        self.frames.push(Frame {
+            b,
+            body: Some(Loop {
+                time,
+                position,
+                imports: vec![],
+                known: HashMap::new(),
+            }),
+        });
         self.frames.len() - 1
     }
 
@@ -369,7 +450,11 @@ impl<'p> Elab<'p> {
             let names: Vec<&str> = index.iter().map(|a| a.name.as_str()).collect();
             out.push_str(&format!("<{}>", names.join(" ")));
         }
-        let sized: Vec<String> = self.features(v).iter().map(|a| format!("{}={}", a.name, size_text(a.size))).collect();
+        let sized: Vec<String> = self
+            .features(v)
+            .iter()
+            .map(|a| format!("{}={}", a.name, size_text(a.size)))
+            .collect();
         out.push_str(&format!("{{{}}}", sized.join(", ")));
         if self.elem(v) == Elem::Complex {
             out.push_str(" complex");

@@ -86,10 +86,20 @@ pub struct Elaborated {
 
 /// Elaborates `item` with settings by name (`h` = `4`, `f` = `gla`). Errors: everything that `check` finds for
 /// these settings, E24 for settings it does not have, N01 for constructs that are not built yet.
-pub fn elaborate(program: &Program, item: &str, settings: &[(String, String)]) -> Result<Elaborated, Vec<Diagnostic>> {
-    deep(|| match program.own().into_iter().find(|i| program.mixer(*i).name.text == item) {
-        Some(id) => run(program, id, settings, false),
-        None => Err(vec![no_item(program, item)]),
+pub fn elaborate(
+    program: &Program,
+    item: &str,
+    settings: &[(String, String)],
+) -> Result<Elaborated, Vec<Diagnostic>> {
+    deep(|| {
+        match program
+            .own()
+            .into_iter()
+            .find(|i| program.mixer(*i).name.text == item)
+        {
+            Some(id) => run(program, id, settings, false),
+            None => Err(vec![no_item(program, item)]),
+        }
     })
 }
 
@@ -97,7 +107,10 @@ pub fn elaborate(program: &Program, item: &str, settings: &[(String, String)]) -
 pub fn check(program: &Program) -> Vec<Diagnostic> {
     let mut all: Vec<Diagnostic> = Vec::new();
     let add = |all: &mut Vec<Diagnostic>, d: Diagnostic| {
-        if !all.iter().any(|o| o.code == d.code && o.primary.span == d.primary.span) {
+        if !all
+            .iter()
+            .any(|o| o.code == d.code && o.primary.span == d.primary.span)
+        {
             all.push(d);
         }
     };
@@ -124,9 +137,16 @@ pub fn check_item(program: &Program, id: usize) -> Vec<Diagnostic> {
 
 fn no_item(program: &Program, item: &str) -> Diagnostic {
     let own = program.own();
-    let names: Vec<&str> = own.iter().map(|i| program.mixer(*i).name.text.as_str()).collect();
+    let names: Vec<&str> = own
+        .iter()
+        .map(|i| program.mixer(*i).name.text.as_str())
+        .collect();
     let file = program.modules.first().map(|m| m.file).unwrap_or_default();
-    let d = Diagnostic::error("E03", format!("this file has no mixer `{item}`"), Span::new(file, 0, 0));
+    let d = Diagnostic::error(
+        "E03",
+        format!("this file has no mixer `{item}`"),
+        Span::new(file, 0, 0),
+    );
     match did_you_mean(item, names.iter().copied()) {
         Some(near) => d.help(format!("did you mean `{near}`?")),
         None => d.help(format!("it has {}", names.join(", "))),
@@ -136,7 +156,9 @@ fn no_item(program: &Program, item: &str) -> Diagnostic {
 /// Runs on a stack of its own, so that deep programs do not depend on the caller's.
 fn deep<T: Send>(f: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, f);
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, f);
         match thread.map(|t| t.join()) {
             Ok(Ok(value)) => value,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -146,13 +168,22 @@ fn deep<T: Send>(f: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-fn run(program: &Program, id: usize, settings: &[(String, String)], checking: bool) -> Result<Elaborated, Vec<Diagnostic>> {
+fn run(
+    program: &Program,
+    id: usize,
+    settings: &[(String, String)],
+    checking: bool,
+) -> Result<Elaborated, Vec<Diagnostic>> {
     let mixer = program.mixer(id);
     let free = free_axes(mixer);
     let unset = free.iter().any(|n| !settings.iter().any(|(k, _)| k == n));
     let mut size = CANDIDATES[0];
     if unset {
-        size = CANDIDATES.iter().copied().find(|k| header_is_whole(program, id, settings, *k)).unwrap_or(size);
+        size = CANDIDATES
+            .iter()
+            .copied()
+            .find(|k| header_is_whole(program, id, settings, *k))
+            .unwrap_or(size);
     }
     let mut el = Elab::new(program, &mixer.name.text, checking);
     el.stack.push((id, mixer.name.span));
@@ -167,8 +198,16 @@ fn run(program: &Program, id: usize, settings: &[(String, String)], checking: bo
 /// Header axes that are no settings.
 fn free_axes(mixer: &Mixer) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    let ranges = mixer.inputs.iter().filter_map(|p| p.ty.seq.as_ref().and_then(|q| q.range.as_ref()));
-    for n in mixer.group.iter().chain(mixer.inputs.iter().flat_map(|p| &p.ty.axes)).chain(ranges) {
+    let ranges = mixer
+        .inputs
+        .iter()
+        .filter_map(|p| p.ty.seq.as_ref().and_then(|q| q.range.as_ref()));
+    for n in mixer
+        .group
+        .iter()
+        .chain(mixer.inputs.iter().flat_map(|p| &p.ty.axes))
+        .chain(ranges)
+    {
         let base = n.base().to_owned();
         if !mixer.hypers.iter().any(|h| h.name.text == base) && !out.contains(&base) {
             out.push(base);
@@ -178,19 +217,32 @@ fn free_axes(mixer: &Mixer) -> Vec<String> {
 }
 
 /// Would the header's defaults be whole at this size?
-fn header_is_whole(program: &Program, id: usize, settings: &[(String, String)], size: usize) -> bool {
+fn header_is_whole(
+    program: &Program,
+    id: usize,
+    settings: &[(String, String)],
+    size: usize,
+) -> bool {
     let mut el = Elab::new(program, "probe", true);
     el.stack.push((id, program.mixer(id).name.span));
     header(&mut el, id, settings, size).is_some() && !el.diags.iter().any(Diagnostic::is_error)
 }
 
 /// The scope of a mixer that is elaborated by itself.
-fn header<'p>(el: &mut Elab<'p>, id: usize, settings: &[(String, String)], size: usize) -> Option<Scope<'p>> {
+fn header<'p>(
+    el: &mut Elab<'p>,
+    id: usize,
+    settings: &[(String, String)],
+    size: usize,
+) -> Option<Scope<'p>> {
     let program = el.program;
     let mixer = program.mixer(id);
     let mut s = Scope::new(program.items[id].module, mixer, Home::default());
     for clock in Elab::header_clocks(mixer) {
-        s.clocks.insert(clock.as_str().to_owned(), Axis::len(clock.as_str(), clock.as_str()));
+        s.clocks.insert(
+            clock.as_str().to_owned(),
+            Axis::len(clock.as_str(), clock.as_str()),
+        );
     }
     s.clocks.entry("t".into()).or_insert(Axis::time());
     s.taken.extend(s.clocks.keys().cloned());
@@ -206,16 +258,31 @@ fn header<'p>(el: &mut Elab<'p>, id: usize, settings: &[(String, String)], size:
                     s.axes.insert(free.clone(), vec![Axis::new(free, n)]);
                 }
                 None => {
-                    el.report(Diagnostic::error("E28", format!("`{name}` is a size, `{text}` is none"), mixer.name.span));
+                    el.report(Diagnostic::error(
+                        "E28",
+                        format!("`{name}` is a size, `{text}` is none"),
+                        mixer.name.span,
+                    ));
                     ok = false;
                 }
             }
         } else if mixer.hypers.iter().any(|h| h.name.text == *name) {
             let v = match (value, program.lookup(s.module, text)) {
                 (Some(st), _) => Val::Stat(st),
-                (None, Some(item)) => Val::Mixer(Rc::new(Instance { item, given: vec![], home: None })),
+                (None, Some(item)) => Val::Mixer(Rc::new(Instance {
+                    item,
+                    given: vec![],
+                    home: None,
+                })),
                 (None, None) => {
-                    el.report(Diagnostic::error("E28", format!("`{text}` is neither a number nor a mixer"), mixer.name.span).note(format!("given for the setting `{name}`")));
+                    el.report(
+                        Diagnostic::error(
+                            "E28",
+                            format!("`{text}` is neither a number nor a mixer"),
+                            mixer.name.span,
+                        )
+                        .note(format!("given for the setting `{name}`")),
+                    );
                     ok = false;
                     continue;
                 }
@@ -227,13 +294,20 @@ fn header<'p>(el: &mut Elab<'p>, id: usize, settings: &[(String, String)], size:
         }
     }
     for n in free {
-        s.axes.entry(n.clone()).or_insert_with(|| vec![Axis::new(&n, size)]);
+        s.axes
+            .entry(n.clone())
+            .or_insert_with(|| vec![Axis::new(&n, size)]);
     }
     el.settings(&mut s, mixer, given, mixer.name.span)?;
     ok.then_some(s)
 }
 
-fn whole<'p>(el: &mut Elab<'p>, id: usize, settings: &[(String, String)], size: usize) -> Option<Elaborated> {
+fn whole<'p>(
+    el: &mut Elab<'p>,
+    id: usize,
+    settings: &[(String, String)],
+    size: usize,
+) -> Option<Elaborated> {
     let program = el.program;
     let mixer = program.mixer(id);
     let mut s = header(el, id, settings, size)?;
@@ -243,7 +317,11 @@ fn whole<'p>(el: &mut Elab<'p>, id: usize, settings: &[(String, String)], size: 
         if let Some([axis]) = v.index.as_deref()
             && let Some(size) = axis.size.constant()
         {
-            vocabularies.push(Vocabulary { input: port.name.text.clone(), axis: axis.name.as_str().to_owned(), size });
+            vocabularies.push(Vocabulary {
+                input: port.name.text.clone(),
+                axis: axis.name.as_str().to_owned(),
+                size,
+            });
         }
         el.types.push((port.name.text.clone(), el.shown(&v)));
         s.bind(&port.name.text, Val::Dyn(v), port.name.span);
@@ -275,7 +353,10 @@ fn whole<'p>(el: &mut Elab<'p>, id: usize, settings: &[(String, String)], size: 
         _ => None,
     };
     let docs = program.docs(id);
-    let class = docs.iter().find_map(|(text, span)| text.split_once("class:").map(|(_, c)| (c.trim().to_owned(), *span)));
+    let class = docs.iter().find_map(|(text, span)| {
+        text.split_once("class:")
+            .map(|(_, c)| (c.trim().to_owned(), *span))
+    });
     Some(Elaborated {
         name: mixer.name.text.clone(),
         model: mixer.kind == MixerKind::Model,
@@ -303,13 +384,20 @@ fn data<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, port: &'p Port) -> Option<Dyn>
             el.not_built("an input at a coarser clock", k.span);
             return None;
         }
-        let clock = s.clocks.get(q.clock.as_ref().map_or("t", |k| k.name.text.as_str())).copied()?;
+        let clock = s
+            .clocks
+            .get(q.clock.as_ref().map_or("t", |k| k.name.text.as_str()))
+            .copied()?;
         axes.push(clock);
         reach = Reach::input(clock);
     }
     axes.extend(el.new_axes(s, &port.ty.axes)?);
     let range = port.ty.seq.as_ref().and_then(|q| q.range.as_ref());
-    let elem = if range.is_some() { Elem::Int } else { Elem::Real };
+    let elem = if range.is_some() {
+        Elem::Int
+    } else {
+        Elem::Real
+    };
     let mut v = el.input(&port.name.text, InputKind::Data, Ty { elem, axes }, reach);
     if let Some(n) = range {
         v.index = Some(el.new_axis(s, n)?);
@@ -321,14 +409,27 @@ fn data<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, port: &'p Port) -> Option<Dyn>
 fn result<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, port: &'p Port) -> Option<Causality> {
     let v = el.output(s, port)?;
     let mut all = vec![Axis::batch()];
-    let clock = port.ty.seq.as_ref().map(|q| q.clock.as_ref().map_or("t", |k| k.name.text.as_str()).to_owned());
+    let clock = port.ty.seq.as_ref().map(|q| {
+        q.clock
+            .as_ref()
+            .map_or("t", |k| k.name.text.as_str())
+            .to_owned()
+    });
     let time = clock.as_ref().and_then(|k| s.clocks.get(k)).copied();
     all.extend(time);
     let reach = v.reach.clone();
     let v = el.expand(&v, &all, port.span)?;
     el.frames[0].b.result(&port.name.text, v.id);
-    let looks = reach.looks(time).into_iter().map(|(c, l)| (c.as_str().to_owned(), l)).collect();
-    Some(Causality { output: port.name.text.clone(), clock, looks })
+    let looks = reach
+        .looks(time)
+        .into_iter()
+        .map(|(c, l)| (c.as_str().to_owned(), l))
+        .collect();
+    Some(Causality {
+        output: port.name.text.clone(),
+        clock,
+        looks,
+    })
 }
 
 /// `objective.NAME` each, and their sum.
@@ -363,10 +464,14 @@ fn resolved(mixer: &Mixer, s: &Scope, program: &Program) -> Vec<(String, Setting
         let name = h.name.text.clone();
         if let Some(st) = s.statics.get(&name) {
             out.push((name, Setting::Number(st.value)));
-        } else if let Some(crate::scope::Binding::Val(Val::Mixer(m))) = s.names.get(&name).map(|n| &n.binding)
+        } else if let Some(crate::scope::Binding::Val(Val::Mixer(m))) =
+            s.names.get(&name).map(|n| &n.binding)
             && m.item != crate::call::ANY_MIXER
         {
-            out.push((name, Setting::Mixer(program.mixer(m.item).name.text.clone())));
+            out.push((
+                name,
+                Setting::Mixer(program.mixer(m.item).name.text.clone()),
+            ));
         }
     }
     out
@@ -389,21 +494,34 @@ impl Elaborated {
     pub fn require_causal(&self, output: &str) -> Result<(), Diagnostic> {
         let span = self.spans.get(output).copied().unwrap_or_default();
         let Some(c) = self.causality.iter().find(|c| c.output == output) else {
-            return Err(Diagnostic::error("E22", format!("`generate` needs a causal output, there is no `{output}`"), span));
+            return Err(Diagnostic::error(
+                "E22",
+                format!("`generate` needs a causal output, there is no `{output}`"),
+                span,
+            ));
         };
         let how = match c.own() {
             Look::Causal => return Ok(()),
             Look::Ahead(n) => format!("looks {n} step{} ahead", if n == 1 { "" } else { "s" }),
             Look::Whole => "looks ahead without bound".to_owned(),
         };
-        let d = Diagnostic::error("E22", format!("`generate` needs causal {output}; `{output}` {how}"), span);
+        let d = Diagnostic::error(
+            "E22",
+            format!("`generate` needs causal {output}; `{output}` {how}"),
+            span,
+        );
         Err(d.help("bound every sum over time by `j <= i`, and read no later step"))
     }
 
     /// E23: the documented class is not the derived one; `why` is the equation that decides.
     pub fn class_mismatch(&self, derived: &str, why: &str, at: Option<Span>) -> Option<Diagnostic> {
         let (claimed, span) = self.class.as_ref()?;
-        let d = Diagnostic::error("E23", format!("documented class `{claimed}`, derived `{derived}`"), *span).note(why);
+        let d = Diagnostic::error(
+            "E23",
+            format!("documented class `{claimed}`, derived `{derived}`"),
+            *span,
+        )
+        .note(why);
         Some(match at {
             Some(at) => d.secondary(at, "because of this"),
             None => d,

@@ -15,7 +15,9 @@ use std::rc::Rc;
 impl<'p> Elab<'p> {
     pub fn eval(&mut self, s: &mut Scope<'p>, e: &'p Expr) -> Val {
         match &e.kind {
-            ExprKind::Number(n) if n.imaginary => self.imaginary(n.value, e.span).map_or(Val::Poison, Val::Dyn),
+            ExprKind::Number(n) if n.imaginary => self
+                .imaginary(n.value, e.span)
+                .map_or(Val::Poison, Val::Dyn),
             ExprKind::Number(n) => match n.as_integer() {
                 Some(k) => Val::Stat(Stat::int(i128::from(k))),
                 None => Val::Stat(Stat::Float(n.value)),
@@ -69,7 +71,11 @@ impl<'p> Elab<'p> {
                 let had = (k.causal.is_some(), k.ahead.is_some());
                 k.causal = k.causal.and_then(|d| f(self, d));
                 k.ahead = k.ahead.and_then(|d| f(self, d));
-                if had == (k.causal.is_some(), k.ahead.is_some()) { Val::Kernel(k) } else { Val::Poison }
+                if had == (k.causal.is_some(), k.ahead.is_some()) {
+                    Val::Kernel(k)
+                } else {
+                    Val::Poison
+                }
             }
             Val::Stat(st) => {
                 let d = self.number(st.as_f64());
@@ -82,13 +88,24 @@ impl<'p> Elab<'p> {
     fn name(&mut self, s: &mut Scope<'p>, n: &'p Name) -> Val {
         match self.name_form(s, n) {
             Val::Matrix(_) => {
-                let d = Diagnostic::error("E17", format!("`{}` is a matrix: it needs its two indices", n.text), n.span);
+                let d = Diagnostic::error(
+                    "E17",
+                    format!("`{}` is a matrix: it needs its two indices", n.text),
+                    n.span,
+                );
                 self.report(d.help(format!("write `{}[t,j]` under `sum[j](…)`", n.text)));
                 Val::Poison
             }
             Val::Kernel(k) if self.lag_in_scope(s).is_none() => {
-                let d = Diagnostic::error("E17", format!("`{}` is a kernel: it needs its index", n.text), n.span);
-                self.report(d.help(format!("write `{}[{}]` under `sum[{}](…)`", n.text, k.lag.name, k.lag.name)));
+                let d = Diagnostic::error(
+                    "E17",
+                    format!("`{}` is a kernel: it needs its index", n.text),
+                    n.span,
+                );
+                self.report(d.help(format!(
+                    "write `{}[{}]` under `sum[{}](…)`",
+                    n.text, k.lag.name, k.lag.name
+                )));
                 Val::Poison
             }
             Val::Kernel(_) => {
@@ -96,10 +113,18 @@ impl<'p> Elab<'p> {
                 self.report(d.help(format!("write `{}[lag]`", n.text)));
                 Val::Poison
             }
-            Val::Dyn(v) if s.strict && self.times(&v).iter().any(|a| s.is_clock(*a)) && s.names.contains_key(&n.text) => {
+            Val::Dyn(v)
+                if s.strict
+                    && self.times(&v).iter().any(|a| s.is_clock(*a))
+                    && s.names.contains_key(&n.text) =>
+            {
                 let mut of: Vec<String> = s.indices.keys().map(|i| format!("`[{i}]`")).collect();
                 of.sort();
-                let d = Diagnostic::error("E17", format!("`{}` needs {} here", n.text, of.join(" or ")), n.span);
+                let d = Diagnostic::error(
+                    "E17",
+                    format!("`{}` needs {} here", n.text, of.join(" or ")),
+                    n.span,
+                );
                 self.report(d.label("a sequence, read at no time").help(format!("the equation's left side has its own indices: say at which of them `{}` is read", n.text)));
                 Val::Poison
             }
@@ -123,7 +148,9 @@ impl<'p> Elab<'p> {
             return Val::Stat(st.value);
         }
         if let Some(axes) = s.axes.get(&n.text).cloned() {
-            return self.volume(&axes, n.span).map_or(Val::Poison, |v| Val::Stat(Stat::int(v as i128)));
+            return self
+                .volume(&axes, n.span)
+                .map_or(Val::Poison, |v| Val::Stat(Stat::int(v as i128)));
         }
         if let Some(clock) = s.clocks.get(&n.text).copied() {
             return self.position(clock, false, n.span);
@@ -136,7 +163,11 @@ impl<'p> Elab<'p> {
             _ => {}
         }
         if let Some(item) = self.program.lookup(s.module, &n.text) {
-            return Val::Mixer(Rc::new(Instance { item, given: vec![], home: None }));
+            return Val::Mixer(Rc::new(Instance {
+                item,
+                given: vec![],
+                home: None,
+            }));
         }
         self.unknown(s, n);
         Val::Poison
@@ -145,13 +176,27 @@ impl<'p> Elab<'p> {
     /// E03, or E14 for a name that needs itself.
     pub fn unknown(&mut self, s: &Scope<'p>, n: &Name) {
         if s.current.contains(&n.text) {
-            let d = Diagnostic::error("E14", format!("`{0}` reads itself, but is not a state", n.text), n.span);
-            self.report(d.help(format!("declare `state {0}{{…}}` and write `{0}[t] = …`", n.text)));
+            let d = Diagnostic::error(
+                "E14",
+                format!("`{0}` reads itself, but is not a state", n.text),
+                n.span,
+            );
+            self.report(d.help(format!(
+                "declare `state {0}{{…}}` and write `{0}[t] = …`",
+                n.text
+            )));
             return;
         }
         if let Some(at) = s.defined.get(&n.text) {
-            let d = Diagnostic::error("E03", format!("`{}` is read before its equation", n.text), n.span);
-            self.report(d.secondary(*at, "defined here").help("move the equation up; only a `state` may be read before its equation"));
+            let d = Diagnostic::error(
+                "E03",
+                format!("`{}` is read before its equation", n.text),
+                n.span,
+            );
+            self.report(
+                d.secondary(*at, "defined here")
+                    .help("move the equation up; only a `state` may be read before its equation"),
+            );
             return;
         }
         let known = s.known();
@@ -165,15 +210,20 @@ impl<'p> Elab<'p> {
 
     /// The coordinate along a time axis as a number, counted from the document's start.
     fn position(&mut self, axis: Axis, negative: bool, span: Span) -> Val {
-        let Some(v) = self.iota(axis, span) else { return Val::Poison };
+        let Some(v) = self.iota(axis, span) else {
+            return Val::Poison;
+        };
         if !negative {
             return Val::Dyn(v);
         }
-        self.map1(MapFn::Neg, &v, span).map_or(Val::Poison, Val::Dyn)
+        self.map1(MapFn::Neg, &v, span)
+            .map_or(Val::Poison, Val::Dyn)
     }
 
     pub fn length(&mut self, axis: Axis, span: Span) -> Val {
-        let Some(clock) = crate::reach::clock_of(axis) else { return Val::Poison };
+        let Some(clock) = crate::reach::clock_of(axis) else {
+            return Val::Poison;
+        };
         match self.emit_at(0, Op::Length(clock), &[], span) {
             Some(mut v) => {
                 v.reach = Reach::whole(clock);
@@ -187,7 +237,12 @@ impl<'p> Elab<'p> {
         if let Some(v) = &self.training {
             return v.clone();
         }
-        let v = self.input("training", InputKind::Data, Ty::real(vec![]), Reach::default());
+        let v = self.input(
+            "training",
+            InputKind::Data,
+            Ty::real(vec![]),
+            Reach::default(),
+        );
         self.training = Some(v.clone());
         v
     }
@@ -199,11 +254,19 @@ impl<'p> Elab<'p> {
             Val::Stat(st) => Some(self.number(st.as_f64())),
             Val::Poison => None,
             Val::Matrix(_) => {
-                self.report(Diagnostic::error("E17", "a matrix needs its two indices here", span));
+                self.report(Diagnostic::error(
+                    "E17",
+                    "a matrix needs its two indices here",
+                    span,
+                ));
                 None
             }
             Val::Kernel(_) => {
-                self.report(Diagnostic::error("E17", "a kernel needs its index here", span));
+                self.report(Diagnostic::error(
+                    "E17",
+                    "a kernel needs its index here",
+                    span,
+                ));
                 None
             }
             Val::Mixer(m) => {
@@ -213,7 +276,11 @@ impl<'p> Elab<'p> {
                 None
             }
             Val::Tuple(parts) => {
-                let d = Diagnostic::error("E28", format!("this call has {} outputs", parts.len()), span);
+                let d = Diagnostic::error(
+                    "E28",
+                    format!("this call has {} outputs", parts.len()),
+                    span,
+                );
                 self.report(d.help("name them on the left: `y, v = f(x)`"));
                 None
             }
@@ -246,19 +313,30 @@ impl<'p> Elab<'p> {
                 UnaryOp::Not => Stat::Bool(!st.truth()),
             });
         }
-        let Some(d) = self.dynamic(v, span) else { return Val::Poison };
+        let Some(d) = self.dynamic(v, span) else {
+            return Val::Poison;
+        };
         let f = match op {
             UnaryOp::Neg => MapFn::Neg,
             UnaryOp::Not => MapFn::Not,
         };
-        let Some(mut out) = self.map1(f, &d, span) else { return Val::Poison };
+        let Some(mut out) = self.map1(f, &d, span) else {
+            return Val::Poison;
+        };
         if op == UnaryOp::Neg {
             (out.zero, out.masked) = (d.zero, d.masked);
         }
         Val::Dyn(out)
     }
 
-    fn binary(&mut self, s: &Scope<'p>, op: BinaryOp, l: (Val, Span), r: (Val, Span), span: Span) -> Val {
+    fn binary(
+        &mut self,
+        s: &Scope<'p>,
+        op: BinaryOp,
+        l: (Val, Span),
+        r: (Val, Span),
+        span: Span,
+    ) -> Val {
         if let (Val::Stat(a), Val::Stat(b)) = (&l.0, &r.0) {
             return Val::Stat(fold(op, *a, *b));
         }
@@ -266,16 +344,33 @@ impl<'p> Elab<'p> {
             return known;
         }
         let (a, b) = (self.dynamic(l.0, l.1), self.dynamic(r.0, r.1));
-        let (Some(a), Some(b)) = (a, b) else { return Val::Poison };
-        self.arith(s, op, &a, &b, (l.1, r.1), span).map_or(Val::Poison, Val::Dyn)
+        let (Some(a), Some(b)) = (a, b) else {
+            return Val::Poison;
+        };
+        self.arith(s, op, &a, &b, (l.1, r.1), span)
+            .map_or(Val::Poison, Val::Dyn)
     }
 
-    fn arith(&mut self, s: &Scope<'p>, op: BinaryOp, a: &Dyn, b: &Dyn, places: (Span, Span), span: Span) -> Option<Dyn> {
+    fn arith(
+        &mut self,
+        s: &Scope<'p>,
+        op: BinaryOp,
+        a: &Dyn,
+        b: &Dyn,
+        places: (Span, Span),
+        span: Span,
+    ) -> Option<Dyn> {
         self.same_clock(s, a, b, places, span)?;
-        if !matches!(op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::And | BinaryOp::Or) {
+        if !matches!(
+            op,
+            BinaryOp::Mul | BinaryOp::Div | BinaryOp::And | BinaryOp::Or
+        ) {
             self.no_outer(op.symbol(), a, b, places, span)?;
         }
-        if matches!(op, BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge | BinaryOp::Rem) {
+        if matches!(
+            op,
+            BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge | BinaryOp::Rem
+        ) {
             self.need_real(op.symbol(), a, places.0)?;
             self.need_real(op.symbol(), b, places.1)?;
         }
@@ -300,11 +395,25 @@ impl<'p> Elab<'p> {
             _ => a.depth.max(b.depth),
         };
         let square = f == MapFn::Pow && self.frames[b.depth].b.constant(b.id) == Some(2.0);
-        let mut out = if square { self.map2(MapFn::Mul, a, a, span)? } else { self.emit_at(depth, Op::Map(f), &[a, b], span)? };
+        let mut out = if square {
+            self.map2(MapFn::Mul, a, a, span)?
+        } else {
+            self.emit_at(depth, Op::Map(f), &[a, b], span)?
+        };
         (out.zero, out.masked) = match f {
-            MapFn::Mul => (a.zero.iter().chain(&b.zero).cloned().collect(), a.masked || b.masked),
+            MapFn::Mul => (
+                a.zero.iter().chain(&b.zero).cloned().collect(),
+                a.masked || b.masked,
+            ),
             MapFn::Div => (a.zero.clone(), a.masked),
-            MapFn::Add | MapFn::Sub => (a.zero.iter().filter(|z| b.zero.contains(z)).cloned().collect::<Vec<Bound>>(), a.masked && b.masked),
+            MapFn::Add | MapFn::Sub => (
+                a.zero
+                    .iter()
+                    .filter(|z| b.zero.contains(z))
+                    .cloned()
+                    .collect::<Vec<Bound>>(),
+                a.masked && b.masked,
+            ),
             _ => (vec![], false),
         };
         Some(out)
@@ -313,45 +422,94 @@ impl<'p> Elab<'p> {
     /// Would the product be larger than both factors? Then no loop should find it stored.
     fn is_outer_product(&self, a: &Dyn, b: &Dyn) -> bool {
         let (x, y) = (self.axes(a), self.axes(b));
-        x.iter().any(|k| !y.contains(k) && k.is_const()) && y.iter().any(|k| !x.contains(k) && k.is_const())
+        x.iter().any(|k| !y.contains(k) && k.is_const())
+            && y.iter().any(|k| !x.contains(k) && k.is_const())
     }
 
     /// E20: operands that run on different clocks.
-    pub fn same_clock(&mut self, s: &Scope<'p>, a: &Dyn, b: &Dyn, places: (Span, Span), span: Span) -> Option<()> {
-        let of = |this: &Self, v: &Dyn| this.times(v).into_iter().find(|x| s.is_clock(*x) && !s.extras.contains(x));
+    pub fn same_clock(
+        &mut self,
+        s: &Scope<'p>,
+        a: &Dyn,
+        b: &Dyn,
+        places: (Span, Span),
+        span: Span,
+    ) -> Option<()> {
+        let of = |this: &Self, v: &Dyn| {
+            this.times(v)
+                .into_iter()
+                .find(|x| s.is_clock(*x) && !s.extras.contains(x))
+        };
         let (x, y) = (of(self, a), of(self, b));
-        let (Some(x), Some(y)) = (x, y) else { return Some(()) };
+        let (Some(x), Some(y)) = (x, y) else {
+            return Some(());
+        };
         if x == y {
             return Some(());
         }
-        let d = Diagnostic::error("E20", format!("one operand runs on clock `{}`, the other on `{}`", x.name, y.name), span);
-        let d = d.secondary(places.0, format!("runs on `{}`", x.name)).secondary(places.1, format!("runs on `{}`", y.name));
+        let d = Diagnostic::error(
+            "E20",
+            format!(
+                "one operand runs on clock `{}`, the other on `{}`",
+                x.name, y.name
+            ),
+            span,
+        );
+        let d = d
+            .secondary(places.0, format!("runs on `{}`", x.name))
+            .secondary(places.1, format!("runs on `{}`", y.name));
         self.report(d.help("join them through a matrix: `M[i,j] = …`, `sum[j](M[t,j] * v[j])`"));
         None
     }
 
     /// E11: sums and comparisons never make outer products.
-    pub fn no_outer(&mut self, symbol: &str, a: &Dyn, b: &Dyn, places: (Span, Span), span: Span) -> Option<()> {
+    pub fn no_outer(
+        &mut self,
+        symbol: &str,
+        a: &Dyn,
+        b: &Dyn,
+        places: (Span, Span),
+        span: Span,
+    ) -> Option<()> {
         let (x, y) = (self.features(a), self.features(b));
         if x.iter().all(|k| y.contains(k)) || y.iter().all(|k| x.contains(k)) {
             return Some(());
         }
-        if let Some((p, q)) = x.iter().find_map(|p| y.iter().find(|q| q.name == p.name && q.size != p.size).map(|q| (p, q))) {
+        if let Some((p, q)) = x.iter().find_map(|p| {
+            y.iter()
+                .find(|q| q.name == p.name && q.size != p.size)
+                .map(|q| (p, q))
+        }) {
             self.clash(*p, *q, places, span);
             return None;
         }
         let (left, right) = (Self::braces(&x), Self::braces(&y));
-        let d = Diagnostic::error("E11", format!("`{symbol}` would make an outer product of {left} and {right}"), span);
+        let d = Diagnostic::error(
+            "E11",
+            format!("`{symbol}` would make an outer product of {left} and {right}"),
+            span,
+        );
         let d = d.secondary(places.0, left).secondary(places.1, right);
-        self.report(d.help("use `*` for an outer product, sum the axis that is too many, or rename one"));
+        self.report(
+            d.help("use `*` for an outer product, sum the axis that is too many, or rename one"),
+        );
         None
     }
 
     /// E08: one name, two sizes.
     pub fn clash(&mut self, p: Axis, q: Axis, places: (Span, Span), span: Span) {
         let name = crate::elab::plain(p.name.as_str());
-        let mut d = Diagnostic::error("E08", format!("`{name}` is {} in one operand, {} in the other", p.size, q.size), span);
-        d = d.secondary(places.0, format!("`{name}` is {}", p.size)).secondary(places.1, format!("`{name}` is {}", q.size));
+        let mut d = Diagnostic::error(
+            "E08",
+            format!(
+                "`{name}` is {} in one operand, {} in the other",
+                p.size, q.size
+            ),
+            span,
+        );
+        d = d
+            .secondary(places.0, format!("`{name}` is {}", p.size))
+            .secondary(places.1, format!("`{name}` is {}", q.size));
         for axis in [p, q] {
             if let Some((formula, at)) = self.sizes.get(&axis) {
                 d = d.secondary(*at, formula.clone());
@@ -365,7 +523,11 @@ impl<'p> Elab<'p> {
         if self.elem(v) != Elem::Complex {
             return Some(());
         }
-        let d = Diagnostic::error("E25", format!("`{what}` needs a real number, this is complex"), span);
+        let d = Diagnostic::error(
+            "E25",
+            format!("`{what}` needs a real number, this is complex"),
+            span,
+        );
         self.report(d.help("write `re(…)` or `abs(…)`"));
         None
     }
@@ -411,8 +573,16 @@ fn decided<'p>(op: BinaryOp, l: &Val, r: &Val) -> Option<Val> {
             (Some(true), _) | (_, Some(true)) => Some(Val::Stat(Stat::Bool(true))),
             _ => None,
         },
-        BinaryOp::Lt | BinaryOp::Le if r.stat().is_some_and(|s| s.as_f64() == f64::INFINITY) && !l.is_poison() => Some(Val::Stat(Stat::Bool(true))),
-        BinaryOp::Gt | BinaryOp::Ge if r.stat().is_some_and(|s| s.as_f64() == f64::NEG_INFINITY) && !l.is_poison() => Some(Val::Stat(Stat::Bool(true))),
+        BinaryOp::Lt | BinaryOp::Le
+            if r.stat().is_some_and(|s| s.as_f64() == f64::INFINITY) && !l.is_poison() =>
+        {
+            Some(Val::Stat(Stat::Bool(true)))
+        }
+        BinaryOp::Gt | BinaryOp::Ge
+            if r.stat().is_some_and(|s| s.as_f64() == f64::NEG_INFINITY) && !l.is_poison() =>
+        {
+            Some(Val::Stat(Stat::Bool(true)))
+        }
         _ => None,
     }
 }

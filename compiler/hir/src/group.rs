@@ -40,7 +40,14 @@ enum Attempt<'p> {
 }
 
 impl<'p> Elab<'p> {
-    pub fn group(&mut self, s: &mut Scope<'p>, nodes: &[Node<'p>], comp: &[usize], states: &HashMap<String, &'p Decl>, external: &HashSet<String>) {
+    pub fn group(
+        &mut self,
+        s: &mut Scope<'p>,
+        nodes: &[Node<'p>],
+        comp: &[usize],
+        states: &HashMap<String, &'p Decl>,
+        external: &HashSet<String>,
+    ) {
         let names: Vec<&'p Name> = comp.iter().flat_map(|k| nodes[*k].defs()).collect();
         let poison = |s: &mut Scope<'p>| {
             for n in &names {
@@ -57,7 +64,11 @@ impl<'p> Elab<'p> {
             match self.attempt(s, nodes, &plan, states, external) {
                 Attempt::Done(values) => {
                     for (name, v) in values {
-                        let start = plan.states.iter().find(|st| st.name.text == name.text).and_then(|st| st.start.clone());
+                        let start = plan
+                            .states
+                            .iter()
+                            .find(|st| st.name.text == name.text)
+                            .and_then(|st| st.start.clone());
                         self.define(s, name, v, start);
                     }
                     return;
@@ -73,7 +84,13 @@ impl<'p> Elab<'p> {
     }
 
     /// Reports what else is wrong in equations that will not be built.
-    fn check_anyway(&mut self, s: &mut Scope<'p>, nodes: &[Node<'p>], comp: &[usize], states: &HashMap<String, &'p Decl>) {
+    fn check_anyway(
+        &mut self,
+        s: &mut Scope<'p>,
+        nodes: &[Node<'p>],
+        comp: &[usize],
+        states: &HashMap<String, &'p Decl>,
+    ) {
         for k in comp {
             if let What::Equation(eq) = nodes[*k].what {
                 self.equation(&mut s.clone(), eq, states);
@@ -81,56 +98,124 @@ impl<'p> Elab<'p> {
         }
     }
 
-    fn plan(&mut self, s: &mut Scope<'p>, nodes: &[Node<'p>], comp: &[usize], states: &HashMap<String, &'p Decl>) -> Option<Plan<'p>> {
+    fn plan(
+        &mut self,
+        s: &mut Scope<'p>,
+        nodes: &[Node<'p>],
+        comp: &[usize],
+        states: &HashMap<String, &'p Decl>,
+    ) -> Option<Plan<'p>> {
         let (delays, backward) = self.steps(nodes, comp, states)?;
         let order = self.same_time_order(nodes, comp)?;
         let mut list = Vec::new();
         let mut time: Option<(Axis, Span)> = None;
         for k in comp {
             let What::Equation(eq) = nodes[*k].what else {
-                let span = if let What::Repeat(r) = nodes[*k].what { r.span } else { s.mixer.span };
+                let span = if let What::Repeat(r) = nodes[*k].what {
+                    r.span
+                } else {
+                    s.mixer.span
+                };
                 self.not_built("a `repeat` inside a cycle through a state", span);
                 return None;
             };
-            let Lhs::One { name, index, .. } = &eq.lhs else { continue };
-            let Some(decl) = states.get(&name.text) else { continue };
-            let clock = index.first().and_then(|i| s.clocks.get(&i.text)).copied().unwrap_or_else(|| s.now());
+            let Lhs::One { name, index, .. } = &eq.lhs else {
+                continue;
+            };
+            let Some(decl) = states.get(&name.text) else {
+                continue;
+            };
+            let clock = index
+                .first()
+                .and_then(|i| s.clocks.get(&i.text))
+                .copied()
+                .unwrap_or_else(|| s.now());
             if let Some((other, at)) = time.filter(|(t, _)| *t != clock) {
-                let d = Diagnostic::error("E20", format!("states of one cycle step along `{}` and `{}`", other.name, clock.name), eq.lhs.span());
+                let d = Diagnostic::error(
+                    "E20",
+                    format!(
+                        "states of one cycle step along `{}` and `{}`",
+                        other.name, clock.name
+                    ),
+                    eq.lhs.span(),
+                );
                 self.report(d.secondary(at, "the other one"));
                 return None;
             }
             time = Some((clock, eq.lhs.span()));
             let axes = self.state_axes(s, decl)?;
             let start = self.start(s, decl);
-            let complex = start.as_ref().is_some_and(|v| self.elem(v) == Elem::Complex);
-            list.push(State { decl, name, axes, delay: delays.get(name.text.as_str()).copied().unwrap_or(1), start, complex });
+            let complex = start
+                .as_ref()
+                .is_some_and(|v| self.elem(v) == Elem::Complex);
+            list.push(State {
+                decl,
+                name,
+                axes,
+                delay: delays.get(name.text.as_str()).copied().unwrap_or(1),
+                start,
+                complex,
+            });
         }
-        Some(Plan { time: time?.0, backward, order, states: list })
+        Some(Plan {
+            time: time?.0,
+            backward,
+            order,
+            states: list,
+        })
     }
 
     /// Which way the group steps, and how far back each state is read.
-    fn steps(&mut self, nodes: &[Node<'p>], comp: &[usize], states: &HashMap<String, &'p Decl>) -> Option<(HashMap<String, usize>, bool)> {
-        let inside: HashSet<&str> = comp.iter().flat_map(|k| nodes[*k].defs()).map(|n| n.text.as_str()).collect();
+    fn steps(
+        &mut self,
+        nodes: &[Node<'p>],
+        comp: &[usize],
+        states: &HashMap<String, &'p Decl>,
+    ) -> Option<(HashMap<String, usize>, bool)> {
+        let inside: HashSet<&str> = comp
+            .iter()
+            .flat_map(|k| nodes[*k].defs())
+            .map(|n| n.text.as_str())
+            .collect();
         let mut delays: HashMap<String, usize> = HashMap::new();
         let (mut back, mut ahead): (Option<(String, Span)>, Option<(String, Span)>) = (None, None);
         for k in comp {
-            let What::Equation(eq) = nodes[*k].what else { continue };
-            for (name, off) in nodes[*k].reads.iter().filter(|(n, _)| inside.contains(n.as_str())) {
+            let What::Equation(eq) = nodes[*k].what else {
+                continue;
+            };
+            for (name, off) in nodes[*k]
+                .reads
+                .iter()
+                .filter(|(n, _)| inside.contains(n.as_str()))
+            {
                 match off {
                     Off::Now => continue,
                     Off::Wide => {
-                        self.not_built(&format!("a cycle that reads `{name}` at more than one step at once"), eq.span);
+                        self.not_built(
+                            &format!("a cycle that reads `{name}` at more than one step at once"),
+                            eq.span,
+                        );
                         return None;
                     }
                     Off::By(c) if c.abs() > MAX_DELAY => {
-                        self.too_large(format!("`{name}` read {} steps away inside its own cycle", c.abs()), eq.span);
+                        self.too_large(
+                            format!("`{name}` read {} steps away inside its own cycle", c.abs()),
+                            eq.span,
+                        );
                         return None;
                     }
                     Off::By(c) => {
                         if !states.contains_key(name) {
-                            let d = Diagnostic::error("E14", format!("`{name}` is read at another step of its own cycle, but is not a state"), eq.span);
-                            self.report(d.help(format!("declare `state {name}{{…}}` and write `{name}[t] = …`")));
+                            let d = Diagnostic::error(
+                                "E14",
+                                format!(
+                                    "`{name}` is read at another step of its own cycle, but is not a state"
+                                ),
+                                eq.span,
+                            );
+                            self.report(d.help(format!(
+                                "declare `state {name}{{…}}` and write `{name}[t] = …`"
+                            )));
                             return None;
                         }
                         let steps = usize::try_from(c.abs()).unwrap_or(1);
@@ -143,7 +228,11 @@ impl<'p> Elab<'p> {
             }
         }
         if let (Some((a, at)), Some((b, other))) = (&back, &ahead) {
-            let what = if a == b { format!("`{a}` steps both ways") } else { format!("`{a}` steps forward and `{b}` backward in one cycle") };
+            let what = if a == b {
+                format!("`{a}` steps both ways")
+            } else {
+                format!("`{a}` steps forward and `{b}` backward in one cycle")
+            };
             let mut d = Diagnostic::error("E16", what, *other).label("reads a later step");
             if at != other {
                 d = d.secondary(*at, "reads an earlier step");
@@ -158,7 +247,12 @@ impl<'p> Elab<'p> {
     fn same_time_order(&mut self, nodes: &[Node<'p>], comp: &[usize]) -> Option<Vec<usize>> {
         let mut order: Vec<usize> = Vec::new();
         while order.len() < comp.len() {
-            let ready = |k: &usize| nodes[*k].deps.iter().all(|(d, off)| *off != Off::Now || !comp.contains(d) || order.contains(d));
+            let ready = |k: &usize| {
+                nodes[*k]
+                    .deps
+                    .iter()
+                    .all(|(d, off)| *off != Off::Now || !comp.contains(d) || order.contains(d))
+            };
             match comp.iter().find(|k| !order.contains(k) && ready(k)) {
                 Some(k) => order.push(*k),
                 None => {
@@ -171,11 +265,16 @@ impl<'p> Elab<'p> {
     }
 
     fn circle(&mut self, nodes: &[Node<'p>], comp: &[usize], done: &[usize]) {
-        let Some(start) = comp.iter().find(|k| !done.contains(k)) else { return };
+        let Some(start) = comp.iter().find(|k| !done.contains(k)) else {
+            return;
+        };
         let mut path = vec![*start];
         let closed = loop {
             let here = path[path.len() - 1];
-            let next = nodes[here].deps.iter().find(|(d, off)| *off == Off::Now && comp.contains(d) && !done.contains(d));
+            let next = nodes[here]
+                .deps
+                .iter()
+                .find(|(d, off)| *off == Off::Now && comp.contains(d) && !done.contains(d));
             let Some((next, _)) = next else { break 0 };
             if let Some(at) = path.iter().position(|p| p == next) {
                 break at;
@@ -192,7 +291,14 @@ impl<'p> Elab<'p> {
             _ => Span::default(),
         };
         let first = name(cycle[0]);
-        let mut d = Diagnostic::error("E15", format!("`{first}` needs itself at the same time ({})", shown.join(" → ")), span(cycle[0]));
+        let mut d = Diagnostic::error(
+            "E15",
+            format!(
+                "`{first}` needs itself at the same time ({})",
+                shown.join(" → ")
+            ),
+            span(cycle[0]),
+        );
         for k in &cycle[1..] {
             d = d.secondary(span(*k), format!("`{}` is needed here", name(*k)));
         }
@@ -216,7 +322,11 @@ impl<'p> Elab<'p> {
             v => self.dynamic(v, init.span)?,
         };
         if !self.times(&v).is_empty() {
-            let d = Diagnostic::error("E28", format!("`{}` starts from a sequence", decl.name.text), init.span);
+            let d = Diagnostic::error(
+                "E28",
+                format!("`{}` starts from a sequence", decl.name.text),
+                init.span,
+            );
             self.report(d.help("a start has no time: a constant, a parameter, or `x[first]`"));
             return None;
         }
@@ -227,52 +337,116 @@ impl<'p> Elab<'p> {
     /// E13: a state holds only the axes it declares.
     fn fits_state(&mut self, s: &mut Scope<'p>, decl: &'p Decl, v: &Dyn, span: Span) -> Option<()> {
         let axes = self.state_axes(s, decl)?;
-        let extra: Vec<Axis> = self.features(v).into_iter().filter(|a| !axes.contains(a)).collect();
+        let extra: Vec<Axis> = self
+            .features(v)
+            .into_iter()
+            .filter(|a| !axes.contains(a))
+            .collect();
         if extra.is_empty() {
             return Some(());
         }
         let own: Vec<&str> = decl.axes.iter().map(|n| n.text.as_str()).collect();
         if let Some(same) = extra.iter().find(|a| axes.iter().any(|b| b.name == a.name)) {
-            let mine = axes.iter().find(|b| b.name == same.name).copied().unwrap_or(*same);
+            let mine = axes
+                .iter()
+                .find(|b| b.name == same.name)
+                .copied()
+                .unwrap_or(*same);
             self.clash(mine, *same, (decl.span, span), span);
             return None;
         }
         let names: Vec<&str> = extra.iter().map(|a| plain(a.name.as_str())).collect();
-        let d = Diagnostic::error("E13", format!("state `{}{{{}}}` receives `{}`", decl.name.text, own.join(", "), names.join("`, `")), span);
+        let d = Diagnostic::error(
+            "E13",
+            format!(
+                "state `{}{{{}}}` receives `{}`",
+                decl.name.text,
+                own.join(", "),
+                names.join("`, `")
+            ),
+            span,
+        );
         let mut all = own.clone();
         all.extend(&names);
         let d = d.secondary(decl.span, "declared here");
-        self.report(d.help(format!("declare `state {}{{{}}}`, or sum over `{}`", decl.name.text, all.join(", "), names[0])));
+        self.report(d.help(format!(
+            "declare `state {}{{{}}}`, or sum over `{}`",
+            decl.name.text,
+            all.join(", "),
+            names[0]
+        )));
         None
     }
 
     /// The value of a state that turned out to be in no cycle, with all its axes.
     pub fn state_value(&mut self, s: &mut Scope<'p>, decl: &'p Decl, v: Val, span: Span) -> Val {
-        let Some(v) = self.dynamic(v, span) else { return Val::Poison };
+        let Some(v) = self.dynamic(v, span) else {
+            return Val::Poison;
+        };
         if self.fits_state(s, decl, &v, span).is_none() {
             return Val::Poison;
         }
-        let Some(axes) = self.state_axes(s, decl) else { return Val::Poison };
+        let Some(axes) = self.state_axes(s, decl) else {
+            return Val::Poison;
+        };
         self.expand(&v, &axes, span).map_or(Val::Poison, Val::Dyn)
     }
 
-    fn attempt(&mut self, s: &mut Scope<'p>, nodes: &[Node<'p>], plan: &Plan<'p>, states: &HashMap<String, &'p Decl>, external: &HashSet<String>) -> Attempt<'p> {
+    fn attempt(
+        &mut self,
+        s: &mut Scope<'p>,
+        nodes: &[Node<'p>],
+        plan: &Plan<'p>,
+        states: &HashMap<String, &'p Decl>,
+        external: &HashSet<String>,
+    ) -> Attempt<'p> {
         let depth = self.open_loop(plan.time);
         let mut inner = s.clone();
         inner.sink = Some(depth);
         for k in &plan.order {
             for n in nodes[*k].defs() {
-                let binding = Binding::Loop { before: vec![], now: None, backward: plan.backward };
-                inner.names.insert(n.text.clone(), Named { binding, span: n.span, start: None });
+                let binding = Binding::Loop {
+                    before: vec![],
+                    now: None,
+                    backward: plan.backward,
+                };
+                inner.names.insert(
+                    n.text.clone(),
+                    Named {
+                        binding,
+                        span: n.span,
+                        start: None,
+                    },
+                );
             }
         }
         let mut formals: Vec<ValueId> = Vec::new();
         for st in &plan.states {
-            let ty = Ty { elem: if st.complex { Elem::Complex } else { Elem::Real }, axes: st.axes.clone() };
-            let before: Vec<Dyn> = (0..st.delay).map(|_| self.formal(&st.name.text, ty.clone())).collect();
+            let ty = Ty {
+                elem: if st.complex {
+                    Elem::Complex
+                } else {
+                    Elem::Real
+                },
+                axes: st.axes.clone(),
+            };
+            let before: Vec<Dyn> = (0..st.delay)
+                .map(|_| self.formal(&st.name.text, ty.clone()))
+                .collect();
             formals.extend(before.iter().map(|v| v.id));
-            let binding = Binding::Loop { before, now: None, backward: plan.backward };
-            inner.names.insert(st.name.text.clone(), Named { binding, span: st.name.span, start: None });
+            let binding = Binding::Loop {
+                before,
+                now: None,
+                backward: plan.backward,
+            };
+            inner.names.insert(
+                st.name.text.clone(),
+                Named {
+                    binding,
+                    span: st.name.span,
+                    start: None,
+                },
+            );
         }
         let evaluated = self.steps_of(&mut inner, nodes, plan, states, depth);
         let failed = match evaluated {
@@ -284,14 +458,24 @@ impl<'p> Elab<'p> {
             self.frames.truncate(depth);
             return failed;
         }
-        self.close(s, &inner, nodes, plan, external, formals).map_or(Attempt::Failed, Attempt::Done)
+        self.close(s, &inner, nodes, plan, external, formals)
+            .map_or(Attempt::Failed, Attempt::Done)
     }
 
     /// Evaluates the equations of one step. `Err(Some(k))`: state k is complex after all.
-    fn steps_of(&mut self, inner: &mut Scope<'p>, nodes: &[Node<'p>], plan: &Plan<'p>, states: &HashMap<String, &'p Decl>, depth: usize) -> Result<(), Option<usize>> {
+    fn steps_of(
+        &mut self,
+        inner: &mut Scope<'p>,
+        nodes: &[Node<'p>],
+        plan: &Plan<'p>,
+        states: &HashMap<String, &'p Decl>,
+        depth: usize,
+    ) -> Result<(), Option<usize>> {
         let mut failed = false;
         for k in &plan.order {
-            let What::Equation(eq) = nodes[*k].what else { return Err(None) };
+            let What::Equation(eq) = nodes[*k].what else {
+                return Err(None);
+            };
             for (name, v) in self.equation(inner, eq, states) {
                 let state = plan.states.iter().position(|st| st.name.text == name.text);
                 let v = match (state, v) {
@@ -301,16 +485,24 @@ impl<'p> Elab<'p> {
                     }
                     (None, v @ (Val::Dyn(_) | Val::Stat(_) | Val::Mixer(_))) => v,
                     (None, _) => {
-                        self.not_built("a matrix or kernel inside a cycle through a state", eq.span);
+                        self.not_built(
+                            "a matrix or kernel inside a cycle through a state",
+                            eq.span,
+                        );
                         failed = true;
                         Val::Poison
                     }
                     (Some(k), v) => {
                         let st = &plan.states[k];
-                        let v = self.dynamic(v, eq.value.span).and_then(|v| self.fits_state(inner, st.decl, &v, eq.value.span).map(|()| v));
+                        let v = self.dynamic(v, eq.value.span).and_then(|v| {
+                            self.fits_state(inner, st.decl, &v, eq.value.span)
+                                .map(|()| v)
+                        });
                         let v = v.and_then(|v| self.next_state(&v, st, depth, eq.value.span));
                         match v {
-                            Some(v) if self.elem(&v) == Elem::Complex && !st.complex => return Err(Some(k)),
+                            Some(v) if self.elem(&v) == Elem::Complex && !st.complex => {
+                                return Err(Some(k));
+                            }
                             Some(v) => Val::Dyn(v),
                             None => {
                                 failed = true;
@@ -349,7 +541,15 @@ impl<'p> Elab<'p> {
         self.emit_at(depth, Op::Expand(vec![]), &[v], span)
     }
 
-    fn close(&mut self, s: &mut Scope<'p>, inner: &Scope<'p>, nodes: &[Node<'p>], plan: &Plan<'p>, external: &HashSet<String>, formals: Vec<ValueId>) -> Option<Vec<(&'p Name, Val)>> {
+    fn close(
+        &mut self,
+        s: &mut Scope<'p>,
+        inner: &Scope<'p>,
+        nodes: &[Node<'p>],
+        plan: &Plan<'p>,
+        external: &HashSet<String>,
+        formals: Vec<ValueId>,
+    ) -> Option<Vec<(&'p Name, Val)>> {
         let depth = self.frames.len() - 1;
         let mut reach = Reach::default();
         let mut emitted: Vec<(&'p Name, Dyn)> = Vec::new();
@@ -361,7 +561,9 @@ impl<'p> Elab<'p> {
         };
         let mut at = 0;
         for st in &plan.states {
-            let Some(Val::Dyn(v)) = now(&st.name.text) else { return None };
+            let Some(Val::Dyn(v)) = now(&st.name.text) else {
+                return None;
+            };
             results.push((st.name.text.clone(), v.id));
             for d in 1..st.delay {
                 results.push((format!("{}.{d}", st.name.text), formals[at + d - 1]));

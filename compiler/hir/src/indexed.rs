@@ -19,7 +19,11 @@ impl<'p> Elab<'p> {
     pub fn matrix(&mut self, s: &mut Scope<'p>, eq: &'p Equation, index: &'p [Name]) -> Val {
         let mut axes = Vec::new();
         for n in index {
-            let used = self.find_use(s, &n.text, &eq.value).or_else(|| eq.domain.as_ref().and_then(|d| self.find_use(s, &n.text, d)));
+            let used = self.find_use(s, &n.text, &eq.value).or_else(|| {
+                eq.domain
+                    .as_ref()
+                    .and_then(|d| self.find_use(s, &n.text, d))
+            });
             let over = match used {
                 Some(Use::Time(a) | Use::Lag(a)) => a,
                 None => s.now(),
@@ -28,14 +32,24 @@ impl<'p> Elab<'p> {
         }
         let mut inner = self.indexed_scope(s, eq);
         for (n, a) in index.iter().zip(&axes) {
-            inner.indices.insert(n.text.clone(), Index { axis: *a, lag: false });
+            inner.indices.insert(
+                n.text.clone(),
+                Index {
+                    axis: *a,
+                    lag: false,
+                },
+            );
         }
         inner.bounds = self.bounds(&mut inner, eq.domain.as_ref());
-        let Some(mut v) = self.eval_dyn(&mut inner, &eq.value) else { return Val::Poison };
+        let Some(mut v) = self.eval_dyn(&mut inner, &eq.value) else {
+            return Val::Poison;
+        };
         if !v.masked
             && let Some(domain) = &eq.domain
         {
-            let Some(masked) = self.outside_zero(&mut inner, v, domain) else { return Val::Poison };
+            let Some(masked) = self.outside_zero(&mut inner, v, domain) else {
+                return Val::Poison;
+            };
             v = masked;
         }
         v.zero.extend(inner.bounds.iter().cloned());
@@ -43,30 +57,58 @@ impl<'p> Elab<'p> {
         if self.leftover(s, &v, &axes, eq.value.span).is_none() {
             return Val::Poison;
         }
-        Val::Matrix(Matrix { value: v, index: axes })
+        Val::Matrix(Matrix {
+            value: v,
+            index: axes,
+        })
     }
 
     /// `f[lag] = …`
     pub fn kernel(&mut self, s: &mut Scope<'p>, eq: &'p Equation, index: &'p Name) -> Val {
         let lag = s.now().renamed(&s.fresh(&index.text));
         let mut inner = self.indexed_scope(s, eq);
-        inner.indices.insert(index.text.clone(), Index { axis: lag, lag: true });
+        inner.indices.insert(
+            index.text.clone(),
+            Index {
+                axis: lag,
+                lag: true,
+            },
+        );
         let (low, high) = self.lag_range(&mut inner, &index.text, eq.domain.as_ref());
         let mut sides = [None, None];
         for ahead in [false, true] {
-            let empty = if ahead { low.is_some_and(|l| l >= 0) } else { high.is_some_and(|h| h < 0) };
+            let empty = if ahead {
+                low.is_some_and(|l| l >= 0)
+            } else {
+                high.is_some_and(|h| h < 0)
+            };
             if empty {
                 continue;
             }
             inner.ahead = ahead;
-            let Some(v) = self.kernel_side(s, &mut inner, eq, lag, ahead, (low, high)) else { return Val::Poison };
+            let Some(v) = self.kernel_side(s, &mut inner, eq, lag, ahead, (low, high)) else {
+                return Val::Poison;
+            };
             sides[usize::from(ahead)] = Some(v);
         }
         let [causal, ahead] = sides;
-        Val::Kernel(Kernel { lag, causal, ahead, least: low.unwrap_or(0).max(0) })
+        Val::Kernel(Kernel {
+            lag,
+            causal,
+            ahead,
+            least: low.unwrap_or(0).max(0),
+        })
     }
 
-    fn kernel_side(&mut self, s: &Scope<'p>, inner: &mut Scope<'p>, eq: &'p Equation, lag: Axis, ahead: bool, (low, high): (Option<i64>, Option<i64>)) -> Option<Dyn> {
+    fn kernel_side(
+        &mut self,
+        s: &Scope<'p>,
+        inner: &mut Scope<'p>,
+        eq: &'p Equation,
+        lag: Axis,
+        ahead: bool,
+        (low, high): (Option<i64>, Option<i64>),
+    ) -> Option<Dyn> {
         let mut v = self.eval_dyn(inner, &eq.value)?;
         if let Some(domain) = &eq.domain
             && !(low == Some(0) && high.is_none() && !ahead && only_from_zero(domain))
@@ -108,14 +150,26 @@ impl<'p> Elab<'p> {
 
     /// E18: an index that is neither summed nor on the left side; E17: a bare time.
     pub fn leftover(&mut self, s: &Scope<'p>, v: &Dyn, allowed: &[Axis], span: Span) -> Option<()> {
-        let extra = self.times(v).into_iter().find(|a| !allowed.contains(a) && !s.extras.contains(a));
+        let extra = self
+            .times(v)
+            .into_iter()
+            .find(|a| !allowed.contains(a) && !s.extras.contains(a));
         let Some(extra) = extra else { return Some(()) };
         let name = crate::elab::plain(extra.name.as_str());
         let d = if s.is_clock(extra) {
-            Diagnostic::error("E17", format!("a sequence is read at `{name}` in an equation over {}", indices(allowed)), span)
-                .help(format!("read it at {}", indices(allowed)))
+            Diagnostic::error(
+                "E17",
+                format!(
+                    "a sequence is read at `{name}` in an equation over {}",
+                    indices(allowed)
+                ),
+                span,
+            )
+            .help(format!("read it at {}", indices(allowed)))
         } else {
-            Diagnostic::error("E18", format!("`{name}` is not summed"), span).help(format!("sum over it, `sum[{name}](…)`, or put it on the left side"))
+            Diagnostic::error("E18", format!("`{name}` is not summed"), span).help(format!(
+                "sum over it, `sum[{name}](…)`, or put it on the left side"
+            ))
         };
         self.report(d);
         None
@@ -132,23 +186,43 @@ impl<'p> Elab<'p> {
                 && let (Some(a), Some(b)) = (self.axis_called(s, small), self.axis_called(s, big))
                 && constant.is_finite()
             {
-                out.push(Bound { small: a, big: b, by: (-constant).floor() as i64 });
+                out.push(Bound {
+                    small: a,
+                    big: b,
+                    by: (-constant).floor() as i64,
+                });
             }
         }
         out
     }
 
     fn axis_called(&self, s: &Scope<'p>, name: &str) -> Option<Sym> {
-        s.indices.get(name).map(|i| i.axis.name).or_else(|| s.clocks.get(name).map(|a| a.name))
+        s.indices
+            .get(name)
+            .map(|i| i.axis.name)
+            .or_else(|| s.clocks.get(name).map(|a| a.name))
     }
 
     /// Least and greatest lag that a domain leaves.
-    fn lag_range(&mut self, s: &mut Scope<'p>, lag: &str, domain: Option<&'p Expr>) -> (Option<i64>, Option<i64>) {
+    fn lag_range(
+        &mut self,
+        s: &mut Scope<'p>,
+        lag: &str,
+        domain: Option<&'p Expr>,
+    ) -> (Option<i64>, Option<i64>) {
         let (mut low, mut high) = (None, None);
         for (terms, constant) in domain.map(|d| self.conditions(s, d)).unwrap_or_default() {
             match (terms.get(lag), terms.len()) {
-                (Some(1), 1) => high = Some(high.map_or((-constant).floor() as i64, |h: i64| h.min((-constant).floor() as i64))),
-                (Some(-1), 1) => low = Some(low.map_or(constant.ceil() as i64, |l: i64| l.max(constant.ceil() as i64))),
+                (Some(1), 1) => {
+                    high = Some(high.map_or((-constant).floor() as i64, |h: i64| {
+                        h.min((-constant).floor() as i64)
+                    }))
+                }
+                (Some(-1), 1) => {
+                    low = Some(low.map_or(constant.ceil() as i64, |l: i64| {
+                        l.max(constant.ceil() as i64)
+                    }))
+                }
                 _ => {}
             }
         }
@@ -158,17 +232,34 @@ impl<'p> Elab<'p> {
     /// The conjoined conditions that are affine in indices, as `Σ c·index + constant <= 0`.
     fn conditions(&mut self, s: &mut Scope<'p>, e: &'p Expr) -> Vec<(BTreeMap<String, i64>, f64)> {
         match &e.kind {
-            ExprKind::Binary { op: BinaryOp::And, left, right } => {
+            ExprKind::Binary {
+                op: BinaryOp::And,
+                left,
+                right,
+            } => {
                 let mut out = self.conditions(s, left);
                 out.extend(self.conditions(s, right));
                 out
             }
-            ExprKind::Binary { op: op @ (BinaryOp::Le | BinaryOp::Lt | BinaryOp::Ge | BinaryOp::Gt | BinaryOp::Eq), left, right } => {
-                let (Some(l), Some(r)) = (self.affine_form(s, left), self.affine_form(s, right)) else { return vec![] };
+            ExprKind::Binary {
+                op: op @ (BinaryOp::Le | BinaryOp::Lt | BinaryOp::Ge | BinaryOp::Gt | BinaryOp::Eq),
+                left,
+                right,
+            } => {
+                let (Some(l), Some(r)) = (self.affine_form(s, left), self.affine_form(s, right))
+                else {
+                    return vec![];
+                };
                 let forward = minus(&l, &r);
                 let backward = minus(&r, &l);
                 // Indices are whole: a < b is a + 1 <= b (if the constants are).
-                let strict = |(t, c): (BTreeMap<String, i64>, f64)| if c.fract() == 0.0 { (t, c + 1.0) } else { (t, c) };
+                let strict = |(t, c): (BTreeMap<String, i64>, f64)| {
+                    if c.fract() == 0.0 {
+                        (t, c + 1.0)
+                    } else {
+                        (t, c)
+                    }
+                };
                 match op {
                     BinaryOp::Le => vec![forward],
                     BinaryOp::Lt => vec![strict(forward)],
@@ -181,26 +272,46 @@ impl<'p> Elab<'p> {
         }
     }
 
-    fn affine_form(&mut self, s: &mut Scope<'p>, e: &'p Expr) -> Option<(BTreeMap<String, i64>, f64)> {
+    fn affine_form(
+        &mut self,
+        s: &mut Scope<'p>,
+        e: &'p Expr,
+    ) -> Option<(BTreeMap<String, i64>, f64)> {
         match &e.kind {
-            ExprKind::Name(n) if s.indices.contains_key(&n.text) || (s.clocks.contains_key(&n.text) && !s.names.contains_key(&n.text)) => {
+            ExprKind::Name(n)
+                if s.indices.contains_key(&n.text)
+                    || (s.clocks.contains_key(&n.text) && !s.names.contains_key(&n.text)) =>
+            {
                 Some((BTreeMap::from([(n.text.clone(), 1)]), 0.0))
             }
-            ExprKind::Binary { op: BinaryOp::Add, left, right } => {
+            ExprKind::Binary {
+                op: BinaryOp::Add,
+                left,
+                right,
+            } => {
                 let (l, r) = (self.affine_form(s, left)?, self.affine_form(s, right)?);
                 let negative = (r.0.into_iter().map(|(k, c)| (k, -c)).collect(), -r.1);
                 Some(minus(&l, &negative))
             }
-            ExprKind::Binary { op: BinaryOp::Sub, left, right } => {
+            ExprKind::Binary {
+                op: BinaryOp::Sub,
+                left,
+                right,
+            } => {
                 let (l, r) = (self.affine_form(s, left)?, self.affine_form(s, right)?);
                 Some(minus(&l, &r))
             }
-            ExprKind::Unary { op: UnaryOp::Neg, operand } => {
+            ExprKind::Unary {
+                op: UnaryOp::Neg,
+                operand,
+            } => {
                 let zero = (BTreeMap::new(), 0.0);
                 let v = self.affine_form(s, operand)?;
                 Some(minus(&zero, &v))
             }
-            _ => self.quiet_static(s, e).map(|st| (BTreeMap::new(), st.as_f64())),
+            _ => self
+                .quiet_static(s, e)
+                .map(|st| (BTreeMap::new(), st.as_f64())),
         }
     }
 }
@@ -218,10 +329,23 @@ fn minus(a: &Affine, b: &Affine) -> Affine {
 
 /// Is the domain just `lag >= 0`, which the causal side fulfils by construction?
 fn only_from_zero(domain: &Expr) -> bool {
-    !matches!(&domain.kind, ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, .. })
+    !matches!(
+        &domain.kind,
+        ExprKind::Binary {
+            op: BinaryOp::And | BinaryOp::Or,
+            ..
+        }
+    )
 }
 
 fn indices(axes: &[Axis]) -> String {
-    let names: Vec<String> = axes.iter().map(|a| format!("`[{}]`", crate::elab::plain(a.name.as_str()))).collect();
-    if names.is_empty() { "no index".into() } else { names.join(" or ") }
+    let names: Vec<String> = axes
+        .iter()
+        .map(|a| format!("`[{}]`", crate::elab::plain(a.name.as_str())))
+        .collect();
+    if names.is_empty() {
+        "no index".into()
+    } else {
+        names.join(" or ")
+    }
 }

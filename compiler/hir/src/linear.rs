@@ -34,18 +34,48 @@ pub fn linear<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, c: &'p Call, span: Span)
     }
     let right = el.new_axes(s, &parts.map.to)?;
     let kept = |a: &Axis| !left.iter().any(|l| l.name == a.name);
-    if let Some(twice) = right.iter().find(|a| el.features(&x).iter().any(|b| b.name == a.name && kept(b))) {
+    if let Some(twice) = right
+        .iter()
+        .find(|a| el.features(&x).iter().any(|b| b.name == a.name && kept(b)))
+    {
         let name = plain(twice.name.as_str());
-        let d = Diagnostic::error("E12", format!("`{}` would give `{name}` twice: the argument keeps its own", el_map(parts.map)), parts.map.span);
-        el.report(d.help(format!("sum over `{name}` too, or use a second copy, `{name}'`")));
+        let d = Diagnostic::error(
+            "E12",
+            format!(
+                "`{}` would give `{name}` twice: the argument keeps its own",
+                el_map(parts.map)
+            ),
+            parts.map.span,
+        );
+        el.report(d.help(format!(
+            "sum over `{name}` too, or use a second copy, `{name}'`"
+        )));
         return None;
     }
     // On the right, an axis that is summed as well is another copy of itself.
-    let copies: Vec<Axis> = right.iter().map(|a| if left.iter().any(|l| l.name == a.name) { a.renamed(&format!("{}'", a.name)) } else { *a }).collect();
+    let copies: Vec<Axis> = right
+        .iter()
+        .map(|a| {
+            if left.iter().any(|l| l.name == a.name) {
+                a.renamed(&format!("{}'", a.name))
+            } else {
+                *a
+            }
+        })
+        .collect();
     let axes: Vec<Axis> = per.iter().chain(&left).chain(&copies).copied().collect();
     let fan = el.volume(&left, span)?.max(1);
-    let start = Init::Normal { std: Num(1.0 / (fan as f64).sqrt()) };
-    let spec = Spec { name: "weight", axes: &axes, init: parts.weight, default: start, table: true, span };
+    let start = Init::Normal {
+        std: Num(1.0 / (fan as f64).sqrt()),
+    };
+    let spec = Spec {
+        name: "weight",
+        axes: &axes,
+        init: parts.weight,
+        default: start,
+        table: true,
+        span,
+    };
     let w = el.param(s, &s.line.clone(), spec)?;
     let mut out = el.emit(Op::Contract(left), &[&x, &w], span)?;
     for (copy, own) in copies.iter().zip(&right) {
@@ -53,7 +83,14 @@ pub fn linear<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, c: &'p Call, span: Span)
     }
     if affine {
         let axes: Vec<Axis> = per.iter().chain(&right).copied().collect();
-        let spec = Spec { name: "bias", axes: &axes, init: parts.bias, default: Init::Const(Num(0.0)), table: false, span };
+        let spec = Spec {
+            name: "bias",
+            axes: &axes,
+            init: parts.bias,
+            default: Init::Const(Num(0.0)),
+            table: false,
+            span,
+        };
         let b = el.param(s, &s.line.clone(), spec)?;
         out = el.map2(MapFn::Add, &out, &b, span)?;
     }
@@ -69,20 +106,41 @@ fn parts<'p>(el: &mut Elab<'p>, c: &'p Call, affine: bool, span: Span) -> Option
             Arg::Positional(e) if x.is_none() => x = Some(e),
             Arg::Map(m) if map.is_none() => map = Some(m),
             Arg::Per { axes, .. } if per.is_empty() => per = axes.as_slice(),
-            Arg::Named { name, value, .. } if name.text == "weight" && weight.is_none() => weight = Some(value),
-            Arg::Named { name, value, .. } if name.text == "bias" && bias.is_none() && affine => bias = Some(value),
+            Arg::Named { name, value, .. } if name.text == "weight" && weight.is_none() => {
+                weight = Some(value)
+            }
+            Arg::Named { name, value, .. } if name.text == "bias" && bias.is_none() && affine => {
+                bias = Some(value)
+            }
             Arg::Named { name, .. } => {
                 let known = if affine { "weight, bias" } else { "weight" };
-                el.report(Diagnostic::error("E24", format!("`{}` has no setting `{}`; it has {known}", c.name.text, name.text), name.span));
+                el.report(Diagnostic::error(
+                    "E24",
+                    format!(
+                        "`{}` has no setting `{}`; it has {known}",
+                        c.name.text, name.text
+                    ),
+                    name.span,
+                ));
                 return None;
             }
             _ => ok = false,
         }
     }
     match (x, map) {
-        (Some(x), Some(map)) if ok => Some(Parts { x, map, per, weight, bias }),
+        (Some(x), Some(map)) if ok => Some(Parts {
+            x,
+            map,
+            per,
+            weight,
+            bias,
+        }),
         _ => {
-            let d = Diagnostic::error("E28", format!("`{}` takes a value and a map of axes", c.name.text), span);
+            let d = Diagnostic::error(
+                "E28",
+                format!("`{}` takes a value and a map of axes", c.name.text),
+                span,
+            );
             el.report(d.help(format!("write `{usage}`")));
             None
         }
@@ -90,11 +148,19 @@ fn parts<'p>(el: &mut Elab<'p>, c: &'p Call, affine: bool, span: Span) -> Option
 }
 
 fn el_map(map: &AxisMap) -> String {
-    format!("{} -> {}", crate::axes::names(&map.from), crate::axes::names(&map.to))
+    format!(
+        "{} -> {}",
+        crate::axes::names(&map.from),
+        crate::axes::names(&map.to)
+    )
 }
 
 impl Elab<'_> {
     pub fn rename_if(&mut self, v: &Dyn, from: Axis, to: Axis, span: Span) -> Option<Dyn> {
-        if from == to { Some(v.clone()) } else { self.rename(v, from, to, span) }
+        if from == to {
+            Some(v.clone())
+        } else {
+            self.rename(v, from, to, span)
+        }
     }
 }

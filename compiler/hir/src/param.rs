@@ -38,12 +38,16 @@ impl<'p> Elab<'p> {
             }
             // The calls that differ are what the reader has to tell apart; else the two places in one line.
             let most = known.site.len().max(home.site.len());
-            let differs = (0..most).find(|k| known.site.get(*k) != home.site.get(*k)).unwrap_or(most);
+            let differs = (0..most)
+                .find(|k| known.site.get(*k) != home.site.get(*k))
+                .unwrap_or(most);
             let second = home.site.get(differs).copied().unwrap_or(spec.span);
             let first = known.site.get(differs).copied().unwrap_or(known.span);
             let d = Diagnostic::error("E21", format!("two parameters at `{path}`"), second);
             let d = d.label("the second").secondary(first, "the first");
-            self.report(d.help("give one of the lines a label (`ffn: x += …`), or each call a line of its own"));
+            self.report(d.help(
+                "give one of the lines a label (`ffn: x += …`), or each call a line of its own",
+            ));
             return None;
         }
         let init = match spec.init {
@@ -56,18 +60,44 @@ impl<'p> Elab<'p> {
             }
             None => spec.default,
         };
-        let elem = if matches!(init, Init::Apply(MapFn::Complex, _)) { Elem::Complex } else { Elem::Real };
-        let count = spec.axes.iter().filter_map(|a| a.size.constant()).fold(1u128, |n, k| n.saturating_mul(k as u128));
+        let elem = if matches!(init, Init::Apply(MapFn::Complex, _)) {
+            Elem::Complex
+        } else {
+            Elem::Real
+        };
+        let count = spec
+            .axes
+            .iter()
+            .filter_map(|a| a.size.constant())
+            .fold(1u128, |n, k| n.saturating_mul(k as u128));
         self.entries = self.entries.saturating_add(count);
         if self.entries > MAX_PARAMETERS {
-            self.too_large(format!("more than {MAX_PARAMETERS} parameters, the last at `{path}`"), spec.span);
+            self.too_large(
+                format!("more than {MAX_PARAMETERS} parameters, the last at `{path}`"),
+                spec.span,
+            );
             return None;
         }
         let decay = spec.table && around_zero(&init);
         let kind = InputKind::Param { init, decay };
-        let value = self.input(&path, kind, Ty { elem, axes: spec.axes.to_vec() }, Reach::default());
+        let value = self.input(
+            &path,
+            kind,
+            Ty {
+                elem,
+                axes: spec.axes.to_vec(),
+            },
+            Reach::default(),
+        );
         self.spans.entry(path.clone()).or_insert(spec.span);
-        self.params.insert(path, Param { value: value.clone(), site: home.site.clone(), span: spec.span });
+        self.params.insert(
+            path,
+            Param {
+                value: value.clone(),
+                site: home.site.clone(),
+                span: spec.span,
+            },
+        );
         Some(value)
     }
 
@@ -75,7 +105,14 @@ impl<'p> Elab<'p> {
     pub fn param_decl(&mut self, s: &mut Scope<'p>, d: &'p Decl) -> Option<Dyn> {
         let axes = self.new_axes(s, &d.axes)?;
         let default = Init::Normal { std: Num(0.02) };
-        let spec = Spec { name: &d.name.text, axes: &axes, init: d.init.as_ref(), default, table: d.axes.len() >= 2, span: d.name.span };
+        let spec = Spec {
+            name: &d.name.text,
+            axes: &axes,
+            init: d.init.as_ref(),
+            default,
+            table: d.axes.len() >= 2,
+            span: d.name.span,
+        };
         self.param(s, &s.home.clone(), spec)
     }
 
@@ -85,11 +122,20 @@ impl<'p> Elab<'p> {
         axes.extend(self.new_axes(s, &d.axes)?);
         let dist = self.dist(s, d)?;
         let path = s.home.join(&d.name.text).path;
-        Some(self.input(&path, InputKind::Noise(dist), Ty::real(axes), Reach::default()))
+        Some(self.input(
+            &path,
+            InputKind::Noise(dist),
+            Ty::real(axes),
+            Reach::default(),
+        ))
     }
 
     fn dist(&mut self, s: &mut Scope<'p>, d: &'p Decl) -> Option<Dist> {
-        if let Some(Expr { kind: ExprKind::Call(c), .. }) = &d.init {
+        if let Some(Expr {
+            kind: ExprKind::Call(c),
+            ..
+        }) = &d.init
+        {
             let mut args = Vec::new();
             for a in &c.args {
                 if let Arg::Positional(e) = a {
@@ -104,7 +150,11 @@ impl<'p> Elab<'p> {
             }
         }
         let span = d.init.as_ref().map_or(d.span, |e| e.span);
-        let e = Diagnostic::error("E28", "a `noise` is drawn from `bernoulli(p)`, `normal(std)` or `uniform(lo, hi)`", span);
+        let e = Diagnostic::error(
+            "E28",
+            "a `noise` is drawn from `bernoulli(p)`, `normal(std)` or `uniform(lo, hi)`",
+            span,
+        );
         self.report(e);
         None
     }
@@ -112,10 +162,19 @@ impl<'p> Elab<'p> {
     /// An initialiser: numbers, draws and coordinates under pointwise functions.
     fn init(&mut self, s: &mut Scope<'p>, e: &'p Expr, axes: &[Axis]) -> Option<Formula> {
         match &e.kind {
-            ExprKind::Number(n) if n.imaginary => Some(Formula { re: Init::Const(Num(0.0)), im: Some(Init::Const(Num(n.value))) }),
-            ExprKind::Unary { op: UnaryOp::Neg, operand } => {
+            ExprKind::Number(n) if n.imaginary => Some(Formula {
+                re: Init::Const(Num(0.0)),
+                im: Some(Init::Const(Num(n.value))),
+            }),
+            ExprKind::Unary {
+                op: UnaryOp::Neg,
+                operand,
+            } => {
                 let f = self.init(s, operand, axes)?;
-                Some(Formula { re: apply(MapFn::Neg, vec![f.re]), im: f.im.map(|im| apply(MapFn::Neg, vec![im])) })
+                Some(Formula {
+                    re: apply(MapFn::Neg, vec![f.re]),
+                    im: f.im.map(|im| apply(MapFn::Neg, vec![im])),
+                })
             }
             ExprKind::Binary { op, left, right } => {
                 let (a, b) = (self.init(s, left, axes), self.init(s, right, axes));
@@ -135,33 +194,72 @@ impl<'p> Elab<'p> {
         None
     }
 
-    fn init_call(&mut self, s: &mut Scope<'p>, e: &'p Expr, c: &'p seqc_syntax::ast::Call, axes: &[Axis]) -> Option<Formula> {
-        let args: Vec<&'p Expr> = c.args.iter().filter_map(|a| if let Arg::Positional(x) = a { Some(x) } else { None }).collect();
+    fn init_call(
+        &mut self,
+        s: &mut Scope<'p>,
+        e: &'p Expr,
+        c: &'p seqc_syntax::ast::Call,
+        axes: &[Axis],
+    ) -> Option<Formula> {
+        let args: Vec<&'p Expr> = c
+            .args
+            .iter()
+            .filter_map(|a| {
+                if let Arg::Positional(x) = a {
+                    Some(x)
+                } else {
+                    None
+                }
+            })
+            .collect();
         if args.len() != c.args.len() || !c.group.is_empty() {
             return self.bad_init(e.span);
         }
         match (c.name.text.as_str(), args.as_slice()) {
             ("normal", [std]) => {
                 let std = self.eval_static(s, std)?;
-                Some(real(Init::Normal { std: Num(std.as_f64()) }))
+                Some(real(Init::Normal {
+                    std: Num(std.as_f64()),
+                }))
             }
             (name @ ("uniform" | "log_uniform"), [lo, hi]) => {
                 let (a, b) = (self.eval_static(s, lo), self.eval_static(s, hi));
                 let (a, b) = (a?.as_f64(), b?.as_f64());
                 if name == "log_uniform" && !(a > 0.0 && b > 0.0) || !(a <= b) {
-                    self.report(Diagnostic::error("E28", format!("`{name}({a}, {b})` is no range"), e.span).help("the first bound must not exceed the second"));
+                    self.report(
+                        Diagnostic::error("E28", format!("`{name}({a}, {b})` is no range"), e.span)
+                            .help("the first bound must not exceed the second"),
+                    );
                     return None;
                 }
                 let (lo, hi) = (Num(a), Num(b));
-                Some(real(if name == "uniform" { Init::Uniform { lo, hi } } else { Init::LogUniform { lo, hi } }))
+                Some(real(if name == "uniform" {
+                    Init::Uniform { lo, hi }
+                } else {
+                    Init::LogUniform { lo, hi }
+                }))
             }
-            ("range", [Expr { kind: ExprKind::Name(n), .. }]) => {
+            (
+                "range",
+                [
+                    Expr {
+                        kind: ExprKind::Name(n),
+                        ..
+                    },
+                ],
+            ) => {
                 let coordinate = self.new_axis(s, n)?;
                 match coordinate.as_slice() {
                     [axis] if axes.contains(axis) => Some(real(Init::Coord(*axis))),
                     _ => {
-                        let d = Diagnostic::error("E10", format!("the parameter has no axis `{}`", n.text), n.span);
-                        self.report(d.help("`range` here counts along one of the parameter's own axes"));
+                        let d = Diagnostic::error(
+                            "E10",
+                            format!("the parameter has no axis `{}`", n.text),
+                            n.span,
+                        );
+                        self.report(
+                            d.help("`range` here counts along one of the parameter's own axes"),
+                        );
                         None
                     }
                 }
@@ -202,7 +300,9 @@ fn around_zero(init: &Init) -> bool {
     match init {
         Init::Normal { .. } => true,
         Init::Uniform { lo, hi } => lo.0 == -hi.0,
-        Init::Apply(MapFn::Complex | MapFn::Mul | MapFn::Div | MapFn::Neg, parts) => around_zero(&parts[0]),
+        Init::Apply(MapFn::Complex | MapFn::Mul | MapFn::Div | MapFn::Neg, parts) => {
+            around_zero(&parts[0])
+        }
         _ => false,
     }
 }
@@ -213,7 +313,16 @@ fn real(re: Init) -> Formula {
 
 /// Applies a function, or computes it if all arguments are constants and it is cheap to see.
 fn apply(f: MapFn, args: Vec<Init>) -> Init {
-    let constants: Option<Vec<f64>> = args.iter().map(|a| if let Init::Const(Num(x)) = a { Some(*x) } else { None }).collect();
+    let constants: Option<Vec<f64>> = args
+        .iter()
+        .map(|a| {
+            if let Init::Const(Num(x)) = a {
+                Some(*x)
+            } else {
+                None
+            }
+        })
+        .collect();
     let folded = match (f, constants.as_deref()) {
         (MapFn::Neg, Some([x])) => Some(-x),
         (MapFn::Add, Some([x, y])) => Some(x + y),
@@ -248,11 +357,17 @@ fn combine(op: BinaryOp, a: Formula, b: Formula) -> Option<Formula> {
                 (None, Some(y)) if f == MapFn::Sub => apply(MapFn::Neg, vec![y]),
                 (None, y) => y?,
             };
-            Some(Formula { re: both(a.re, b.re), im: Some(im) })
+            Some(Formula {
+                re: both(a.re, b.re),
+                im: Some(im),
+            })
         }
         (MapFn::Mul, Some(x), None) => Some(scaled(a.re, x, b.re)),
         (MapFn::Mul, None, Some(y)) => Some(scaled(b.re, y, a.re)),
-        (MapFn::Div, Some(x), None) => Some(Formula { re: apply(MapFn::Div, vec![a.re, b.re.clone()]), im: Some(apply(MapFn::Div, vec![x, b.re])) }),
+        (MapFn::Div, Some(x), None) => Some(Formula {
+            re: apply(MapFn::Div, vec![a.re, b.re.clone()]),
+            im: Some(apply(MapFn::Div, vec![x, b.re])),
+        }),
         _ => None,
     }
 }
@@ -265,7 +380,10 @@ fn scaled(re: Init, im: Init, by: Init) -> Formula {
         x if x == one => by.clone(),
         x => apply(MapFn::Mul, vec![x, by.clone()]),
     };
-    Formula { re: times(re), im: Some(times(im)) }
+    Formula {
+        re: times(re),
+        im: Some(times(im)),
+    }
 }
 
 /// Pointwise functions of initialisers.

@@ -10,12 +10,44 @@ pub fn print_hir(e: &Elaborated) -> String {
     let kind = if e.model { "model" } else { "mixer" };
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{kind} {}", e.name);
-    section(&mut out, "settings", e.settings.iter().map(|(n, v)| format!("{n} = {}", setting(v))));
-    section(&mut out, "values", e.types.iter().map(|(n, t)| format!("{n}: {t}")));
+    section(
+        &mut out,
+        "settings",
+        e.settings
+            .iter()
+            .map(|(n, v)| format!("{n} = {}", setting(v))),
+    );
+    section(
+        &mut out,
+        "values",
+        e.types.iter().map(|(n, t)| format!("{n}: {t}")),
+    );
     section(&mut out, "parameters", parameters(e));
-    section(&mut out, "results", e.func.results.iter().map(|(n, v)| format!("{n}: {}", axes(&e.func.ty(*v).axes))));
-    section(&mut out, "reach", e.causality.iter().flat_map(|c| c.looks.iter().map(|(k, l)| format!("{} along {k}: {l}", c.output)).collect::<Vec<_>>()));
-    section(&mut out, "limits", e.limits.iter().map(|l| format!("{} <= {}", l.clock, l.most)));
+    section(
+        &mut out,
+        "results",
+        e.func
+            .results
+            .iter()
+            .map(|(n, v)| format!("{n}: {}", axes(&e.func.ty(*v).axes))),
+    );
+    section(
+        &mut out,
+        "reach",
+        e.causality.iter().flat_map(|c| {
+            c.looks
+                .iter()
+                .map(|(k, l)| format!("{} along {k}: {l}", c.output))
+                .collect::<Vec<_>>()
+        }),
+    );
+    section(
+        &mut out,
+        "limits",
+        e.limits
+            .iter()
+            .map(|l| format!("{} <= {}", l.clock, l.most)),
+    );
     if let Some((class, _)) = &e.class {
         let _ = writeln!(out, "documented class: {class}");
     }
@@ -43,11 +75,22 @@ fn setting(v: &Setting) -> String {
 fn parameters(e: &Elaborated) -> impl Iterator<Item = String> + '_ {
     e.func.params.iter().filter_map(|id| {
         let input = e.func.input(*id)?;
-        let InputKind::Param { init, decay } = &input.kind else { return None };
+        let InputKind::Param { init, decay } = &input.kind else {
+            return None;
+        };
         let ty = e.func.ty(*id);
-        let complex = if ty.elem == Elem::Complex { " complex" } else { "" };
+        let complex = if ty.elem == Elem::Complex {
+            " complex"
+        } else {
+            ""
+        };
         let decay = if *decay { ", decays" } else { "" };
-        Some(format!("{}: {}{complex} = {}{decay}", input.name, axes(&ty.axes), init_text(init)))
+        Some(format!(
+            "{}: {}{complex} = {}{decay}",
+            input.name,
+            axes(&ty.axes),
+            init_text(init)
+        ))
     })
 }
 

@@ -22,7 +22,10 @@ pub struct BesideImporter;
 
 impl ImportResolver for BesideImporter {
     fn resolve(&self, path: &[&str], from: &str) -> std::io::Result<Option<(String, Vec<u8>)>> {
-        let mut file = Path::new(from).parent().unwrap_or(Path::new("")).to_path_buf();
+        let mut file = Path::new(from)
+            .parent()
+            .unwrap_or(Path::new(""))
+            .to_path_buf();
         file.extend(path);
         file.set_extension("seq");
         match std::fs::read(&file) {
@@ -77,16 +80,37 @@ struct Loader<'a> {
 
 /// Reads `file` (already in the map) and everything it imports. Errors: E01, E02 of the parser, E04 for a name
 /// that is both defined and imported, E29 for imports that lead nowhere.
-pub fn load(map: &mut SourceMap, file: FileId, resolver: &dyn ImportResolver) -> Result<Program, Vec<Diagnostic>> {
-    let mut loader = Loader { map, resolver, modules: vec![], known: HashMap::new(), diags: vec![] };
+pub fn load(
+    map: &mut SourceMap,
+    file: FileId,
+    resolver: &dyn ImportResolver,
+) -> Result<Program, Vec<Diagnostic>> {
+    let mut loader = Loader {
+        map,
+        resolver,
+        modules: vec![],
+        known: HashMap::new(),
+        diags: vec![],
+    };
     let name = loader.map.name(file).to_owned();
     loader.module(file, &name);
     let prelude = loader.std_module(&["std", "prelude"]);
-    let Loader { modules, mut diags, .. } = loader;
-    let mut program = Program { modules, items: vec![], by_name: HashMap::new(), prelude };
+    let Loader {
+        modules, mut diags, ..
+    } = loader;
+    let mut program = Program {
+        modules,
+        items: vec![],
+        by_name: HashMap::new(),
+        prelude,
+    };
     program.collect(&mut diags);
     program.check_imports(&mut diags);
-    if diags.iter().any(Diagnostic::is_error) { Err(diags) } else { Ok(program) }
+    if diags.iter().any(Diagnostic::is_error) {
+        Err(diags)
+    } else {
+        Ok(program)
+    }
 }
 
 impl Loader<'_> {
@@ -103,15 +127,28 @@ impl Loader<'_> {
         let index = self.modules.len();
         self.known.insert(name.to_owned(), Some(index));
         let imports = ast.imports.clone();
-        self.modules.push(Module { file, name: name.to_owned(), ast, targets: vec![] });
+        self.modules.push(Module {
+            file,
+            name: name.to_owned(),
+            ast,
+            targets: vec![],
+        });
         let mut targets = Vec::new();
         for import in &imports {
             let path: Vec<&str> = import.path.iter().map(|n| n.text.as_str()).collect();
-            let target = if path[0] == "std" { self.std_module(&path) } else { self.beside(&path, name, import.span) };
+            let target = if path[0] == "std" {
+                self.std_module(&path)
+            } else {
+                self.beside(&path, name, import.span)
+            };
             if target.is_none() && path[0] == "std" {
                 let written = path.join("/");
                 let near = did_you_mean(&written, stdlib::paths());
-                let mut d = Diagnostic::error("E29", format!("the standard library has no file `{written}`"), import.span);
+                let mut d = Diagnostic::error(
+                    "E29",
+                    format!("the standard library has no file `{written}`"),
+                    import.span,
+                );
                 if let Some(near) = near {
                     d = d.help(format!("did you mean `{near}`?"));
                 }
@@ -145,12 +182,21 @@ impl Loader<'_> {
                 self.module(file, &name)
             }
             Ok(None) => {
-                let d = Diagnostic::error("E29", format!("there is no file `{written}.seq` to import from"), span);
-                self.diags.push(d.help("paths are relative to this file; `std` is the standard library"));
+                let d = Diagnostic::error(
+                    "E29",
+                    format!("there is no file `{written}.seq` to import from"),
+                    span,
+                );
+                self.diags
+                    .push(d.help("paths are relative to this file; `std` is the standard library"));
                 None
             }
             Err(e) => {
-                self.diags.push(Diagnostic::error("E29", format!("`{written}.seq` cannot be read: {e}"), span));
+                self.diags.push(Diagnostic::error(
+                    "E29",
+                    format!("`{written}.seq` cannot be read: {e}"),
+                    span,
+                ));
                 None
             }
         }
@@ -168,15 +214,29 @@ impl Program {
                         let id = self.items.len();
                         self.items.push(Place { module: m, item: i });
                         let key = (m, mixer.name.text.clone());
-                        let old = self.by_name.get(&key).map(|old| place_name(&self.modules, self.items[*old]));
+                        let old = self
+                            .by_name
+                            .get(&key)
+                            .map(|old| place_name(&self.modules, self.items[*old]));
                         self.by_name.entry(key).or_insert(id);
                         (&mixer.name, old)
                     }
-                    ItemKind::Recipe(recipe) => (&recipe.name, recipes.insert(&recipe.name.text, recipe.name.span)),
+                    ItemKind::Recipe(recipe) => (
+                        &recipe.name,
+                        recipes.insert(&recipe.name.text, recipe.name.span),
+                    ),
                 };
                 if let Some(old) = old {
-                    let d = Diagnostic::error("E04", format!("`{}` has two definitions", name.text), name.span);
-                    diags.push(d.label("the second").secondary(old, "the first").help("rename one of them"));
+                    let d = Diagnostic::error(
+                        "E04",
+                        format!("`{}` has two definitions", name.text),
+                        name.span,
+                    );
+                    diags.push(
+                        d.label("the second")
+                            .secondary(old, "the first")
+                            .help("rename one of them"),
+                    );
                 }
             }
         }
@@ -189,12 +249,29 @@ impl Program {
                 for name in &import.names {
                     if let Some(own) = self.by_name.get(&(m, name.text.clone())) {
                         let own = place_name(&self.modules, self.items[*own]);
-                        let d = Diagnostic::error("E04", format!("`{}` is defined here and imported", name.text), name.span);
-                        diags.push(d.secondary(own, "defined here").help("rename the definition, or do not import the name"));
+                        let d = Diagnostic::error(
+                            "E04",
+                            format!("`{}` is defined here and imported", name.text),
+                            name.span,
+                        );
+                        diags.push(
+                            d.secondary(own, "defined here")
+                                .help("rename the definition, or do not import the name"),
+                        );
                     } else if self.find(*target, &name.text, &mut vec![]).is_none() {
                         let known = self.names(*target);
-                        let mut d = Diagnostic::error("E29", format!("`{}` has no mixer `{}`", shown(&self.modules[*target].name), name.text), name.span);
-                        if let Some(near) = did_you_mean(&name.text, known.iter().map(String::as_str)) {
+                        let mut d = Diagnostic::error(
+                            "E29",
+                            format!(
+                                "`{}` has no mixer `{}`",
+                                shown(&self.modules[*target].name),
+                                name.text
+                            ),
+                            name.span,
+                        );
+                        if let Some(near) =
+                            did_you_mean(&name.text, known.iter().map(String::as_str))
+                        {
                             d = d.help(format!("did you mean `{near}`?"));
                         }
                         diags.push(d);
@@ -214,8 +291,15 @@ impl Program {
             return Some(*id);
         }
         let m = &self.modules[module];
-        let named = m.ast.imports.iter().zip(&m.targets).filter(|(import, _)| import.names.iter().any(|n| n.text == name));
-        named.filter_map(|(_, t)| *t).find_map(|t| self.find(t, name, seen))
+        let named = m
+            .ast
+            .imports
+            .iter()
+            .zip(&m.targets)
+            .filter(|(import, _)| import.names.iter().any(|n| n.text == name));
+        named
+            .filter_map(|(_, t)| *t)
+            .find_map(|t| self.find(t, name, seen))
     }
 
     /// What `name` means in a file: its own, imported, or from the prelude.
@@ -227,10 +311,26 @@ impl Program {
     /// Every mixer name that a file sees.
     pub fn names(&self, module: usize) -> Vec<String> {
         let m = &self.modules[module];
-        let own = self.by_name.keys().filter(|(k, _)| *k == module).map(|(_, n)| n.clone());
-        let mut all: Vec<String> = own.chain(m.ast.imports.iter().flat_map(|i| i.names.iter().map(|n| n.text.clone()))).collect();
+        let own = self
+            .by_name
+            .keys()
+            .filter(|(k, _)| *k == module)
+            .map(|(_, n)| n.clone());
+        let mut all: Vec<String> = own
+            .chain(
+                m.ast
+                    .imports
+                    .iter()
+                    .flat_map(|i| i.names.iter().map(|n| n.text.clone())),
+            )
+            .collect();
         if let Some(p) = self.prelude.filter(|p| *p != module) {
-            all.extend(self.by_name.keys().filter(|(k, _)| *k == p).map(|(_, n)| n.clone()));
+            all.extend(
+                self.by_name
+                    .keys()
+                    .filter(|(k, _)| *k == p)
+                    .map(|(_, n)| n.clone()),
+            );
         }
         all.sort();
         all.dedup();
@@ -248,27 +348,42 @@ impl Program {
     /// The `///` lines above a mixer.
     pub fn docs(&self, id: usize) -> Vec<(String, Span)> {
         let place = self.items[id];
-        self.modules[place.module].ast.items[place.item].docs.iter().map(|d| (d.text.clone(), d.span)).collect()
+        self.modules[place.module].ast.items[place.item]
+            .docs
+            .iter()
+            .map(|d| (d.text.clone(), d.span))
+            .collect()
     }
 
     /// The mixers and models of the file that was loaded, in order.
     pub fn own(&self) -> Vec<usize> {
-        (0..self.items.len()).filter(|i| self.items[*i].module == 0).collect()
+        (0..self.items.len())
+            .filter(|i| self.items[*i].module == 0)
+            .collect()
     }
 
     /// The recipe called `name` of the file that was loaded.
     pub fn recipe(&self, name: &str) -> Option<&Recipe> {
-        self.modules.first()?.ast.items.iter().find_map(|item| match &item.kind {
-            ItemKind::Recipe(r) if r.name.text == name => Some(r),
-            _ => None,
-        })
+        self.modules
+            .first()?
+            .ast
+            .items
+            .iter()
+            .find_map(|item| match &item.kind {
+                ItemKind::Recipe(r) if r.name.text == name => Some(r),
+                _ => None,
+            })
     }
 
     pub fn recipes(&self) -> impl Iterator<Item = &Recipe> {
-        self.modules.first().into_iter().flat_map(|m| &m.ast.items).filter_map(|item| match &item.kind {
-            ItemKind::Recipe(r) => Some(r),
-            ItemKind::Mixer(_) => None,
-        })
+        self.modules
+            .first()
+            .into_iter()
+            .flat_map(|m| &m.ast.items)
+            .filter_map(|item| match &item.kind {
+                ItemKind::Recipe(r) => Some(r),
+                ItemKind::Mixer(_) => None,
+            })
     }
 }
 

@@ -70,7 +70,16 @@ impl Reach {
 
     /// Reading `by` steps later along an axis.
     pub fn shifted(&self, axis: Sym, by: i64) -> Reach {
-        self.map(|(c, a), r| ((c, a), if a == Some(axis) { r.saturating_add(by) } else { r }))
+        self.map(|(c, a), r| {
+            (
+                (c, a),
+                if a == Some(axis) {
+                    r.saturating_add(by)
+                } else {
+                    r
+                },
+            )
+        })
     }
 
     pub fn renamed(&self, from: Sym, to: Sym) -> Reach {
@@ -79,14 +88,29 @@ impl Reach {
 
     /// The axis is read from end to end.
     pub fn whole_axis(&self, axis: Sym) -> Reach {
-        self.map(|(c, a), r| if a == Some(axis) { ((c, None), 0) } else { ((c, a), r) })
+        self.map(|(c, a), r| {
+            if a == Some(axis) {
+                ((c, None), 0)
+            } else {
+                ((c, a), r)
+            }
+        })
     }
 
     /// The axis is summed: its positions are bounded by another axis if some bound says so.
     pub fn summed(&self, axis: Sym, bounds: &[Bound]) -> Reach {
-        let by = bounds.iter().filter(|b| b.small == axis).min_by_key(|b| b.by);
+        let by = bounds
+            .iter()
+            .filter(|b| b.small == axis)
+            .min_by_key(|b| b.by);
         match by {
-            Some(b) => self.map(|(c, a), r| if a == Some(axis) { ((c, Some(b.big)), r.saturating_add(b.by)) } else { ((c, a), r) }),
+            Some(b) => self.map(|(c, a), r| {
+                if a == Some(axis) {
+                    ((c, Some(b.big)), r.saturating_add(b.by))
+                } else {
+                    ((c, a), r)
+                }
+            }),
             None => self.whole_axis(axis),
         }
     }
@@ -107,7 +131,11 @@ impl Reach {
         for ((c, a), r) in &self.0 {
             let look = match (a, time) {
                 (Some(a), Some(t)) if *a == t.name => {
-                    if *r <= 0 { Look::Causal } else { Look::Ahead(*r) }
+                    if *r <= 0 {
+                        Look::Causal
+                    } else {
+                        Look::Ahead(*r)
+                    }
                 }
                 _ => Look::Whole,
             };
@@ -129,7 +157,11 @@ mod tests {
         let (i, j) = (Sym::new("i"), Sym::new("j"));
         let mut m = x.renamed(t.name, i);
         m.join(&x.renamed(t.name, j));
-        let bound = Bound { small: j, big: i, by: 0 };
+        let bound = Bound {
+            small: j,
+            big: i,
+            by: 0,
+        };
         let causal = m.summed(j, &[bound]).renamed(i, t.name);
         assert_eq!(causal.looks(Some(t))[&Sym::new("t")], Look::Causal);
         let whole = m.summed(j, &[]).renamed(i, t.name);
@@ -142,6 +174,9 @@ mod tests {
         let mut x = Reach::input(t).shifted(t.name, 2);
         x.join(&Reach::input(t).shifted(t.name, -3));
         assert_eq!(x.looks(Some(t))[&Sym::new("t")], Look::Ahead(2));
-        assert_eq!(Reach::input(t).shifted(t.name, -1).looks(Some(t))[&Sym::new("t")], Look::Causal);
+        assert_eq!(
+            Reach::input(t).shifted(t.name, -1).looks(Some(t))[&Sym::new("t")],
+            Look::Causal
+        );
     }
 }

@@ -9,13 +9,22 @@ use seqc_syntax::{Diagnostic, Span, did_you_mean};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimizer {
-    AdamW { lr: f64, beta1: f64, beta2: f64, eps: f64, decay: f64 },
+    AdamW {
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        decay: f64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
     /// Linear warm-up over so many steps, then a cosine down to `floor` times the rate.
-    Cosine { warmup: u64, floor: f64 },
+    Cosine {
+        warmup: u64,
+        floor: f64,
+    },
     Constant,
 }
 
@@ -42,8 +51,17 @@ impl Default for Recipe {
     fn default() -> Recipe {
         Recipe {
             name: String::new(),
-            optimizer: Optimizer::AdamW { lr: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, decay: 0.1 },
-            schedule: Schedule::Cosine { warmup: 100, floor: 0.1 },
+            optimizer: Optimizer::AdamW {
+                lr: 1e-3,
+                beta1: 0.9,
+                beta2: 0.95,
+                eps: 1e-8,
+                decay: 0.1,
+            },
+            schedule: Schedule::Cosine {
+                warmup: 100,
+                floor: 0.1,
+            },
             batch: 16,
             length: 256,
             steps: 1000,
@@ -56,19 +74,48 @@ impl Default for Recipe {
     }
 }
 
-const SETTINGS: &[&str] = &["optimizer", "schedule", "batch", "length", "steps", "clip", "seed", "eval_every", "eval_batches", "seconds"];
+const SETTINGS: &[&str] = &[
+    "optimizer",
+    "schedule",
+    "batch",
+    "length",
+    "steps",
+    "clip",
+    "seed",
+    "eval_every",
+    "eval_batches",
+    "seconds",
+];
 
 /// Errors: E24 for unknown settings, E28 for values that do not fit, E03 for a recipe without its model.
 pub fn check(r: &ast::Recipe, program: &Program) -> Result<Recipe, Vec<Diagnostic>> {
-    let mut out = Recipe { name: r.name.text.clone(), ..Recipe::default() };
+    let mut out = Recipe {
+        name: r.name.text.clone(),
+        ..Recipe::default()
+    };
     let mut diags = Vec::new();
-    if !program.own().iter().any(|i| program.mixer(*i).name.text == r.name.text) {
-        diags.push(Diagnostic::error("E03", format!("there is no model `{}` for this recipe", r.name.text), r.name.span));
+    if !program
+        .own()
+        .iter()
+        .any(|i| program.mixer(*i).name.text == r.name.text)
+    {
+        diags.push(Diagnostic::error(
+            "E03",
+            format!("there is no model `{}` for this recipe", r.name.text),
+            r.name.span,
+        ));
     }
     let mut seen: Vec<(&str, Span)> = Vec::new();
     for s in &r.settings {
         if let Some((_, old)) = seen.iter().find(|(n, _)| *n == s.name.text) {
-            diags.push(Diagnostic::error("E04", format!("`{}` has two definitions", s.name.text), s.name.span).secondary(*old, "the first"));
+            diags.push(
+                Diagnostic::error(
+                    "E04",
+                    format!("`{}` has two definitions", s.name.text),
+                    s.name.span,
+                )
+                .secondary(*old, "the first"),
+            );
             continue;
         }
         seen.push((&s.name.text, s.name.span));
@@ -76,7 +123,11 @@ pub fn check(r: &ast::Recipe, program: &Program) -> Result<Recipe, Vec<Diagnosti
             diags.push(d);
         }
     }
-    if diags.is_empty() { Ok(out) } else { Err(diags) }
+    if diags.is_empty() {
+        Ok(out)
+    } else {
+        Err(diags)
+    }
 }
 
 fn set(out: &mut Recipe, name: &str, value: &Expr, at: Span) -> Result<(), Diagnostic> {
@@ -92,7 +143,14 @@ fn set(out: &mut Recipe, name: &str, value: &Expr, at: Span) -> Result<(), Diagn
         "clip" => out.clip = Some(positive(name, value)?).filter(|c| c.is_finite()),
         "seconds" => out.seconds = Some(positive(name, value)?).filter(|c| c.is_finite()),
         _ => {
-            let d = Diagnostic::error("E24", format!("a recipe has no setting `{name}`; it has {}", SETTINGS.join(", ")), at);
+            let d = Diagnostic::error(
+                "E24",
+                format!(
+                    "a recipe has no setting `{name}`; it has {}",
+                    SETTINGS.join(", ")
+                ),
+                at,
+            );
             return Err(match did_you_mean(name, SETTINGS.iter().copied()) {
                 Some(near) => d.help(format!("did you mean `{near}`?")),
                 None => d,
@@ -105,9 +163,14 @@ fn set(out: &mut Recipe, name: &str, value: &Expr, at: Span) -> Result<(), Diagn
 fn number(name: &str, e: &Expr) -> Result<Stat, Diagnostic> {
     let wrong = || Diagnostic::error("E28", format!("`{name}` must be a number"), e.span);
     match &e.kind {
-        ExprKind::Number(n) if !n.imaginary => Ok(n.as_integer().map_or(Stat::Float(n.value), |k| Stat::int(i128::from(k)))),
+        ExprKind::Number(n) if !n.imaginary => Ok(n
+            .as_integer()
+            .map_or(Stat::Float(n.value), |k| Stat::int(i128::from(k)))),
         ExprKind::Name(n) if n.text == "inf" => Ok(Stat::Float(f64::INFINITY)),
-        ExprKind::Unary { op: UnaryOp::Neg, operand } => Ok(number(name, operand)?.neg()),
+        ExprKind::Unary {
+            op: UnaryOp::Neg,
+            operand,
+        } => Ok(number(name, operand)?.neg()),
         ExprKind::Binary { op, left, right } => {
             use seqc_syntax::ast::BinaryOp::{Add, Div, Mul, Pow, Sub};
             let (l, r) = (number(name, left)?, number(name, right)?);
@@ -126,37 +189,88 @@ fn number(name: &str, e: &Expr) -> Result<Stat, Diagnostic> {
 
 fn count(name: &str, e: &Expr, least: u64) -> Result<u64, Diagnostic> {
     let st = number(name, e)?;
-    let n = st.as_int().and_then(|n| u64::try_from(n).ok()).filter(|n| *n >= least && *n <= 1 << 53);
-    n.ok_or_else(|| Diagnostic::error("E28", format!("`{name}` must be a whole number of at least {least}, {st} is not"), e.span))
+    let n = st
+        .as_int()
+        .and_then(|n| u64::try_from(n).ok())
+        .filter(|n| *n >= least && *n <= 1 << 53);
+    n.ok_or_else(|| {
+        Diagnostic::error(
+            "E28",
+            format!("`{name}` must be a whole number of at least {least}, {st} is not"),
+            e.span,
+        )
+    })
 }
 
 fn positive(name: &str, e: &Expr) -> Result<f64, Diagnostic> {
     let x = number(name, e)?.as_f64();
-    if x > 0.0 { Ok(x) } else { Err(Diagnostic::error("E28", format!("`{name}` must be greater than 0"), e.span)) }
+    if x > 0.0 {
+        Ok(x)
+    } else {
+        Err(Diagnostic::error(
+            "E28",
+            format!("`{name}` must be greater than 0"),
+            e.span,
+        ))
+    }
 }
 
 /// A number within bounds.
 fn within(name: &str, e: &Expr, lo: f64, hi: f64) -> Result<f64, Diagnostic> {
     let x = number(name, e)?.as_f64();
-    if x >= lo && x <= hi { Ok(x) } else { Err(Diagnostic::error("E28", format!("`{name}` must lie between {lo} and {hi}"), e.span)) }
+    if x >= lo && x <= hi {
+        Ok(x)
+    } else {
+        Err(Diagnostic::error(
+            "E28",
+            format!("`{name}` must lie between {lo} and {hi}"),
+            e.span,
+        ))
+    }
 }
 
 /// The named arguments of `kind(…)`.
-fn named<'a>(what: &str, e: &'a Expr, kinds: &[&str]) -> Result<(&'a str, Vec<(&'a ast::Name, &'a Expr)>), Diagnostic> {
-    let wrong = |span| Diagnostic::error("E28", format!("`{what}` is one of {}", kinds.join(", ")), span);
-    let ExprKind::Call(c) = &e.kind else { return Err(wrong(e.span)) };
-    if !kinds.iter().any(|k| k.split('(').next() == Some(c.name.text.as_str())) {
+fn named<'a>(
+    what: &str,
+    e: &'a Expr,
+    kinds: &[&str],
+) -> Result<(&'a str, Vec<(&'a ast::Name, &'a Expr)>), Diagnostic> {
+    let wrong = |span| {
+        Diagnostic::error(
+            "E28",
+            format!("`{what}` is one of {}", kinds.join(", ")),
+            span,
+        )
+    };
+    let ExprKind::Call(c) = &e.kind else {
+        return Err(wrong(e.span));
+    };
+    if !kinds
+        .iter()
+        .any(|k| k.split('(').next() == Some(c.name.text.as_str()))
+    {
         return Err(wrong(c.name.span));
     }
     let args = c.args.iter().map(|a| match a {
         Arg::Named { name, value, .. } => Ok((name, value)),
-        other => Err(Diagnostic::error("E28", "settings are given by name", other.span()).help("write `name = value`")),
+        other => Err(
+            Diagnostic::error("E28", "settings are given by name", other.span())
+                .help("write `name = value`"),
+        ),
     });
     Ok((&c.name.text, args.collect::<Result<_, _>>()?))
 }
 
 fn unknown(what: &str, n: &ast::Name, known: &[&str]) -> Diagnostic {
-    let d = Diagnostic::error("E24", format!("`{what}` has no setting `{}`; it has {}", n.text, known.join(", ")), n.span);
+    let d = Diagnostic::error(
+        "E24",
+        format!(
+            "`{what}` has no setting `{}`; it has {}",
+            n.text,
+            known.join(", ")
+        ),
+        n.span,
+    );
     match did_you_mean(&n.text, known.iter().copied()) {
         Some(near) => d.help(format!("did you mean `{near}`?")),
         None => d,
@@ -173,10 +287,22 @@ fn optimizer(e: &Expr) -> Result<Optimizer, Diagnostic> {
             "beta2" => beta2 = within("beta2", v, 0.0, 1.0)?,
             "eps" => eps = positive("eps", v)?,
             "decay" => decay = within("decay", v, 0.0, 1e3)?,
-            _ => return Err(unknown("adamw", n, &["lr", "beta1", "beta2", "eps", "decay"])),
+            _ => {
+                return Err(unknown(
+                    "adamw",
+                    n,
+                    &["lr", "beta1", "beta2", "eps", "decay"],
+                ));
+            }
         }
     }
-    Ok(Optimizer::AdamW { lr, beta1, beta2, eps, decay })
+    Ok(Optimizer::AdamW {
+        lr,
+        beta1,
+        beta2,
+        eps,
+        decay,
+    })
 }
 
 fn schedule(e: &Expr) -> Result<Schedule, Diagnostic> {
@@ -184,7 +310,11 @@ fn schedule(e: &Expr) -> Result<Schedule, Diagnostic> {
     if kind == "constant" {
         return match args.first() {
             None => Ok(Schedule::Constant),
-            Some((n, _)) => Err(Diagnostic::error("E24", format!("`constant` has no setting `{}`; it has none", n.text), n.span)),
+            Some((n, _)) => Err(Diagnostic::error(
+                "E24",
+                format!("`constant` has no setting `{}`; it has none", n.text),
+                n.span,
+            )),
         };
     }
     let (mut warmup, mut floor) = (0, 0.0);

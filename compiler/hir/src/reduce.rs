@@ -62,15 +62,29 @@ impl Product {
 impl<'p> Elab<'p> {
     /// `kind[group](operand)`; `top` has its count as a second argument.
     pub fn reduction(&mut self, s: &mut Scope<'p>, kind: Kind, c: &'p Call, span: Span) -> Val {
-        let Some(operand) = self.operand(kind, c, span) else { return Val::Poison };
-        let bound: Vec<&'p Name> = c.group.iter().filter(|n| self.is_index(s, n, operand)).collect();
+        let Some(operand) = self.operand(kind, c, span) else {
+            return Val::Poison;
+        };
+        let bound: Vec<&'p Name> = c
+            .group
+            .iter()
+            .filter(|n| self.is_index(s, n, operand))
+            .collect();
         let mut kept = Vec::new();
         for n in &bound {
-            let Some(index) = self.bind_index(s, n, operand) else { return Val::Poison };
+            let Some(index) = self.bind_index(s, n, operand) else {
+                return Val::Poison;
+            };
             kept.push((n.text.clone(), s.indices.insert(n.text.clone(), index)));
         }
-        let lag = bound.iter().any(|n| s.indices.get(&n.text).is_some_and(|i| i.lag));
-        let out = if lag { self.over_lags(s, kind, c, operand, span) } else { self.reduce(s, kind, c, operand, span) };
+        let lag = bound
+            .iter()
+            .any(|n| s.indices.get(&n.text).is_some_and(|i| i.lag));
+        let out = if lag {
+            self.over_lags(s, kind, c, operand, span)
+        } else {
+            self.reduce(s, kind, c, operand, span)
+        };
         for (name, old) in kept {
             match old {
                 Some(old) => s.indices.insert(name, old),
@@ -85,8 +99,23 @@ impl<'p> Elab<'p> {
         match c.args.as_slice() {
             [Arg::Positional(x), ..] if c.args.len() == want => Some(x),
             _ => {
-                let usage = if kind == Kind::Top { "top[a](x, count)".to_owned() } else { format!("{}[a](x)", c.name.text) };
-                self.report(Diagnostic::error("E28", format!("`{}` takes {want} argument{}", c.name.text, if want == 1 { "" } else { "s" }), span).help(usage));
+                let usage = if kind == Kind::Top {
+                    "top[a](x, count)".to_owned()
+                } else {
+                    format!("{}[a](x)", c.name.text)
+                };
+                self.report(
+                    Diagnostic::error(
+                        "E28",
+                        format!(
+                            "`{}` takes {want} argument{}",
+                            c.name.text,
+                            if want == 1 { "" } else { "s" }
+                        ),
+                        span,
+                    )
+                    .help(usage),
+                );
                 None
             }
         }
@@ -102,7 +131,11 @@ impl<'p> Elab<'p> {
 
     fn bind_index(&mut self, s: &mut Scope<'p>, n: &Name, operand: &'p Expr) -> Option<Index> {
         if s.names.contains_key(&n.text) {
-            let d = Diagnostic::error("E05", format!("`{}` is a value here, it cannot be an index too", n.text), n.span);
+            let d = Diagnostic::error(
+                "E05",
+                format!("`{}` is a value here, it cannot be an index too", n.text),
+                n.span,
+            );
             self.report(d.help("give the index another name"));
             return None;
         }
@@ -110,11 +143,21 @@ impl<'p> Elab<'p> {
             Use::Time(a) => (a, false),
             Use::Lag(a) => (a, true),
         };
-        Some(Index { axis: axis.renamed(&s.fresh(&n.text)), lag })
+        Some(Index {
+            axis: axis.renamed(&s.fresh(&n.text)),
+            lag,
+        })
     }
 
     /// A sum over lags has two sides: lag = +l, l >= 0, and lag = -l, l >= 1. A kernel that is 0 on a side leaves it out.
-    fn over_lags(&mut self, s: &mut Scope<'p>, kind: Kind, c: &'p Call, operand: &'p Expr, span: Span) -> Option<Dyn> {
+    fn over_lags(
+        &mut self,
+        s: &mut Scope<'p>,
+        kind: Kind,
+        c: &'p Call,
+        operand: &'p Expr,
+        span: Span,
+    ) -> Option<Dyn> {
         if kind != Kind::Sum {
             self.not_built("a reduction other than `sum` over lags", span);
             return None;
@@ -123,7 +166,9 @@ impl<'p> Elab<'p> {
         let (old_side, old_least) = (s.ahead, s.least_lag);
         let mut total: Option<Dyn> = None;
         for ahead in [false, true] {
-            let Some(least) = sides[usize::from(ahead)] else { continue };
+            let Some(least) = sides[usize::from(ahead)] else {
+                continue;
+            };
             (s.ahead, s.least_lag) = (ahead, least);
             let part = self.reduce(s, kind, c, operand, span);
             (s.ahead, s.least_lag) = (old_side, old_least);
@@ -142,16 +187,35 @@ impl<'p> Elab<'p> {
         let mut factors = vec![e];
         while let Some(f) = factors.pop() {
             match &f.kind {
-                ExprKind::Binary { op: BinaryOp::Mul, left, right } => factors.extend([left.as_ref(), right.as_ref()]),
-                ExprKind::Binary { op: BinaryOp::Div, left, .. } => factors.push(left),
-                ExprKind::Unary { op: UnaryOp::Neg, operand } => factors.push(operand),
+                ExprKind::Binary {
+                    op: BinaryOp::Mul,
+                    left,
+                    right,
+                } => factors.extend([left.as_ref(), right.as_ref()]),
+                ExprKind::Binary {
+                    op: BinaryOp::Div,
+                    left,
+                    ..
+                } => factors.push(left),
+                ExprKind::Unary {
+                    op: UnaryOp::Neg,
+                    operand,
+                } => factors.push(operand),
                 ExprKind::Pick { base, .. } | ExprKind::Remap { base, .. } => factors.push(base),
                 ExprKind::Index { base, .. } => {
                     let mut names = Vec::new();
                     crate::time::names_in(base, &mut names);
                     for n in names {
-                        if let Some(crate::scope::Named { binding: crate::scope::Binding::Val(Val::Kernel(k)), .. }) = s.names.get(&n) {
-                            out[0] = k.causal.is_some().then(|| out[0].map(|l| l.max(k.least))).flatten();
+                        if let Some(crate::scope::Named {
+                            binding: crate::scope::Binding::Val(Val::Kernel(k)),
+                            ..
+                        }) = s.names.get(&n)
+                        {
+                            out[0] = k
+                                .causal
+                                .is_some()
+                                .then(|| out[0].map(|l| l.max(k.least)))
+                                .flatten();
                             out[1] = k.ahead.is_some().then_some(out[1]).flatten();
                         }
                     }
@@ -162,16 +226,31 @@ impl<'p> Elab<'p> {
         out
     }
 
-    fn reduce(&mut self, s: &mut Scope<'p>, kind: Kind, c: &'p Call, operand: &'p Expr, span: Span) -> Option<Dyn> {
+    fn reduce(
+        &mut self,
+        s: &mut Scope<'p>,
+        kind: Kind,
+        c: &'p Call,
+        operand: &'p Expr,
+        span: Span,
+    ) -> Option<Dyn> {
         let product = if matches!(kind, Kind::Sum | Kind::Mean) {
             self.product(s, operand)?
         } else {
             let v = self.eval_dyn(s, operand)?;
-            Product { factors: vec![(v, operand.span)], ..Product::default() }
+            Product {
+                factors: vec![(v, operand.span)],
+                ..Product::default()
+            }
         };
         let axes = self.reduced_axes(s, c, &product, operand)?;
         let (mask, edge) = self.mask(s, &axes, operand, span)?;
-        let bounds: Vec<Bound> = s.bounds.iter().cloned().chain(product.factors.iter().flat_map(|(f, _)| f.zero.clone())).collect();
+        let bounds: Vec<Bound> = s
+            .bounds
+            .iter()
+            .cloned()
+            .chain(product.factors.iter().flat_map(|(f, _)| f.zero.clone()))
+            .collect();
         let mut out = match kind {
             Kind::Sum => self.sum_of(product, &axes, mask.as_ref(), span)?,
             Kind::Mean => {
@@ -191,28 +270,57 @@ impl<'p> Elab<'p> {
             }
             let moved = self.summed(&out, *a, &bounds);
             // A softmax entry still hangs on its own column as well as on the whole row.
-            if keeps { out.reach.join(&moved) } else { out.reach = moved }
+            if keeps {
+                out.reach.join(&moved)
+            } else {
+                out.reach = moved
+            }
         }
         if kind == Kind::Softmax && mask.is_some() {
             out.masked = true;
             out.zero = s.bounds.clone();
         }
-        out.zero.retain(|b| keeps || axes.iter().all(|a| a.name != b.small && a.name != b.big));
+        out.zero
+            .retain(|b| keeps || axes.iter().all(|a| a.name != b.small && a.name != b.big));
         Some(out)
     }
 
     /// The axes that a reduction's brackets mean. E10 when the operand lacks one.
-    fn reduced_axes(&mut self, s: &mut Scope<'p>, c: &'p Call, p: &Product, operand: &'p Expr) -> Option<Vec<Axis>> {
+    fn reduced_axes(
+        &mut self,
+        s: &mut Scope<'p>,
+        c: &'p Call,
+        p: &Product,
+        operand: &'p Expr,
+    ) -> Option<Vec<Axis>> {
         let mut axes = Vec::new();
         if c.group.is_empty() {
-            self.report(Diagnostic::error("E10", format!("`{}` needs the axes it ranges over", c.name.text), c.name.span).help(format!("write `{}[a](…)`", c.name.text)));
+            self.report(
+                Diagnostic::error(
+                    "E10",
+                    format!("`{}` needs the axes it ranges over", c.name.text),
+                    c.name.span,
+                )
+                .help(format!("write `{}[a](…)`", c.name.text)),
+            );
             return None;
         }
         for n in &c.group {
-            let time = s.indices.get(&n.text).map(|i| i.axis).or_else(|| s.clocks.get(&n.text).copied());
+            let time = s
+                .indices
+                .get(&n.text)
+                .map(|i| i.axis)
+                .or_else(|| s.clocks.get(&n.text).copied());
             if let Some(a) = time {
                 if !p.all().any(|f| self.has(f, a)) {
-                    let d = Diagnostic::error("E10", format!("`{}[{}]`: the operand does not change with `{}`", c.name.text, n.text, n.text), n.span);
+                    let d = Diagnostic::error(
+                        "E10",
+                        format!(
+                            "`{}[{}]`: the operand does not change with `{}`",
+                            c.name.text, n.text, n.text
+                        ),
+                        n.span,
+                    );
                     self.report(d.secondary(operand.span, "the operand"));
                     return None;
                 }
@@ -229,14 +337,35 @@ impl<'p> Elab<'p> {
     }
 
     /// E10, or E03 if the name means nothing at all.
-    fn lacks(&mut self, s: &mut Scope<'p>, c: &Call, n: &Name, p: &Product, operand: &Expr) -> Option<Vec<Axis>> {
+    fn lacks(
+        &mut self,
+        s: &mut Scope<'p>,
+        c: &Call,
+        n: &Name,
+        p: &Product,
+        operand: &Expr,
+    ) -> Option<Vec<Axis>> {
         let mut features: Vec<Axis> = Vec::new();
         for f in p.all() {
-            features.extend(self.features(f).into_iter().filter(|a| !features.contains(a)).collect::<Vec<_>>());
+            features.extend(
+                self.features(f)
+                    .into_iter()
+                    .filter(|a| !features.contains(a))
+                    .collect::<Vec<_>>(),
+            );
         }
-        let near = seqc_syntax::did_you_mean(&n.text, features.iter().map(|a| plain(a.name.as_str()))).map(str::to_owned);
+        let near =
+            seqc_syntax::did_you_mean(&n.text, features.iter().map(|a| plain(a.name.as_str())))
+                .map(str::to_owned);
         let shown = Self::braces(&features);
-        let mut d = Diagnostic::error("E10", format!("`{}[{}]`: operand {shown} has no `{}`", c.name.text, n.text, n.text), n.span);
+        let mut d = Diagnostic::error(
+            "E10",
+            format!(
+                "`{}[{}]`: operand {shown} has no `{}`",
+                c.name.text, n.text, n.text
+            ),
+            n.span,
+        );
         d = d.secondary(operand.span, format!("this is {shown}"));
         if s.axis(&n.text).is_none() && s.names.contains_key(&n.text) {
             d = d.note(format!("`{}` is a value, not an axis", n.text));
@@ -259,7 +388,11 @@ impl<'p> Elab<'p> {
                 let ((a, p), (b, q)) = (out.factors[l].clone(), out.factors[k].clone());
                 self.same_clock(s, &a, &b, (p, q), e.span)?;
                 let (x, y) = (self.features(&a), self.features(&b));
-                if let Some((m, n)) = x.iter().find_map(|m| y.iter().find(|n| n.name == m.name && n.size != m.size).map(|n| (*m, *n))) {
+                if let Some((m, n)) = x.iter().find_map(|m| {
+                    y.iter()
+                        .find(|n| n.name == m.name && n.size != m.size)
+                        .map(|n| (*m, *n))
+                }) {
                     self.clash(m, n, (p, q), e.span);
                     return None;
                 }
@@ -274,11 +407,19 @@ impl<'p> Elab<'p> {
 
     fn factor(&mut self, s: &mut Scope<'p>, e: &'p Expr, out: &mut Product) -> Option<()> {
         match &e.kind {
-            ExprKind::Binary { op: BinaryOp::Mul, left, right } => {
+            ExprKind::Binary {
+                op: BinaryOp::Mul,
+                left,
+                right,
+            } => {
                 let (a, b) = (self.factor(s, left, out), self.factor(s, right, out));
                 a.and(b)
             }
-            ExprKind::Binary { op: BinaryOp::Div, left, right } => {
+            ExprKind::Binary {
+                op: BinaryOp::Div,
+                left,
+                right,
+            } => {
                 let a = self.factor(s, left, out);
                 let divisor = self.eval(s, right);
                 if let Val::Stat(st) = divisor {
@@ -289,7 +430,10 @@ impl<'p> Elab<'p> {
                 }
                 a
             }
-            ExprKind::Unary { op: UnaryOp::Neg, operand } => {
+            ExprKind::Unary {
+                op: UnaryOp::Neg,
+                operand,
+            } => {
                 out.scale = Some(out.scale.unwrap_or(Stat::int(1)).neg());
                 self.factor(s, operand, out)
             }
@@ -323,9 +467,16 @@ impl<'p> Elab<'p> {
             factors.push(self.number(1.0));
         }
         if let Some(mask) = mask {
-            let along: Vec<Axis> = self.axes(mask).iter().copied().filter(|a| !a.is_const()).collect();
-            let shared = |this: &Self, f: &Dyn| this.axes(f).iter().filter(|a| along.contains(a)).count();
-            let best = (0..factors.len()).max_by_key(|k| (shared(self, &factors[*k]), usize::MAX - k))?;
+            let along: Vec<Axis> = self
+                .axes(mask)
+                .iter()
+                .copied()
+                .filter(|a| !a.is_const())
+                .collect();
+            let shared =
+                |this: &Self, f: &Dyn| this.axes(f).iter().filter(|a| along.contains(a)).count();
+            let best =
+                (0..factors.len()).max_by_key(|k| (shared(self, &factors[*k]), usize::MAX - k))?;
             let zero = self.number(0.0);
             factors[best] = self.select(mask, &factors[best].clone(), &zero, span)?;
         }
@@ -347,19 +498,33 @@ impl<'p> Elab<'p> {
     }
 
     /// How many entries a mean ranges over.
-    fn count(&mut self, axes: &[Axis], mask: Option<&Dyn>, edge: Option<(Axis, i64)>, span: Span) -> Option<Dyn> {
+    fn count(
+        &mut self,
+        axes: &[Axis],
+        mask: Option<&Dyn>,
+        edge: Option<(Axis, i64)>,
+        span: Span,
+    ) -> Option<Dyn> {
         let fixed: Vec<Axis> = axes.iter().copied().filter(|a| a.is_const()).collect();
         let mut out = self.volume(&fixed, span).map(|n| self.number(n as f64))?;
         let mut times: Vec<Axis> = axes.iter().copied().filter(|a| !a.is_const()).collect();
         if let Some((axis, late)) = edge {
             times.retain(|a| *a != axis);
-            let (len, by, one) = (self.length(axis, span), self.number(late as f64), self.number(1.0));
+            let (len, by, one) = (
+                self.length(axis, span),
+                self.number(late as f64),
+                self.number(1.0),
+            );
             let len = self.dynamic(len, span)?;
             let n = self.map2(MapFn::Sub, &len, &by, span)?;
             let n = self.map2(MapFn::Max, &n, &one, span)?;
             out = self.map2(MapFn::Mul, &n, &out, span)?;
         } else if let Some(mask) = mask {
-            let masked: Vec<Axis> = times.iter().copied().filter(|a| self.has(mask, *a)).collect();
+            let masked: Vec<Axis> = times
+                .iter()
+                .copied()
+                .filter(|a| self.has(mask, *a))
+                .collect();
             times.retain(|a| !masked.contains(a));
             let (one, zero) = (self.number(1.0), self.number(0.0));
             let ones = self.select(mask, &one, &zero, span)?;
@@ -376,7 +541,16 @@ impl<'p> Elab<'p> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn other(&mut self, s: &mut Scope<'p>, kind: Kind, c: &'p Call, v: Dyn, axes: &[Axis], mask: Option<&Dyn>, span: Span) -> Option<Dyn> {
+    fn other(
+        &mut self,
+        s: &mut Scope<'p>,
+        kind: Kind,
+        c: &'p Call,
+        v: Dyn,
+        axes: &[Axis],
+        mask: Option<&Dyn>,
+        span: Span,
+    ) -> Option<Dyn> {
         if kind != Kind::Prod {
             self.need_real(&c.name.text, &v, span)?;
         }
@@ -392,7 +566,10 @@ impl<'p> Elab<'p> {
             }
             None => v,
         };
-        let one_axis = matches!(kind, Kind::Softmax | Kind::LogSumExp | Kind::ArgMax | Kind::ArgMin | Kind::Top);
+        let one_axis = matches!(
+            kind,
+            Kind::Softmax | Kind::LogSumExp | Kind::ArgMax | Kind::ArgMin | Kind::Top
+        );
         let (v, axis) = if !one_axis {
             (v, axes[0])
         } else if axes.iter().all(|a| a.is_const()) {
@@ -409,7 +586,11 @@ impl<'p> Elab<'p> {
             Kind::Prod => self.emit(Op::Reduce(ReduceOp::Prod, axes.to_vec()), &[&v], span)?,
             Kind::LogSumExp => self.emit(Op::LogSumExp(axis), &[&v], span)?,
             Kind::ArgMax | Kind::ArgMin => {
-                let op = if kind == Kind::ArgMax { ReduceOp::ArgMax } else { ReduceOp::ArgMin };
+                let op = if kind == Kind::ArgMax {
+                    ReduceOp::ArgMax
+                } else {
+                    ReduceOp::ArgMin
+                };
                 let mut out = self.emit(Op::Reduce(op, vec![axis]), &[&v], span)?;
                 if axis.is_const() {
                     out.index = Some(axes.to_vec());
@@ -433,20 +614,52 @@ impl<'p> Elab<'p> {
             }
         };
         match mask {
-            Some(m) if matches!(kind, Kind::Max | Kind::Min | Kind::LogSumExp) => self.unless_empty(m, &out, axes, span),
+            Some(m) if matches!(kind, Kind::Max | Kind::Min | Kind::LogSumExp) => {
+                self.unless_empty(m, &out, axes, span)
+            }
             _ => Some(out),
         }
     }
 
     fn unmerged(&mut self, v: Dyn, axis: Axis, axes: &[Axis], span: Span) -> Option<Dyn> {
-        if axes.len() < 2 { Some(v) } else { self.emit(Op::Split { axis, into: axes.to_vec() }, &[&v], span) }
+        if axes.len() < 2 {
+            Some(v)
+        } else {
+            self.emit(
+                Op::Split {
+                    axis,
+                    into: axes.to_vec(),
+                },
+                &[&v],
+                span,
+            )
+        }
     }
 
-    fn top(&mut self, s: &mut Scope<'p>, c: &'p Call, v: &Dyn, axis: Axis, span: Span) -> Option<Dyn> {
-        let Some(Arg::Positional(k)) = c.args.get(1) else { return None };
+    fn top(
+        &mut self,
+        s: &mut Scope<'p>,
+        c: &'p Call,
+        v: &Dyn,
+        axis: Axis,
+        span: Span,
+    ) -> Option<Dyn> {
+        let Some(Arg::Positional(k)) = c.args.get(1) else {
+            return None;
+        };
         let st = self.eval_static(s, k)?;
-        let Some(count) = st.as_size().filter(|n| *n > 0 && axis.size.constant().is_none_or(|m| *n <= m)) else {
-            let d = Diagnostic::error("E28", format!("`top` of {st} among {} entries of `{}`", axis.size, axis.name), k.span);
+        let Some(count) = st
+            .as_size()
+            .filter(|n| *n > 0 && axis.size.constant().is_none_or(|m| *n <= m))
+        else {
+            let d = Diagnostic::error(
+                "E28",
+                format!(
+                    "`top` of {st} among {} entries of `{}`",
+                    axis.size, axis.name
+                ),
+                k.span,
+            );
             self.report(d.help("take at least 1 and at most all of them"));
             return None;
         };
@@ -455,7 +668,11 @@ impl<'p> Elab<'p> {
 
     /// 0 for rows whose domain is empty.
     fn unless_empty(&mut self, mask: &Dyn, v: &Dyn, axes: &[Axis], span: Span) -> Option<Dyn> {
-        let over: Vec<Axis> = axes.iter().copied().filter(|a| self.has(mask, *a)).collect();
+        let over: Vec<Axis> = axes
+            .iter()
+            .copied()
+            .filter(|a| self.has(mask, *a))
+            .collect();
         let any = self.emit(Op::Reduce(ReduceOp::Max, over), &[mask], span)?;
         let zero = self.number(0.0);
         self.select(&any, v, &zero, span)
@@ -463,12 +680,28 @@ impl<'p> Elab<'p> {
 
     /// The domain as a 0/1 value, if it says anything about the axes: the equation's `where`, and over a clock
     /// the steps on which everything read exists. If it is only the latter, on one clock, which and how many steps.
-    fn mask(&mut self, s: &mut Scope<'p>, axes: &[Axis], operand: &'p Expr, span: Span) -> Option<(Option<Dyn>, Option<(Axis, i64)>)> {
+    fn mask(
+        &mut self,
+        s: &mut Scope<'p>,
+        axes: &[Axis],
+        operand: &'p Expr,
+        span: Span,
+    ) -> Option<(Option<Dyn>, Option<(Axis, i64)>)> {
         let mut out: Option<Dyn> = None;
         let mut edge = None;
         if let Some(domain) = s.domain {
-            let names: Vec<String> = s.indices.iter().filter(|(_, i)| axes.contains(&i.axis)).map(|(n, _)| n.clone()).collect();
-            let clocks: Vec<String> = s.clocks.iter().filter(|(_, a)| axes.contains(a)).map(|(n, _)| n.clone()).collect();
+            let names: Vec<String> = s
+                .indices
+                .iter()
+                .filter(|(_, i)| axes.contains(&i.axis))
+                .map(|(n, _)| n.clone())
+                .collect();
+            let clocks: Vec<String> = s
+                .clocks
+                .iter()
+                .filter(|(_, a)| axes.contains(a))
+                .map(|(n, _)| n.clone())
+                .collect();
             if names.iter().chain(&clocks).any(|n| mentions(domain, n)) {
                 // The domain itself is not masked.
                 s.domain = None;
@@ -482,8 +715,14 @@ impl<'p> Elab<'p> {
         }
         let clocks: Vec<Axis> = axes.iter().copied().filter(|a| s.is_clock(*a)).collect();
         for a in &clocks {
-            let Some(late) = self.latest(s, operand, *a).filter(|c| *c > 0) else { continue };
-            let (at, len, by) = (self.iota(*a, span)?, self.length(*a, span), self.number(late as f64));
+            let Some(late) = self.latest(s, operand, *a).filter(|c| *c > 0) else {
+                continue;
+            };
+            let (at, len, by) = (
+                self.iota(*a, span)?,
+                self.length(*a, span),
+                self.number(late as f64),
+            );
             let len = self.dynamic(len, span)?;
             let end = self.map2(MapFn::Sub, &len, &by, span)?;
             let inside = self.map2(MapFn::Lt, &at, &end, span)?;
@@ -500,7 +739,12 @@ impl<'p> Elab<'p> {
     fn latest(&mut self, s: &mut Scope<'p>, e: &Expr, clock: Axis) -> Option<i64> {
         let mut found = Vec::new();
         indices_in(e, &mut found);
-        let names: Vec<String> = s.clocks.iter().filter(|(_, a)| **a == clock).map(|(n, _)| n.clone()).collect();
+        let names: Vec<String> = s
+            .clocks
+            .iter()
+            .filter(|(_, a)| **a == clock)
+            .map(|(n, _)| n.clone())
+            .collect();
         let mut late = 0i64;
         for at in found {
             if !names.iter().any(|n| mentions(at, n)) {
@@ -514,12 +758,34 @@ impl<'p> Elab<'p> {
     /// The largest value of an index relative to its base.
     fn offset(&mut self, s: &mut Scope<'p>, e: &Expr, plus: bool) -> Option<i64> {
         Some(match &e.kind {
-            ExprKind::Binary { op: BinaryOp::Add, left, right } => self.offset(s, left, plus)?.checked_add(self.offset(s, right, plus)?)?,
-            ExprKind::Binary { op: BinaryOp::Sub, left, right } => self.offset(s, left, plus)?.checked_add(self.offset(s, right, !plus)?)?,
-            ExprKind::Unary { op: UnaryOp::Neg, operand } => self.offset(s, operand, !plus)?,
-            ExprKind::Number(n) => i64::try_from(n.as_integer()?).ok().map(|k| if plus { k } else { -k })?,
+            ExprKind::Binary {
+                op: BinaryOp::Add,
+                left,
+                right,
+            } => self
+                .offset(s, left, plus)?
+                .checked_add(self.offset(s, right, plus)?)?,
+            ExprKind::Binary {
+                op: BinaryOp::Sub,
+                left,
+                right,
+            } => self
+                .offset(s, left, plus)?
+                .checked_add(self.offset(s, right, !plus)?)?,
+            ExprKind::Unary {
+                op: UnaryOp::Neg,
+                operand,
+            } => self.offset(s, operand, !plus)?,
+            ExprKind::Number(n) => i64::try_from(n.as_integer()?)
+                .ok()
+                .map(|k| if plus { k } else { -k })?,
             ExprKind::Call(c) if c.name.text == "range" && plus => match c.args.as_slice() {
-                [Arg::Positional(Expr { kind: ExprKind::Name(n), .. })] => {
+                [
+                    Arg::Positional(Expr {
+                        kind: ExprKind::Name(n),
+                        ..
+                    }),
+                ] => {
                     let axes = s.axis(&n.text)?;
                     i64::try_from(self.volume(&axes, n.span)?).ok()? - 1
                 }

@@ -27,7 +27,11 @@ pub enum Binding {
     Val(Val),
     /// A state inside the loop that computes it: values of earlier steps (nearest first), the value of this step
     /// once known, and whether "earlier" means `t+1`.
-    Loop { before: Vec<Dyn>, now: Option<Val>, backward: bool },
+    Loop {
+        before: Vec<Dyn>,
+        now: Option<Val>,
+        backward: bool,
+    },
     /// Declared, not yet computed.
     Pending,
 }
@@ -136,7 +140,10 @@ impl<'p> Scope<'p> {
         let axes = if base.len() < name.len() {
             let primes = &name[base.len()..];
             let copies = self.axis(base)?;
-            copies.iter().map(|a| a.renamed(&self.fresh(&format!("{}{primes}", a.name)))).collect()
+            copies
+                .iter()
+                .map(|a| a.renamed(&self.fresh(&format!("{}{primes}", a.name))))
+                .collect()
         } else {
             let size = self.statics.get(name)?.value.as_size().filter(|n| *n > 0)?;
             vec![Axis::new(&self.fresh(name), size)]
@@ -146,12 +153,26 @@ impl<'p> Scope<'p> {
     }
 
     pub fn bind(&mut self, name: &str, value: Val, span: Span) {
-        self.names.insert(name.to_owned(), Named { binding: Binding::Val(value), span, start: None });
+        self.names.insert(
+            name.to_owned(),
+            Named {
+                binding: Binding::Val(value),
+                span,
+                start: None,
+            },
+        );
     }
 
     /// Every name that an expression could mean, for suggestions.
     pub fn known(&self) -> Vec<String> {
-        let mut all: Vec<String> = self.names.keys().chain(self.statics.keys()).chain(self.axes.keys()).chain(self.indices.keys()).cloned().collect();
+        let mut all: Vec<String> = self
+            .names
+            .keys()
+            .chain(self.statics.keys())
+            .chain(self.axes.keys())
+            .chain(self.indices.keys())
+            .cloned()
+            .collect();
         all.sort();
         all.dedup();
         all

@@ -28,7 +28,11 @@ fn ratio(n: i128, d: i128) -> Option<Stat> {
     }
     let g = gcd(n, d);
     let (n, d) = (n / g, d / g);
-    if d > 0 { Some(Stat::Ratio(n, d)) } else { Some(Stat::Ratio(n.checked_neg()?, d.checked_neg()?)) }
+    if d > 0 {
+        Some(Stat::Ratio(n, d))
+    } else {
+        Some(Stat::Ratio(n.checked_neg()?, d.checked_neg()?))
+    }
 }
 
 impl Stat {
@@ -66,12 +70,18 @@ impl Stat {
 
     pub fn neg(self) -> Stat {
         match self {
-            Stat::Ratio(n, d) => n.checked_neg().map_or(Stat::Float(-self.as_f64()), |n| Stat::Ratio(n, d)),
+            Stat::Ratio(n, d) => n
+                .checked_neg()
+                .map_or(Stat::Float(-self.as_f64()), |n| Stat::Ratio(n, d)),
             other => Stat::Float(-other.as_f64()),
         }
     }
 
-    fn exact(self, other: Stat, f: impl Fn(i128, i128, i128, i128) -> Option<Stat>) -> Option<Stat> {
+    fn exact(
+        self,
+        other: Stat,
+        f: impl Fn(i128, i128, i128, i128) -> Option<Stat>,
+    ) -> Option<Stat> {
         match (self, other) {
             (Stat::Ratio(a, b), Stat::Ratio(c, d)) => f(a, b, c, d),
             _ => None,
@@ -79,8 +89,13 @@ impl Stat {
     }
 
     pub fn add(self, o: Stat) -> Stat {
-        self.exact(o, |a, b, c, d| ratio(a.checked_mul(d)?.checked_add(c.checked_mul(b)?)?, b.checked_mul(d)?))
-            .unwrap_or(Stat::Float(self.as_f64() + o.as_f64()))
+        self.exact(o, |a, b, c, d| {
+            ratio(
+                a.checked_mul(d)?.checked_add(c.checked_mul(b)?)?,
+                b.checked_mul(d)?,
+            )
+        })
+        .unwrap_or(Stat::Float(self.as_f64() + o.as_f64()))
     }
 
     pub fn sub(self, o: Stat) -> Stat {
@@ -88,11 +103,13 @@ impl Stat {
     }
 
     pub fn mul(self, o: Stat) -> Stat {
-        self.exact(o, |a, b, c, d| ratio(a.checked_mul(c)?, b.checked_mul(d)?)).unwrap_or(Stat::Float(self.as_f64() * o.as_f64()))
+        self.exact(o, |a, b, c, d| ratio(a.checked_mul(c)?, b.checked_mul(d)?))
+            .unwrap_or(Stat::Float(self.as_f64() * o.as_f64()))
     }
 
     pub fn div(self, o: Stat) -> Stat {
-        self.exact(o, |a, b, c, d| ratio(a.checked_mul(d)?, b.checked_mul(c)?)).unwrap_or(Stat::Float(self.as_f64() / o.as_f64()))
+        self.exact(o, |a, b, c, d| ratio(a.checked_mul(d)?, b.checked_mul(c)?))
+            .unwrap_or(Stat::Float(self.as_f64() / o.as_f64()))
     }
 
     /// `x - y*floor(x/y)`
@@ -102,7 +119,9 @@ impl Stat {
 
     pub fn pow(self, o: Stat) -> Stat {
         let whole = self.exact(o, |a, b, c, d| {
-            let e = u32::try_from(c.unsigned_abs()).ok().filter(|e| d == 1 && *e <= 4096)?;
+            let e = u32::try_from(c.unsigned_abs())
+                .ok()
+                .filter(|e| d == 1 && *e <= 4096)?;
             let (n, m) = (a.checked_pow(e)?, b.checked_pow(e)?);
             if c < 0 { ratio(m, n) } else { ratio(n, m) }
         });
@@ -121,7 +140,9 @@ impl Stat {
     }
 
     pub fn compare(self, o: Stat) -> Option<Ordering> {
-        let d = self.exact(o, |a, b, c, d| Some(Stat::int(a.checked_mul(d)?.checked_sub(c.checked_mul(b)?)?)));
+        let d = self.exact(o, |a, b, c, d| {
+            Some(Stat::int(a.checked_mul(d)?.checked_sub(c.checked_mul(b)?)?))
+        });
         match d {
             Some(Stat::Ratio(n, _)) => Some(n.cmp(&0)),
             _ => self.as_f64().partial_cmp(&o.as_f64()),
@@ -141,7 +162,10 @@ impl Stat {
         if let Ok(n) = text.replace('_', "").parse::<i128>() {
             return Some(Stat::int(n));
         }
-        text.parse::<f64>().ok().filter(|x| x.is_finite()).map(Stat::Float)
+        text.parse::<f64>()
+            .ok()
+            .filter(|x| x.is_finite())
+            .map(Stat::Float)
     }
 }
 

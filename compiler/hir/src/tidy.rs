@@ -6,8 +6,13 @@ use seqc_algebra::{Func, Op, ValueId};
 pub fn compact(func: &Func) -> Func {
     let live = func.live();
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    let mut out = Func { name: func.name.clone(), ..Func::default() };
-    let body = func.ids().filter(|id| live[id.index()] && !matches!(func.op(*id), Op::Input(_)));
+    let mut out = Func {
+        name: func.name.clone(),
+        ..Func::default()
+    };
+    let body = func
+        .ids()
+        .filter(|id| live[id.index()] && !matches!(func.op(*id), Op::Input(_)));
     for id in func.params.iter().copied().chain(body) {
         let mut value = func.value(id).clone();
         // Arguments of a live value are live, and come before it.
@@ -15,7 +20,15 @@ pub fn compact(func: &Func) -> Func {
         image[id.index()] = Some(ValueId(out.values.len() as u32));
         out.values.push(value);
     }
-    out.params = func.params.iter().filter_map(|p| image[p.index()]).collect();
-    out.results = func.results.iter().filter_map(|(n, v)| image[v.index()].map(|v| (n.clone(), v))).collect();
+    out.params = func
+        .params
+        .iter()
+        .filter_map(|p| image[p.index()])
+        .collect();
+    out.results = func
+        .results
+        .iter()
+        .filter_map(|(n, v)| image[v.index()].map(|v| (n.clone(), v)))
+        .collect();
     out
 }

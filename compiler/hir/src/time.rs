@@ -44,7 +44,13 @@ impl<'p> Elab<'p> {
         s.indices.values().find(|i| i.lag).copied()
     }
 
-    pub fn index(&mut self, s: &mut Scope<'p>, base: &'p Expr, index: &'p [Expr], span: Span) -> Val {
+    pub fn index(
+        &mut self,
+        s: &mut Scope<'p>,
+        base: &'p Expr,
+        index: &'p [Expr],
+        span: Span,
+    ) -> Val {
         let mut at = Vec::new();
         for e in index {
             let mut ti = TimeIndex::default();
@@ -63,7 +69,9 @@ impl<'p> Elab<'p> {
         s.strict = strict;
         match (value, at.as_slice()) {
             (Val::Poison, _) => Val::Poison,
-            (Val::Matrix(m), [row, col]) => self.entry(&m, [row, col], span).map_or(Val::Poison, Val::Dyn),
+            (Val::Matrix(m), [row, col]) => self
+                .entry(&m, [row, col], span)
+                .map_or(Val::Poison, Val::Dyn),
             (Val::Kernel(k), [one]) => {
                 let plain = one.base.is_none() && one.c == 0 && one.ranges.is_empty();
                 match one.lag {
@@ -80,11 +88,13 @@ impl<'p> Elab<'p> {
             }
             (Val::Dyn(v), [one]) => {
                 let start = self.start_of(s, base);
-                self.at(s, &v, one, start.as_ref(), span).map_or(Val::Poison, Val::Dyn)
+                self.at(s, &v, one, start.as_ref(), span)
+                    .map_or(Val::Poison, Val::Dyn)
             }
             (Val::Stat(st), [one]) => {
                 let v = self.number(st.as_f64());
-                self.at(s, &v, one, None, span).map_or(Val::Poison, Val::Dyn)
+                self.at(s, &v, one, None, span)
+                    .map_or(Val::Poison, Val::Dyn)
             }
             (Val::Matrix(_), _) => self.wrong_index("a matrix takes two indices", span),
             (_, [_]) => self.wrong_index("this has no time to be read at", span),
@@ -106,14 +116,23 @@ impl<'p> Elab<'p> {
     }
 
     /// Reads of states inside the loop that computes them.
-    fn loop_read(&mut self, s: &mut Scope<'p>, base: &'p Expr, at: &TimeIndex, span: Span) -> Option<Val> {
+    fn loop_read(
+        &mut self,
+        s: &mut Scope<'p>,
+        base: &'p Expr,
+        at: &TimeIndex,
+        span: Span,
+    ) -> Option<Val> {
         let mut names = Vec::new();
         names_in(base, &mut names);
         names.retain(|n| matches!(s.names.get(n.as_str()), Some(n) if matches!(n.binding, Binding::Loop { .. })));
         if names.is_empty() {
             return None;
         }
-        if at.base != Some(Base::Now(s.now())) && !matches!(at.base, Some(Base::Now(_))) || !at.ranges.is_empty() || at.lag.is_some() {
+        if at.base != Some(Base::Now(s.now())) && !matches!(at.base, Some(Base::Now(_)))
+            || !at.ranges.is_empty()
+            || at.lag.is_some()
+        {
             self.not_built("a window over the states of a cycle", span);
             return Some(Val::Poison);
         }
@@ -122,13 +141,27 @@ impl<'p> Elab<'p> {
         }
         let mut kept = Vec::new();
         for name in &names {
-            let Some(named) = s.names.get_mut(name.as_str()) else { continue };
-            let Binding::Loop { before, backward, .. } = &named.binding else { continue };
+            let Some(named) = s.names.get_mut(name.as_str()) else {
+                continue;
+            };
+            let Binding::Loop {
+                before, backward, ..
+            } = &named.binding
+            else {
+                continue;
+            };
             let steps = if *backward { at.c } else { -at.c };
-            let Some(v) = usize::try_from(steps - 1).ok().and_then(|k| before.get(k)).cloned() else {
+            let Some(v) = usize::try_from(steps - 1)
+                .ok()
+                .and_then(|k| before.get(k))
+                .cloned()
+            else {
                 return Some(Val::Poison);
             };
-            kept.push((name.clone(), std::mem::replace(&mut named.binding, Binding::Val(Val::Dyn(v)))));
+            kept.push((
+                name.clone(),
+                std::mem::replace(&mut named.binding, Binding::Val(Val::Dyn(v))),
+            ));
         }
         let out = self.loose(s, base);
         for (name, binding) in kept {
@@ -140,19 +173,43 @@ impl<'p> Elab<'p> {
     }
 
     /// Reads the terms of an index; `plus` is the sign in front of `e`.
-    fn time_index(&mut self, s: &mut Scope<'p>, e: &'p Expr, plus: bool, out: &mut TimeIndex, whole: Span) -> Option<()> {
+    fn time_index(
+        &mut self,
+        s: &mut Scope<'p>,
+        e: &'p Expr,
+        plus: bool,
+        out: &mut TimeIndex,
+        whole: Span,
+    ) -> Option<()> {
         match &e.kind {
-            ExprKind::Binary { op: BinaryOp::Add, left, right } => {
+            ExprKind::Binary {
+                op: BinaryOp::Add,
+                left,
+                right,
+            } => {
                 self.time_index(s, left, plus, out, whole)?;
                 self.time_index(s, right, plus, out, whole)
             }
-            ExprKind::Binary { op: BinaryOp::Sub, left, right } => {
+            ExprKind::Binary {
+                op: BinaryOp::Sub,
+                left,
+                right,
+            } => {
                 self.time_index(s, left, plus, out, whole)?;
                 self.time_index(s, right, !plus, out, whole)
             }
-            ExprKind::Unary { op: UnaryOp::Neg, operand } => self.time_index(s, operand, !plus, out, whole),
+            ExprKind::Unary {
+                op: UnaryOp::Neg,
+                operand,
+            } => self.time_index(s, operand, !plus, out, whole),
             ExprKind::Call(c) if c.name.text == "range" => {
-                if let [Arg::Positional(Expr { kind: ExprKind::Name(n), .. })] = c.args.as_slice() {
+                if let [
+                    Arg::Positional(Expr {
+                        kind: ExprKind::Name(n),
+                        ..
+                    }),
+                ] = c.args.as_slice()
+                {
                     let axes = self.new_axis(s, n)?;
                     out.ranges.push((plus, axes));
                     return Some(());
@@ -166,7 +223,9 @@ impl<'p> Elab<'p> {
             ExprKind::Name(n) => {
                 if let Some(i) = s.indices.get(&n.text).copied() {
                     if i.lag {
-                        return (out.lag.replace((plus, i.axis)).is_none()).then_some(()).or_else(|| self.bad_index(whole));
+                        return (out.lag.replace((plus, i.axis)).is_none())
+                            .then_some(())
+                            .or_else(|| self.bad_index(whole));
                     }
                     return self.set_base(out, Base::Bound(i.axis), plus, whole);
                 }
@@ -178,8 +237,15 @@ impl<'p> Elab<'p> {
                     "last" => return self.set_base(out, Base::Last, plus, whole),
                     _ => {}
                 }
-                if !s.names.contains_key(&n.text) && !s.statics.contains_key(&n.text) && s.axis(&n.text).is_none() {
-                    let d = Diagnostic::error("E18", format!("index `{}` is not bound", n.text), n.span);
+                if !s.names.contains_key(&n.text)
+                    && !s.statics.contains_key(&n.text)
+                    && s.axis(&n.text).is_none()
+                {
+                    let d = Diagnostic::error(
+                        "E18",
+                        format!("index `{}` is not bound", n.text),
+                        n.span,
+                    );
                     self.report(d.help(format!("sum over it: `sum[{}](…)`", n.text)));
                     return None;
                 }
@@ -190,16 +256,33 @@ impl<'p> Elab<'p> {
     }
 
     fn set_base(&mut self, out: &mut TimeIndex, base: Base, plus: bool, whole: Span) -> Option<()> {
-        if !plus || out.base.replace(base).is_some() { self.bad_index(whole) } else { Some(()) }
+        if !plus || out.base.replace(base).is_some() {
+            self.bad_index(whole)
+        } else {
+            Some(())
+        }
     }
 
-    fn constant_term(&mut self, s: &mut Scope<'p>, e: &'p Expr, plus: bool, out: &mut TimeIndex, whole: Span) -> Option<()> {
+    fn constant_term(
+        &mut self,
+        s: &mut Scope<'p>,
+        e: &'p Expr,
+        plus: bool,
+        out: &mut TimeIndex,
+        whole: Span,
+    ) -> Option<()> {
         let v = match self.eval(s, e) {
             Val::Poison => return None,
             Val::Stat(st) => st.as_int().and_then(|k| i64::try_from(k).ok()),
             _ => None,
         };
-        let c = v.and_then(|k| if plus { out.c.checked_add(k) } else { out.c.checked_sub(k) });
+        let c = v.and_then(|k| {
+            if plus {
+                out.c.checked_add(k)
+            } else {
+                out.c.checked_sub(k)
+            }
+        });
         match c.filter(|c| c.abs() <= MAX_OFFSET) {
             Some(c) => {
                 out.c = c;
@@ -210,13 +293,24 @@ impl<'p> Elab<'p> {
     }
 
     fn bad_index(&mut self, span: Span) -> Option<()> {
-        let d = Diagnostic::error("E19", "a time index is `t ± constant`, `t - range(a)`, `t - lag`, `first + lag` or a bound index", span);
+        let d = Diagnostic::error(
+            "E19",
+            "a time index is `t ± constant`, `t - range(a)`, `t - lag`, `first + lag` or a bound index",
+            span,
+        );
         self.report(d.help("to read at a coarser rate use `patch`; to read where data says, sum over `j` with a condition"));
         None
     }
 
     /// `v` at a time.
-    fn at(&mut self, s: &Scope<'p>, v: &Dyn, at: &TimeIndex, start: Option<&Dyn>, span: Span) -> Option<Dyn> {
+    fn at(
+        &mut self,
+        s: &Scope<'p>,
+        v: &Dyn,
+        at: &TimeIndex,
+        start: Option<&Dyn>,
+        span: Span,
+    ) -> Option<Dyn> {
         let (time, rename) = match at.base {
             Some(Base::Now(clock)) => (clock, None),
             Some(Base::Bound(index)) => (self.runs_on(s, v, index)?, Some(index)),
@@ -231,7 +325,10 @@ impl<'p> Elab<'p> {
         match at.base {
             Some(Base::First | Base::Last) => self.at_end(v, at, time, span),
             None if at.lag.is_some() || !at.ranges.is_empty() => {
-                self.wrong_index("the index names no time: write `t - …` or `first + …`", span);
+                self.wrong_index(
+                    "the index names no time: write `t - …` or `first + …`",
+                    span,
+                );
                 None
             }
             None => {
@@ -250,20 +347,50 @@ impl<'p> Elab<'p> {
 
     /// The clock axis of a value that an index over the same clock reads.
     fn runs_on(&mut self, s: &Scope<'p>, v: &Dyn, index: Axis) -> Option<Axis> {
-        let own = self.times(v).into_iter().find(|a| s.is_clock(*a) && clock_of(*a) == clock_of(index));
-        Some(own.unwrap_or_else(|| s.clocks.values().copied().find(|c| c.size == index.size).unwrap_or(s.now())))
+        let own = self
+            .times(v)
+            .into_iter()
+            .find(|a| s.is_clock(*a) && clock_of(*a) == clock_of(index));
+        Some(own.unwrap_or_else(|| {
+            s.clocks
+                .values()
+                .copied()
+                .find(|c| c.size == index.size)
+                .unwrap_or(s.now())
+        }))
     }
 
     /// A value that does not change in time, or runs on another clock, or is another step inside a cycle.
-    fn timeless(&mut self, s: &Scope<'p>, v: &Dyn, at: &TimeIndex, time: Axis, span: Span) -> Option<Dyn> {
-        let inner = v.depth > 0 && self.frames[v.depth].body.as_ref().is_some_and(|l| l.time == time);
+    fn timeless(
+        &mut self,
+        s: &Scope<'p>,
+        v: &Dyn,
+        at: &TimeIndex,
+        time: Axis,
+        span: Span,
+    ) -> Option<Dyn> {
+        let inner = v.depth > 0
+            && self.frames[v.depth]
+                .body
+                .as_ref()
+                .is_some_and(|l| l.time == time);
         let still = at.c == 0 && at.ranges.is_empty() && at.lag.is_none();
         if inner && !still {
-            self.not_built("reading another step of a value inside a cycle through a state", span);
+            self.not_built(
+                "reading another step of a value inside a cycle through a state",
+                span,
+            );
             return None;
         }
         if let Some(other) = self.times(v).into_iter().find(|a| s.is_clock(*a)) {
-            let d = Diagnostic::error("E20", format!("this runs on clock `{}`, the index on `{}`", other.name, time.name), span);
+            let d = Diagnostic::error(
+                "E20",
+                format!(
+                    "this runs on clock `{}`, the index on `{}`",
+                    other.name, time.name
+                ),
+                span,
+            );
             self.report(d.help("join two clocks through a matrix: `M[i,j] = …`"));
             return None;
         }
@@ -271,7 +398,12 @@ impl<'p> Elab<'p> {
             return Some(v.clone());
         }
         let wide = self.expand(v, &[time], span)?;
-        let at = TimeIndex { base: at.base, c: at.c, ranges: at.ranges.clone(), lag: at.lag };
+        let at = TimeIndex {
+            base: at.base,
+            c: at.c,
+            ranges: at.ranges.clone(),
+            lag: at.lag,
+        };
         self.at(s, &wide, &at, None, span)
     }
 
@@ -305,14 +437,30 @@ impl<'p> Elab<'p> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn displaced(&mut self, v: &Dyn, time: Axis, at: &TimeIndex, start: Option<&Dyn>, least: i64, other_side: bool, span: Span) -> Option<Dyn> {
+    fn displaced(
+        &mut self,
+        v: &Dyn,
+        time: Axis,
+        at: &TimeIndex,
+        start: Option<&Dyn>,
+        least: i64,
+        other_side: bool,
+        span: Span,
+    ) -> Option<Dyn> {
         let mut out = v.clone();
         let mut c = at.c;
         for (plus, axes) in &at.ranges {
             let (taps, size) = self.joint_taps(axes, span)?;
             out = self.window(&out, time, c, *plus, taps, size, span)?;
             if let [_, _, ..] = axes.as_slice() {
-                out = self.emit(Op::Split { axis: taps, into: axes.clone() }, &[&out], span)?;
+                out = self.emit(
+                    Op::Split {
+                        axis: taps,
+                        into: axes.clone(),
+                    },
+                    &[&out],
+                    span,
+                )?;
             }
             c = 0;
         }
@@ -321,10 +469,30 @@ impl<'p> Elab<'p> {
         }
         if let Some((plus, lag)) = at.lag {
             let ahead = plus != other_side;
-            let reach = if ahead { out.reach.whole_axis(time.name) } else { out.reach.shifted(time.name, -least) };
-            let zero = if ahead { vec![] } else { vec![Bound { small: lag.name, big: time.name, by: 0 }] };
+            let reach = if ahead {
+                out.reach.whole_axis(time.name)
+            } else {
+                out.reach.shifted(time.name, -least)
+            };
+            let zero = if ahead {
+                vec![]
+            } else {
+                vec![Bound {
+                    small: lag.name,
+                    big: time.name,
+                    by: 0,
+                }]
+            };
             let index = out.index.clone();
-            out = self.emit(Op::Window { axis: time, lag, ahead }, &[&out], span)?;
+            out = self.emit(
+                Op::Window {
+                    axis: time,
+                    lag,
+                    ahead,
+                },
+                &[&out],
+                span,
+            )?;
             (out.reach, out.zero, out.index) = (reach, zero, index);
         }
         Some(out)
@@ -335,7 +503,14 @@ impl<'p> Elab<'p> {
         let size = i64::try_from(self.volume(axes, span)?).ok()?;
         let taps = match axes {
             [one] => *one,
-            _ => Axis::new(&axes.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join("*"), usize::try_from(size).ok()?),
+            _ => Axis::new(
+                &axes
+                    .iter()
+                    .map(|a| a.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join("*"),
+                usize::try_from(size).ok()?,
+            ),
         };
         Some((taps, size))
     }
@@ -343,25 +518,59 @@ impl<'p> Elab<'p> {
     /// `y[p, l] = x[p + c ± l]` along any axis, 0 outside. Exact at both ends: where the constant moves against the
     /// range, the first `|c|` taps are shifts of their own.
     #[allow(clippy::too_many_arguments)]
-    pub fn window(&mut self, v: &Dyn, axis: Axis, c: i64, plus: bool, taps: Axis, size: i64, span: Span) -> Option<Dyn> {
+    pub fn window(
+        &mut self,
+        v: &Dyn,
+        axis: Axis,
+        c: i64,
+        plus: bool,
+        taps: Axis,
+        size: i64,
+        span: Span,
+    ) -> Option<Dyn> {
         let along = if plus { c } else { c.checked_neg()? };
         let index = v.index.clone();
         let farthest = if plus { c.saturating_add(size - 1) } else { c };
         let reach = v.reach.shifted(axis.name, farthest);
-        let whole = self.emit(Op::Window { axis, lag: taps, ahead: plus }, &[v], span)?;
+        let whole = self.emit(
+            Op::Window {
+                axis,
+                lag: taps,
+                ahead: plus,
+            },
+            &[v],
+            span,
+        )?;
         let mut out = if along >= 0 {
             self.shift(&whole, axis, c.checked_neg()?, None, span)?
         } else {
             let edge = (-along).min(size);
             if edge > MAX_EDGE {
-                self.too_large("a range that starts thousands of steps to its other side".into(), span);
+                self.too_large(
+                    "a range that starts thousands of steps to its other side".into(),
+                    span,
+                );
                 return None;
             }
-            let mut sum = self.emit(Op::Shift { axis: taps, by: -along }, &[&whole], span)?;
+            let mut sum = self.emit(
+                Op::Shift {
+                    axis: taps,
+                    by: -along,
+                },
+                &[&whole],
+                span,
+            )?;
             for l in 0..edge {
                 let here = c + if plus { l } else { -l };
                 let tap = self.shift(v, axis, -here, None, span)?;
-                let placed = self.emit(Op::Place { axis: taps, index: usize::try_from(l).ok()? }, &[&tap], span)?;
+                let placed = self.emit(
+                    Op::Place {
+                        axis: taps,
+                        index: usize::try_from(l).ok()?,
+                    },
+                    &[&tap],
+                    span,
+                )?;
                 sum = self.map2(seqc_algebra::MapFn::Add, &sum, &placed, span)?;
             }
             sum
@@ -376,14 +585,29 @@ impl<'p> Elab<'p> {
         let mut targets = Vec::new();
         for (k, ti) in at.iter().enumerate() {
             let to = match ti.base {
-                Some(Base::Now(a) | Base::Bound(a)) if ti.ranges.is_empty() && ti.lag.is_none() => a,
+                Some(Base::Now(a) | Base::Bound(a)) if ti.ranges.is_empty() && ti.lag.is_none() => {
+                    a
+                }
                 _ => {
-                    self.wrong_index("a matrix is read at `t` or a bound index, plus a constant", span);
+                    self.wrong_index(
+                        "a matrix is read at `t` or a bound index, plus a constant",
+                        span,
+                    );
                     return None;
                 }
             };
             if to.size != m.index[k].size {
-                let d = Diagnostic::error("E20", format!("index {} of the matrix runs on clock `{}`, `{}` on `{}`", k + 1, m.index[k].size, to.name, to.size), span);
+                let d = Diagnostic::error(
+                    "E20",
+                    format!(
+                        "index {} of the matrix runs on clock `{}`, `{}` on `{}`",
+                        k + 1,
+                        m.index[k].size,
+                        to.name,
+                        to.size
+                    ),
+                    span,
+                );
                 self.report(d);
                 return None;
             }
@@ -403,7 +627,11 @@ impl<'p> Elab<'p> {
         }
         for (from, to, c) in targets {
             if self.has(&out, from) {
-                out = if from == to { out } else { self.rename(&out, from, to, span)? };
+                out = if from == to {
+                    out
+                } else {
+                    self.rename(&out, from, to, span)?
+                };
                 out = self.shift(&out, to, -c, None, span)?;
             }
         }
@@ -432,7 +660,9 @@ impl<'p> Elab<'p> {
             ExprKind::Remap { base, .. } => self.uses(s, index, base, out),
             ExprKind::Pick { base, picks } => {
                 self.uses(s, index, base, out);
-                picks.iter().for_each(|p| self.uses(s, index, &p.value, out));
+                picks
+                    .iter()
+                    .for_each(|p| self.uses(s, index, &p.value, out));
             }
             ExprKind::Unary { operand, .. } => self.uses(s, index, operand, out),
             ExprKind::Binary { left, right, .. } => {
@@ -452,8 +682,14 @@ impl<'p> Elab<'p> {
     fn use_at(&self, s: &Scope<'p>, index: &str, base: &Expr, at: &Expr, k: usize) -> Use {
         let (clock, kernel) = self.root(s, base, k);
         let alone = matches!(&at.kind, ExprKind::Name(n) if n.text == index);
-        let with_time = s.clocks.keys().any(|c| mentions(at, c)) || mentions(at, "first") || mentions(at, "last");
-        if kernel && alone || !alone && with_time { Use::Lag(clock) } else { Use::Time(clock) }
+        let with_time = s.clocks.keys().any(|c| mentions(at, c))
+            || mentions(at, "first")
+            || mentions(at, "last");
+        if kernel && alone || !alone && with_time {
+            Use::Lag(clock)
+        } else {
+            Use::Time(clock)
+        }
     }
 
     /// The clock that position `k` of an index of `base` runs over, and whether `base` is a kernel.
@@ -463,7 +699,9 @@ impl<'p> Elab<'p> {
         for n in &names {
             match s.names.get(n.as_str()).map(|n| &n.binding) {
                 Some(Binding::Val(Val::Kernel(f))) => return (f.lag, true),
-                Some(Binding::Val(Val::Matrix(m))) if k < m.index.len() => return (m.index[k], false),
+                Some(Binding::Val(Val::Matrix(m))) if k < m.index.len() => {
+                    return (m.index[k], false);
+                }
                 Some(Binding::Val(Val::Dyn(v))) => {
                     if let Some(a) = self.times(v).into_iter().find(|a| s.is_clock(*a)) {
                         return (a, false);
@@ -477,7 +715,11 @@ impl<'p> Elab<'p> {
 
     /// The reach of a value whose axis is summed away.
     pub fn summed(&self, v: &Dyn, axis: Axis, bounds: &[Bound]) -> Reach {
-        if axis.is_const() { v.reach.clone() } else { v.reach.summed(axis.name, bounds) }
+        if axis.is_const() {
+            v.reach.clone()
+        } else {
+            v.reach.summed(axis.name, bounds)
+        }
     }
 }
 

@@ -59,8 +59,15 @@ pub struct Home {
 
 impl Home {
     pub fn join(&self, part: &str) -> Home {
-        let path = if self.path.is_empty() { part.to_owned() } else { format!("{}.{part}", self.path) };
-        Home { path, site: self.site.clone() }
+        let path = if self.path.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{}.{part}", self.path)
+        };
+        Home {
+            path,
+            site: self.site.clone(),
+        }
     }
 
     pub fn at(mut self, span: Span) -> Home {

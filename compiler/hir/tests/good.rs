@@ -5,7 +5,9 @@ use seqc_syntax::{SourceMap, render_short};
 use std::path::Path;
 
 fn spec(map: &mut SourceMap, file: &str) -> Program {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/specs").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/specs")
+        .join(file);
     let id = map.read(&path).expect("the spec is there");
     load(map, id, &BesideImporter).unwrap_or_else(|ds| panic!("{ds:?}"))
 }
@@ -19,7 +21,10 @@ fn settings(item: &str) -> Vec<(String, String)> {
         "prenorm" | "both" | "scan2d" => &[("f", "rope")],
         _ => &[],
     };
-    given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    given
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect()
 }
 
 fn dump(map: &SourceMap, program: &Program) -> String {
@@ -31,7 +36,12 @@ fn dump(map: &SourceMap, program: &Program) -> String {
                 seqc_algebra::verify(&e.func).unwrap_or_else(|w| panic!("{name}: {w}"));
                 out.push_str(&print_hir(&e));
             }
-            Err(ds) => out.push_str(&format!("{name} is refused\n{}", ds.iter().map(|d| format!("    {} {}\n", d.code, d.message)).collect::<String>())),
+            Err(ds) => out.push_str(&format!(
+                "{name} is refused\n{}",
+                ds.iter()
+                    .map(|d| format!("    {} {}\n", d.code, d.message))
+                    .collect::<String>()
+            )),
         }
         out.push('\n');
     }
@@ -46,9 +56,16 @@ fn specs_check_and_elaborate() {
         let mut map = SourceMap::new();
         let program = spec(&mut map, file);
         let found = check(&program);
-        assert!(found.iter().all(|d| d.code == "N01" && !d.is_error()), "{}", render_short(&map, &found));
+        assert!(
+            found.iter().all(|d| d.code == "N01" && !d.is_error()),
+            "{}",
+            render_short(&map, &found)
+        );
         count += program.own().len();
-        insta::assert_snapshot!(file.trim_end_matches(".seq").to_owned(), dump(&map, &program));
+        insta::assert_snapshot!(
+            file.trim_end_matches(".seq").to_owned(),
+            dump(&map, &program)
+        );
     }
     assert_eq!(count, 70);
 }
@@ -59,13 +76,21 @@ fn the_standard_library_checks() {
         let text = stdlib::text(path).expect("a text");
         let mut map = SourceMap::new();
         let file = map.add(format!("{path}.seq"), text.as_bytes().to_vec());
-        let program = load(&mut map, file, &BesideImporter).unwrap_or_else(|ds| panic!("{path}: {ds:?}"));
+        let program =
+            load(&mut map, file, &BesideImporter).unwrap_or_else(|ds| panic!("{path}: {ds:?}"));
         let found = check(&program);
-        assert!(found.iter().all(|d| !d.is_error()), "{}", render_short(&map, &found));
+        assert!(
+            found.iter().all(|d| !d.is_error()),
+            "{}",
+            render_short(&map, &found)
+        );
         for id in program.own() {
             let docs = program.docs(id);
             let name = &program.mixer(id).name.text;
-            assert!(docs.iter().any(|(t, _)| t.starts_with("class:")), "{path}: `{name}` documents no class");
+            assert!(
+                docs.iter().any(|(t, _)| t.starts_with("class:")),
+                "{path}: `{name}` documents no class"
+            );
         }
     }
 }
@@ -75,11 +100,17 @@ fn the_standard_library_checks() {
 fn the_standard_library_is_the_specs() {
     let library: String = stdlib::paths().filter_map(stdlib::text).collect();
     for file in ["tier1.seq", "std.seq", "tier2.seq"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/specs").join(file);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/specs")
+            .join(file);
         let text = std::fs::read_to_string(path).expect("a spec");
         for item in text.split("\nmixer ").skip(1) {
             let item = item.split("\n}").next().expect("a body");
-            assert!(library.contains(&format!("\nmixer {item}\n}}")), "{file}: `{}` differs", item.lines().next().unwrap_or(""));
+            assert!(
+                library.contains(&format!("\nmixer {item}\n}}")),
+                "{file}: `{}` differs",
+                item.lines().next().unwrap_or("")
+            );
         }
     }
 }

@@ -9,12 +9,23 @@ libclang-common-22-dev libzstd-dev zlib1g-dev libxml2-dev";
 
 /// The folder with libMLIR; ends the build with advice when it or the headers are not there.
 pub fn library_folder() -> PathBuf {
-    for name in ["LLVM_SYS_221_PREFIX", "MLIR_SYS_220_PREFIX", "TABLEGEN_220_PREFIX", "MLIR_SYS_LINK_SHARED"] {
+    for name in [
+        "LLVM_SYS_221_PREFIX",
+        "MLIR_SYS_220_PREFIX",
+        "TABLEGEN_220_PREFIX",
+        "MLIR_SYS_LINK_SHARED",
+    ] {
         println!("cargo:rerun-if-env-changed={name}");
     }
-    let prefix = ["MLIR_SYS_220_PREFIX", "LLVM_SYS_221_PREFIX"].iter().find_map(env::var_os);
+    let prefix = ["MLIR_SYS_220_PREFIX", "LLVM_SYS_221_PREFIX"]
+        .iter()
+        .find_map(env::var_os);
     let prefix = PathBuf::from(prefix.unwrap_or_else(|| "/usr/lib/llvm-22".into()));
-    for needed in ["lib/libMLIRCAPIIR.a", "include/mlir-c/IR.h", "include/llvm-c/Core.h"] {
+    for needed in [
+        "lib/libMLIRCAPIIR.a",
+        "include/mlir-c/IR.h",
+        "include/llvm-c/Core.h",
+    ] {
         if !prefix.join(needed).exists() {
             fail(&format!("{needed} is not in {}", prefix.display()));
         }
@@ -30,6 +41,8 @@ pub fn shared() -> bool {
 pub fn fail(what: &str) -> ! {
     eprintln!("LLVM and MLIR 22 are needed: {what}.");
     eprintln!("On Debian or Ubuntu run scripts/setup.sh, or: apt install {PACKAGES}");
-    eprintln!("An installation elsewhere is named by MLIR_SYS_220_PREFIX, LLVM_SYS_221_PREFIX and TABLEGEN_220_PREFIX.");
+    eprintln!(
+        "An installation elsewhere is named by MLIR_SYS_220_PREFIX, LLVM_SYS_221_PREFIX and TABLEGEN_220_PREFIX."
+    );
     process::exit(1);
 }

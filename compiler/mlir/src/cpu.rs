@@ -23,33 +23,69 @@ pub struct CpuTarget {
 
 /// CPUs whose kernels use 16 lanes, by LLVM's names.
 const WIDE: [&str; 16] = [
-    "x86-64-v4", "skylake-avx512", "skx", "cascadelake", "cooperlake", "cannonlake", "icelake-client",
-    "icelake-server", "tigerlake", "rocketlake", "sapphirerapids", "emeraldrapids", "graniterapids",
-    "diamondrapids", "znver4", "znver5",
+    "x86-64-v4",
+    "skylake-avx512",
+    "skx",
+    "cascadelake",
+    "cooperlake",
+    "cannonlake",
+    "icelake-client",
+    "icelake-server",
+    "tigerlake",
+    "rocketlake",
+    "sapphirerapids",
+    "emeraldrapids",
+    "graniterapids",
+    "diamondrapids",
+    "znver4",
+    "znver5",
 ];
 
 impl CpuTarget {
     /// The CPU that this runs on. Error: it lacks AVX2 or FMA.
     pub fn host() -> Result<CpuTarget> {
         let text = |s: inkwell::support::LLVMString| s.to_str().unwrap_or_default().to_string();
-        let (cpu, features) =
-            (text(TargetMachine::get_host_cpu_name()), text(TargetMachine::get_host_cpu_features()));
+        let (cpu, features) = (
+            text(TargetMachine::get_host_cpu_name()),
+            text(TargetMachine::get_host_cpu_features()),
+        );
         let has = |f: &str| features.split(',').any(|x| x == f);
         if !has("+avx2") || !has("+fma") {
-            return Err(Error::llvm("target", format!("this CPU ({cpu}) has no AVX2 and FMA")));
+            return Err(Error::llvm(
+                "target",
+                format!("this CPU ({cpu}) has no AVX2 and FMA"),
+            ));
         }
         let lanes = lanes(has("+avx512f") && has("+avx512vl") && has("+avx512dq"));
-        Ok(CpuTarget { cpu, features, lanes })
+        Ok(CpuTarget {
+            cpu,
+            features,
+            lanes,
+        })
     }
 
     /// A CPU by LLVM's name; at least `x86-64-v3`.
     pub fn named(cpu: &str) -> CpuTarget {
-        CpuTarget { cpu: cpu.into(), features: String::new(), lanes: lanes(WIDE.contains(&cpu)) }
+        CpuTarget {
+            cpu: cpu.into(),
+            features: String::new(),
+            lanes: lanes(WIDE.contains(&cpu)),
+        }
     }
 }
 
 fn lanes(wide: bool) -> Lanes {
-    if wide { Lanes { width: 16, registers: 32 } } else { Lanes { width: 8, registers: 16 } }
+    if wide {
+        Lanes {
+            width: 16,
+            registers: 32,
+        }
+    } else {
+        Lanes {
+            width: 8,
+            registers: 16,
+        }
+    }
 }
 
 /// Which texts [`compile_cpu_with`] returns beside the object.
@@ -94,10 +130,16 @@ pub fn compile_cpu_with(kernels: &[Kernel], target: &CpuTarget, show: Show) -> R
     let parts = deal(kernels);
     let mut done = vec![];
     std::thread::scope(|scope| {
-        let threads: Vec<_> = parts[1..].iter().map(|p| scope.spawn(|| compile_part(p, target, show))).collect();
+        let threads: Vec<_> = parts[1..]
+            .iter()
+            .map(|p| scope.spawn(|| compile_part(p, target, show)))
+            .collect();
         done.push(compile_part(&parts[0], target, show));
         for t in threads {
-            done.push(t.join().unwrap_or_else(|_| Err(Error::llvm("code generator", "a thread panicked"))));
+            done.push(
+                t.join()
+                    .unwrap_or_else(|_| Err(Error::llvm("code generator", "a thread panicked"))),
+            );
         }
     });
     let mut all = Compiled::default();
@@ -122,7 +164,10 @@ pub fn compile_cpu_with(kernels: &[Kernel], target: &CpuTarget, show: Show) -> R
 fn deal(kernels: &[Kernel]) -> Vec<Vec<Kernel>> {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
     let count = processors.min(8).min(kernels.len() / 2).max(1);
-    let mut sorted: Vec<(usize, &Kernel)> = kernels.iter().map(|k| (format!("{:?}", k.body).len(), k)).collect();
+    let mut sorted: Vec<(usize, &Kernel)> = kernels
+        .iter()
+        .map(|k| (format!("{:?}", k.body).len(), k))
+        .collect();
     sorted.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
     let mut parts = vec![(0, vec![]); count];
     for (size, kernel) in sorted {
@@ -159,12 +204,16 @@ fn compile_part(kernels: &[Kernel], target: &CpuTarget, show: Show) -> Result<Co
     llvm::set_target(&context, &code, &attributes);
     code.verify().map_err(|e| Error::llvm("verifier", e))?;
     llvm::optimize(&code, &machine, false)?;
-    let mut compiled = Compiled { mlir, ..Compiled::default() };
+    let mut compiled = Compiled {
+        mlir,
+        ..Compiled::default()
+    };
     if show.llvm {
         compiled.llvm = code.print_to_string().to_string();
     }
     if show.asm {
-        compiled.asm = String::from_utf8_lossy(&llvm::emit(&code, &machine, FileType::Assembly)?).into_owned();
+        compiled.asm =
+            String::from_utf8_lossy(&llvm::emit(&code, &machine, FileType::Assembly)?).into_owned();
     }
     compiled.object = llvm::emit(&code, &machine, FileType::Object)?;
     Ok(compiled)

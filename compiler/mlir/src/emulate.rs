@@ -20,9 +20,15 @@ pub enum Order {
 /// Replaces NVVM's intrinsics and conventions by what a CPU back end accepts, and adds to each kernel a caller
 /// with the signature of [`seqc_abi::KernelFn`], named `<kernel>.call`.
 pub(crate) fn rewrite(ir: &str, kernels: &[seqc_schedule::ir::Kernel]) -> String {
-    let mut text = ir.replace("ptx_kernel ", "").replace("@llvm.nvvm.barrier.cta.sync.aligned.all", "@emulated.barrier");
+    let mut text = ir.replace("ptx_kernel ", "").replace(
+        "@llvm.nvvm.barrier.cta.sync.aligned.all",
+        "@emulated.barrier",
+    );
     for register in ["tid", "ntid", "ctaid", "nctaid"] {
-        text = text.replace(&format!("@llvm.nvvm.read.ptx.sreg.{register}.x"), &format!("@emulated.{register}"));
+        text = text.replace(
+            &format!("@llvm.nvvm.read.ptx.sreg.{register}.x"),
+            &format!("@emulated.{register}"),
+        );
     }
     for kernel in kernels {
         text.push_str(&caller(kernel));
@@ -35,11 +41,15 @@ fn caller(kernel: &seqc_schedule::ir::Kernel) -> String {
     let mut body = String::new();
     let mut args = vec![];
     for i in 0..kernel.args.len() {
-        body.push_str(&format!("  %pa{i} = getelementptr ptr, ptr %bufs, i64 {i}\n  %a{i} = load ptr, ptr %pa{i}\n"));
+        body.push_str(&format!(
+            "  %pa{i} = getelementptr ptr, ptr %bufs, i64 {i}\n  %a{i} = load ptr, ptr %pa{i}\n"
+        ));
         args.push(format!("ptr %a{i}"));
     }
     for i in 0..kernel.dims.len() {
-        body.push_str(&format!("  %pd{i} = getelementptr i64, ptr %dims, i64 {i}\n  %d{i} = load i64, ptr %pd{i}\n"));
+        body.push_str(&format!(
+            "  %pd{i} = getelementptr i64, ptr %dims, i64 {i}\n  %d{i} = load i64, ptr %pd{i}\n"
+        ));
         args.push(format!("i64 %d{i}"));
     }
     args.extend(["i64 %lo", "i64 %hi", "ptr %scratch"].map(String::from));
@@ -77,7 +87,12 @@ struct State {
 impl Turns {
     pub fn new(count: usize, order: Order) -> Turns {
         let handles = (0..count).map(|_| OnceLock::new()).collect();
-        Turns { order, count, handles, state: Mutex::default() }
+        Turns {
+            order,
+            count,
+            handles,
+            state: Mutex::default(),
+        }
     }
 
     /// Position of a thread within a round, and back.
@@ -118,7 +133,11 @@ impl Turns {
         };
         match self.handles[next].get() {
             Some(t) if good => t.unpark(),
-            _ => self.handles.iter().filter_map(OnceLock::get).for_each(Thread::unpark),
+            _ => self
+                .handles
+                .iter()
+                .filter_map(OnceLock::get)
+                .for_each(Thread::unpark),
         }
         good
     }
@@ -139,10 +158,23 @@ thread_local! {
 }
 
 /// Runs a kernel's calls for all blocks as one thread of them.
-pub(crate) fn run_thread(thread: u32, threads: u32, blocks: u32, turns: &Arc<Turns>, call: impl Fn()) -> Result<()> {
+pub(crate) fn run_thread(
+    thread: u32,
+    threads: u32,
+    blocks: u32,
+    turns: &Arc<Turns>,
+    call: impl Fn(),
+) -> Result<()> {
     let mut round = 0;
     for block in 0..blocks {
-        let here = Here { thread, threads, block, blocks, round, turns: turns.clone() };
+        let here = Here {
+            thread,
+            threads,
+            block,
+            blocks,
+            round,
+            turns: turns.clone(),
+        };
         HERE.with(|h| *h.borrow_mut() = Some(here));
         let mut good = turns.wait(thread as usize, round);
         if good {
@@ -150,7 +182,10 @@ pub(crate) fn run_thread(thread: u32, threads: u32, blocks: u32, turns: &Arc<Tur
             good = turns.pass(Stop::End);
         }
         if !good {
-            return Err(Error::llvm("emulation", "a barrier is not reached by all threads of its block"));
+            return Err(Error::llvm(
+                "emulation",
+                "a barrier is not reached by all threads of its block",
+            ));
         }
         round = 1 + HERE.with(|h| h.borrow().as_ref().map_or(0, |h| h.round));
     }
@@ -186,7 +221,9 @@ pub(crate) extern "C" fn barrier(_id: u32) {
         h.round += 1;
         Some((h.turns.clone(), h.thread as usize, h.round))
     });
-    let Some((turns, thread, round)) = next else { return };
+    let Some((turns, thread, round)) = next else {
+        return;
+    };
     if !turns.pass(Stop::Barrier) || !turns.wait(thread, round) {
         eprintln!("emulation: a barrier is not reached by all threads of its block");
         std::process::abort();

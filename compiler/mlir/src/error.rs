@@ -20,11 +20,17 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn llvm(stage: &'static str, what: impl fmt::Display) -> Error {
-        Error::Llvm { stage, what: what.to_string() }
+        Error::Llvm {
+            stage,
+            what: what.to_string(),
+        }
     }
 
     pub(crate) fn io(what: impl Into<String>, error: std::io::Error) -> Error {
-        Error::Io { what: what.into(), error }
+        Error::Io {
+            what: what.into(),
+            error,
+        }
     }
 }
 

@@ -33,9 +33,15 @@ pub(crate) fn machine(triple: &TargetTriple, cpu: &str, features: &str) -> Resul
 
 /// Marks every defined function as compiled for the CPU; LLVM decides by function, not by module.
 pub(crate) fn set_target(context: &Context, module: &Module, attributes: &[(&str, &str)]) {
-    for function in module.get_functions().filter(|f| f.count_basic_blocks() > 0) {
+    for function in module
+        .get_functions()
+        .filter(|f| f.count_basic_blocks() > 0)
+    {
         for (key, value) in attributes {
-            function.add_attribute(AttributeLoc::Function, context.create_string_attribute(key, value));
+            function.add_attribute(
+                AttributeLoc::Function,
+                context.create_string_attribute(key, value),
+            );
         }
     }
 }
@@ -48,13 +54,16 @@ pub(crate) fn optimize(module: &Module, machine: &TargetMachine, unroll: bool) -
     options.set_loop_slp_vectorization(false);
     options.set_loop_interleaving(false);
     options.set_loop_unrolling(unroll);
-    module.run_passes("default<O2>", machine, options).map_err(|e| Error::llvm("optimizer", e))
+    module
+        .run_passes("default<O2>", machine, options)
+        .map_err(|e| Error::llvm("optimizer", e))
 }
 
 /// Machine code: an object file or assembly.
 pub(crate) fn emit(module: &Module, machine: &TargetMachine, kind: FileType) -> Result<Vec<u8>> {
-    let buffer =
-        machine.write_to_memory_buffer(module, kind).map_err(|e| Error::llvm("code generator", e))?;
+    let buffer = machine
+        .write_to_memory_buffer(module, kind)
+        .map_err(|e| Error::llvm("code generator", e))?;
     let bytes = buffer.as_slice();
     // LLVM counts a terminating zero that is not part of the file.
     Ok(match (kind, bytes.split_last()) {

@@ -22,9 +22,13 @@ pub(crate) fn translate<'c>(
     // SAFETY: both live through the call; the returned module belongs to `context`, is non-null after the
     // check, and nothing else owns it.
     unsafe {
-        let raw = mlir_sys::mlirTranslateModuleToLLVMIR(operation.to_raw(), context.raw() as *mut _);
+        let raw =
+            mlir_sys::mlirTranslateModuleToLLVMIR(operation.to_raw(), context.raw() as *mut _);
         if raw.is_null() {
-            return Err(Error::llvm("translation", "the module cannot be translated to LLVM IR"));
+            return Err(Error::llvm(
+                "translation",
+                "the module cannot be translated to LLVM IR",
+            ));
         }
         Ok(Module::new(raw as *mut _))
     }
@@ -52,9 +56,14 @@ pub struct EmulatedLaunch<'a> {
 /// Compiles the kernels' GPU code for this CPU and hands it to `body`.
 pub fn with_emulator<R>(kernels: &[Kernel], body: impl FnOnce(&Emulator) -> R) -> Result<R> {
     let context = Context::create();
-    let ir = emulate::rewrite(&ptx::nvvm(kernels, &context)?.print_to_string().to_string(), kernels);
+    let ir = emulate::rewrite(
+        &ptx::nvvm(kernels, &context)?.print_to_string().to_string(),
+        kernels,
+    );
     let buffer = MemoryBuffer::create_from_memory_range_copy(ir.as_bytes(), "emulated");
-    let module = context.create_module_from_ir(buffer).map_err(|e| Error::llvm("emulation", e))?;
+    let module = context
+        .create_module_from_ir(buffer)
+        .map_err(|e| Error::llvm("emulation", e))?;
     let engine = module
         .create_jit_execution_engine(OptimizationLevel::Less)
         .map_err(|e| Error::llvm("emulation", e))?;
@@ -70,7 +79,10 @@ pub fn with_emulator<R>(kernels: &[Kernel], body: impl FnOnce(&Emulator) -> R) -
             engine.add_global_mapping(&f, address);
         }
     }
-    let scratch = kernels.iter().map(|k| (k.name.clone(), ptx::ptx_scratch_bytes(k))).collect();
+    let scratch = kernels
+        .iter()
+        .map(|k| (k.name.clone(), ptx::ptx_scratch_bytes(k)))
+        .collect();
     Ok(body(&Emulator { engine, scratch }))
 }
 
@@ -91,8 +103,13 @@ impl Emulator<'_> {
     /// # Safety
     /// There must be as many buffers and sizes as the kernel has, and the buffers as large as it assumes.
     pub unsafe fn run(&self, launch: &EmulatedLaunch) -> Result<()> {
-        let size = self.scratch.iter().find(|(n, _)| n == launch.kernel).map(|(_, s)| *s);
-        let size = size.ok_or_else(|| Error::llvm("emulation", format!("no kernel `{}`", launch.kernel)))?;
+        let size = self
+            .scratch
+            .iter()
+            .find(|(n, _)| n == launch.kernel)
+            .map(|(_, s)| *s);
+        let size =
+            size.ok_or_else(|| Error::llvm("emulation", format!("no kernel `{}`", launch.kernel)))?;
         let address = self
             .engine
             .get_function_address(&format!("{}.call", launch.kernel))
@@ -122,7 +139,9 @@ impl Emulator<'_> {
                 })
                 .collect();
             let failed = || Err(Error::llvm("emulation", "a thread panicked"));
-            running.into_iter().try_for_each(|t| t.join().unwrap_or_else(|_| failed()))
+            running
+                .into_iter()
+                .try_for_each(|t| t.join().unwrap_or_else(|_| failed()))
         })
     }
 }

@@ -40,25 +40,41 @@ impl Session {
 
     /// What was reported since the last call, first lines only.
     pub fn messages(&self) -> String {
-        let text = self.messages.lock().map(|mut t| std::mem::take(&mut *t)).unwrap_or_default();
+        let text = self
+            .messages
+            .lock()
+            .map(|mut t| std::mem::take(&mut *t))
+            .unwrap_or_default();
         text.lines().take(8).collect::<Vec<_>>().join("\n")
     }
 
     /// Parses and verifies a module.
     pub fn parse(&self, text: &str) -> Result<Module<'_>> {
         if text.contains('\0') {
-            return Err(Error::Mlir { stage: "parser", what: "the text holds a zero byte".into() });
+            return Err(Error::Mlir {
+                stage: "parser",
+                what: "the text holds a zero byte".into(),
+            });
         }
-        Module::parse(&self.context, text).ok_or_else(|| Error::Mlir { stage: "parser", what: self.messages() })
+        Module::parse(&self.context, text).ok_or_else(|| Error::Mlir {
+            stage: "parser",
+            what: self.messages(),
+        })
     }
 
     /// Runs a pass pipeline given in MLIR's textual form, without the enclosing `builtin.module(…)`.
     pub fn run(&self, module: &mut Module, pipeline: &str) -> Result<()> {
-        let fail = |stage, e: melior::Error| Error::Mlir { stage, what: format!("{e}\n{}", self.messages()) };
+        let fail = |stage, e: melior::Error| Error::Mlir {
+            stage,
+            what: format!("{e}\n{}", self.messages()),
+        };
         let manager = PassManager::new(&self.context);
         manager.enable_verifier(cfg!(debug_assertions));
-        parse_pass_pipeline(manager.as_operation_pass_manager(), &format!("builtin.module({pipeline})"))
-            .map_err(|e| fail("pipeline", e))?;
+        parse_pass_pipeline(
+            manager.as_operation_pass_manager(),
+            &format!("builtin.module({pipeline})"),
+        )
+        .map_err(|e| fail("pipeline", e))?;
         manager.run(module).map_err(|e| fail("passes", e))
     }
 }

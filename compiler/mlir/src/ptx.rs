@@ -16,7 +16,11 @@ pub const PTX_THREADS: u32 = 128;
 
 /// Scratch bytes that each block needs in global memory: 0 when the locals fit in shared memory.
 pub fn ptx_scratch_bytes(kernel: &Kernel) -> usize {
-    if emit::gpu::locals_are_shared(kernel) { 0 } else { kernel.scratch_bytes() }
+    if emit::gpu::locals_are_shared(kernel) {
+        0
+    } else {
+        kernel.scratch_bytes()
+    }
 }
 
 /// Prints the kernels as one MLIR module for a GPU.
@@ -57,12 +61,23 @@ pub(crate) fn nvvm<'c>(kernels: &[Kernel], context: &'c Context) -> Result<Modul
 
 /// The oldest PTX version that knows the chip and LLVM's intrinsics.
 fn features(chip: &str) -> Result<&'static str> {
-    let digits: String = chip.strip_prefix("sm_").unwrap_or("").chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = chip
+        .strip_prefix("sm_")
+        .unwrap_or("")
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     match digits.parse::<u32>() {
-        Ok(..70) => Err(Error::llvm("target", format!("{chip} is too old: sm_70 is the first supported"))),
+        Ok(..70) => Err(Error::llvm(
+            "target",
+            format!("{chip} is too old: sm_70 is the first supported"),
+        )),
         Ok(70..90) => Ok("+ptx70"),
         Ok(90..100) => Ok("+ptx80"),
         Ok(_) => Ok("+ptx87"),
-        Err(_) => Err(Error::llvm("target", format!("{chip} names no GPU (such as sm_80 or sm_90a)"))),
+        Err(_) => Err(Error::llvm(
+            "target",
+            format!("{chip} names no GPU (such as sm_80 or sm_90a)"),
+        )),
     }
 }

@@ -26,11 +26,26 @@ pub struct Ty {
     pub lanes: u32,
 }
 
-pub const I64: Ty = Ty { of: Of::I64, lanes: 1 };
-pub const I32: Ty = Ty { of: Of::I32, lanes: 1 };
-pub const I1: Ty = Ty { of: Of::I1, lanes: 1 };
-pub const F32: Ty = Ty { of: Of::F32, lanes: 1 };
-pub const PTR: Ty = Ty { of: Of::Ptr, lanes: 1 };
+pub const I64: Ty = Ty {
+    of: Of::I64,
+    lanes: 1,
+};
+pub const I32: Ty = Ty {
+    of: Of::I32,
+    lanes: 1,
+};
+pub const I1: Ty = Ty {
+    of: Of::I1,
+    lanes: 1,
+};
+pub const F32: Ty = Ty {
+    of: Of::F32,
+    lanes: 1,
+};
+pub const PTR: Ty = Ty {
+    of: Of::Ptr,
+    lanes: 1,
+};
 
 impl Ty {
     pub fn new(of: Of, lanes: u32) -> Ty {
@@ -39,7 +54,10 @@ impl Ty {
 
     /// The same number of lanes of another element type.
     pub fn with(self, of: Of) -> Ty {
-        Ty { of, lanes: self.lanes }
+        Ty {
+            of,
+            lanes: self.lanes,
+        }
     }
 
     fn is_float(self) -> bool {
@@ -78,7 +96,10 @@ pub struct Value {
 
 impl Value {
     pub fn new(name: impl Into<Rc<str>>, ty: Ty) -> Value {
-        Value { name: name.into(), ty }
+        Value {
+            name: name.into(),
+            ty,
+        }
     }
 }
 
@@ -118,7 +139,10 @@ impl Fun {
 
     /// The whole function: `header {`, constants, body, `terminator`, `}`.
     pub fn finish(self, header: &str, terminator: &str) -> String {
-        format!("{header} {{\n{}{}  {terminator}\n}}\n", self.constants, self.body)
+        format!(
+            "{header} {{\n{}{}  {terminator}\n}}\n",
+            self.constants, self.body
+        )
     }
 
     /// A fresh name that starts with `hint`.
@@ -129,7 +153,12 @@ impl Fun {
 
     /// Prints one line at the current depth.
     pub fn line(&mut self, text: impl fmt::Display) {
-        let _ = writeln!(self.body, "{:width$}{text}", "", width = 2 * (self.depth + 1));
+        let _ = writeln!(
+            self.body,
+            "{:width$}{text}",
+            "",
+            width = 2 * (self.depth + 1)
+        );
     }
 
     /// Prints `%new = text`.
@@ -187,7 +216,9 @@ impl Fun {
 
     /// `[0, stride, 2·stride, …]` as integers of the type.
     pub fn ramp(&mut self, ty: Ty, stride: i64) -> Value {
-        let items: Vec<String> = (0..i64::from(ty.lanes)).map(|i| (i * stride).to_string()).collect();
+        let items: Vec<String> = (0..i64::from(ty.lanes))
+            .map(|i| (i * stride).to_string())
+            .collect();
         self.constant("ramp", ty, &format!("[{}]", items.join(", ")))
     }
 
@@ -212,15 +243,39 @@ impl Fun {
     }
 
     pub fn add(&mut self, a: &Value, b: &Value) -> Value {
-        self.binary(if a.ty.is_float() { "arith.addf" } else { "arith.addi" }, a, b)
+        self.binary(
+            if a.ty.is_float() {
+                "arith.addf"
+            } else {
+                "arith.addi"
+            },
+            a,
+            b,
+        )
     }
 
     pub fn sub(&mut self, a: &Value, b: &Value) -> Value {
-        self.binary(if a.ty.is_float() { "arith.subf" } else { "arith.subi" }, a, b)
+        self.binary(
+            if a.ty.is_float() {
+                "arith.subf"
+            } else {
+                "arith.subi"
+            },
+            a,
+            b,
+        )
     }
 
     pub fn mul(&mut self, a: &Value, b: &Value) -> Value {
-        self.binary(if a.ty.is_float() { "arith.mulf" } else { "arith.muli" }, a, b)
+        self.binary(
+            if a.ty.is_float() {
+                "arith.mulf"
+            } else {
+                "arith.muli"
+            },
+            a,
+            b,
+        )
     }
 
     pub fn div(&mut self, a: &Value, b: &Value) -> Value {
@@ -229,7 +284,11 @@ impl Fun {
 
     /// `a*b + c`, rounded once.
     pub fn fma(&mut self, a: &Value, b: &Value, c: &Value) -> Value {
-        self.define("v", a.ty, format_args!("math.fma {a}, {b}, {c}{CONTRACT} : {}", a.ty))
+        self.define(
+            "v",
+            a.ty,
+            format_args!("math.fma {a}, {b}, {c}{CONTRACT} : {}", a.ty),
+        )
     }
 
     /// Horner's rule; coefficients from the highest power down.
@@ -245,8 +304,16 @@ impl Fun {
     /// Comparison by a predicate of `arith.cmpf` or `arith.cmpi`.
     pub fn cmp(&mut self, predicate: &str, a: &Value, b: &Value) -> Value {
         debug_assert_eq!(a.ty, b.ty);
-        let op = if a.ty.is_float() { "arith.cmpf" } else { "arith.cmpi" };
-        self.define("b", a.ty.with(Of::I1), format_args!("{op} {predicate}, {a}, {b} : {}", a.ty))
+        let op = if a.ty.is_float() {
+            "arith.cmpf"
+        } else {
+            "arith.cmpi"
+        };
+        self.define(
+            "b",
+            a.ty.with(Of::I1),
+            format_args!("{op} {predicate}, {a}, {b} : {}", a.ty),
+        )
     }
 
     /// `condition ? a : b`, lane by lane.
@@ -256,7 +323,11 @@ impl Fun {
             1 => a.ty.to_string(),
             _ => format!("{}, {}", condition.ty, a.ty),
         };
-        self.define("v", a.ty, format_args!("arith.select {condition}, {a}, {b} : {types}"))
+        self.define(
+            "v",
+            a.ty,
+            format_args!("arith.select {condition}, {a}, {b} : {types}"),
+        )
     }
 
     /// A conversion such as `arith.sitofp`, to another element type.
@@ -274,13 +345,21 @@ impl Fun {
         if let Some(literal) = self.literals.get(&x.name).cloned() {
             return self.constant("s", to, &literal);
         }
-        self.define("v", to, format_args!("vector.broadcast {x} : {} to {to}", x.ty))
+        self.define(
+            "v",
+            to,
+            format_args!("vector.broadcast {x} : {} to {to}", x.ty),
+        )
     }
 
     /// Lanes of the concatenation of `a` and `b`, by number.
     pub fn shuffle(&mut self, a: &Value, b: &Value, lanes: &[u32]) -> Value {
         let to = Ty::new(a.ty.of, lanes.len() as u32);
-        self.define("v", to, format_args!("vector.shuffle {a}, {b} {lanes:?} : {}, {}", a.ty, b.ty))
+        self.define(
+            "v",
+            to,
+            format_args!("vector.shuffle {a}, {b} {lanes:?} : {}, {}", a.ty, b.ty),
+        )
     }
 
     /// Address of the `at`-th 4-byte element, one address a lane of `at`.
@@ -289,7 +368,10 @@ impl Fun {
         self.define(
             "p",
             to,
-            format_args!("llvm.getelementptr {base}[{at}] : (!llvm.ptr, {}) -> {to}, f32", at.ty),
+            format_args!(
+                "llvm.getelementptr {base}[{at}] : (!llvm.ptr, {}) -> {to}, f32",
+                at.ty
+            ),
         )
     }
 
@@ -298,22 +380,37 @@ impl Fun {
         if at == 0 {
             return base.clone();
         }
-        self.define("p", PTR, format_args!("llvm.getelementptr {base}[{at}] : (!llvm.ptr) -> !llvm.ptr, f32"))
+        self.define(
+            "p",
+            PTR,
+            format_args!("llvm.getelementptr {base}[{at}] : (!llvm.ptr) -> !llvm.ptr, f32"),
+        )
     }
 
     pub fn load(&mut self, at: &Value, ty: Ty) -> Value {
-        self.define("x", ty, format_args!("llvm.load {at} {{alignment = 4 : i64}} : !llvm.ptr -> {ty}"))
+        self.define(
+            "x",
+            ty,
+            format_args!("llvm.load {at} {{alignment = 4 : i64}} : !llvm.ptr -> {ty}"),
+        )
     }
 
     pub fn store(&mut self, x: &Value, at: &Value) {
-        self.line(format_args!("llvm.store {x}, {at} {{alignment = 4 : i64}} : {}, !llvm.ptr", x.ty));
+        self.line(format_args!(
+            "llvm.store {x}, {at} {{alignment = 4 : i64}} : {}, !llvm.ptr",
+            x.ty
+        ));
     }
 
     /// Loads from one address a lane.
     pub fn gather(&mut self, at: &Value, of: Of) -> Value {
         let ty = at.ty.with(of);
         let all = self.bool(at.ty.with(Of::I1), true);
-        let none = if ty.is_float() { self.float(ty, 0.0) } else { self.int(ty, 0) };
+        let none = if ty.is_float() {
+            self.float(ty, 0.0)
+        } else {
+            self.int(ty, 0)
+        };
         self.define(
             "x",
             ty,
@@ -356,7 +453,11 @@ impl Fun {
     /// Calls a function with one result.
     pub fn call(&mut self, name: &str, args: &[Value], ty: Ty) -> Value {
         let (names, types) = lists(args);
-        self.define("v", ty, format_args!("func.call @{name}({names}) : ({types}) -> {ty}"))
+        self.define(
+            "v",
+            ty,
+            format_args!("func.call @{name}({names}) : ({types}) -> {ty}"),
+        )
     }
 
     /// Calls a function without result.
@@ -366,27 +467,52 @@ impl Fun {
     }
 
     /// Opens `scf.for iv = lo to hi step step` over i64, carrying `init`.
-    pub fn begin_for(&mut self, hint: &str, lo: &Value, hi: &Value, step: &Value, init: &[Value]) -> Loop {
+    pub fn begin_for(
+        &mut self,
+        hint: &str,
+        lo: &Value,
+        hi: &Value,
+        step: &Value,
+        init: &[Value],
+    ) -> Loop {
         let iv = self.fresh(hint, I64);
         let carried: Vec<Value> = init.iter().map(|v| self.fresh("acc", v.ty)).collect();
         let result = self.fresh("r", I64);
         let results: Vec<Value> = match init.len() {
             1 => vec![Value::new(result.name.clone(), init[0].ty)],
-            _ => init.iter().enumerate().map(|(i, v)| Value::new(format!("{result}#{i}"), v.ty)).collect(),
+            _ => init
+                .iter()
+                .enumerate()
+                .map(|(i, v)| Value::new(format!("{result}#{i}"), v.ty))
+                .collect(),
         };
         if init.is_empty() {
-            self.line(format_args!("scf.for {iv} = {lo} to {hi} step {step} : i64 {{"));
+            self.line(format_args!(
+                "scf.for {iv} = {lo} to {hi} step {step} : i64 {{"
+            ));
         } else {
-            let pairs: Vec<String> = carried.iter().zip(init).map(|(c, v)| format!("{c} = {v}")).collect();
+            let pairs: Vec<String> = carried
+                .iter()
+                .zip(init)
+                .map(|(c, v)| format!("{c} = {v}"))
+                .collect();
             let (_, types) = lists(init);
-            let count = if init.len() == 1 { String::new() } else { format!(":{}", init.len()) };
+            let count = if init.len() == 1 {
+                String::new()
+            } else {
+                format!(":{}", init.len())
+            };
             let carry = pairs.join(", ");
             self.line(format_args!(
                 "{result}{count} = scf.for {iv} = {lo} to {hi} step {step} iter_args({carry}) -> ({types}) : i64 {{"
             ));
         }
         self.depth += 1;
-        Loop { iv, carried, results }
+        Loop {
+            iv,
+            carried,
+            results,
+        }
     }
 
     /// Closes the loop; the values are carried to the next iteration. Returns the final ones.

@@ -64,11 +64,25 @@ fn broken_kernels_are_errors() {
         with("no_value", vec![st(A(0), c(0), val(3))]),
         with("no_buffer", vec![st(A(1), c(0), num(1.0))]),
         with("no_size", vec![st(A(0), d(0), num(1.0))]),
-        with("truth", vec![st(A(0), c(0), Expr::CmpIx(Cmp::Lt, c(0), d(0)))]),
-        with("one_place", vec![each(LoopKind::Vec(8), 0, c(0), c(8), vec![st(A(0), c(0), Expr::Index(v(0)))])]),
+        with(
+            "truth",
+            vec![st(A(0), c(0), Expr::CmpIx(Cmp::Lt, c(0), d(0)))],
+        ),
+        with(
+            "one_place",
+            vec![each(
+                LoopKind::Vec(8),
+                0,
+                c(0),
+                c(8),
+                vec![st(A(0), c(0), Expr::Index(v(0)))],
+            )],
+        ),
     ];
     for kernel in cases {
-        let error = emit_mlir(std::slice::from_ref(&kernel)).unwrap_err().to_string();
+        let error = emit_mlir(std::slice::from_ref(&kernel))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("kernel"), "{error}");
     }
 }
@@ -86,7 +100,10 @@ fn printed_modules() {
 fn stock_tools_accept_the_text() {
     let kernels: Vec<Kernel> = samples::all().into_iter().map(|s| s.kernel).collect();
     let cpus = [CpuTarget::named("x86-64-v3"), CpuTarget::named("x86-64-v4")];
-    let mut texts: Vec<String> = cpus.iter().map(|t| emit_mlir_for(&kernels, t).unwrap()).collect();
+    let mut texts: Vec<String> = cpus
+        .iter()
+        .map(|t| emit_mlir_for(&kernels, t).unwrap())
+        .collect();
     texts.push(emit_gpu_mlir(&kernels).unwrap());
     for text in texts {
         let prefix = std::env::var("MLIR_SYS_220_PREFIX").unwrap_or("/usr/lib/llvm-22".into());
@@ -96,23 +113,41 @@ fn stock_tools_accept_the_text() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("mlir-opt is part of the packages that scripts/setup.sh installs");
-        tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        tool.stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
         let output = tool.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
 #[test]
 fn wide_vectors_and_stages() {
     let kernels = [samples::softmax(128).kernel, samples::attention(45).kernel];
-    let show = Show { llvm: true, asm: true };
+    let show = Show {
+        llvm: true,
+        asm: true,
+    };
     let c = compile_cpu_with(&kernels, &CpuTarget::named("znver4"), show).unwrap();
-    assert!(c.asm.contains("zmm") && c.llvm.contains("define void @softmax128"), "{}", c.asm);
+    assert!(
+        c.asm.contains("zmm") && c.llvm.contains("define void @softmax128"),
+        "{}",
+        c.asm
+    );
     assert_eq!(&c.object[..4], b"\x7fELF");
     let c = compile_cpu_with(&kernels, &CpuTarget::named("x86-64-v3"), show).unwrap();
     assert!(!c.asm.contains("zmm") && c.asm.contains("vfmadd"));
     // Nothing is left to a library, except the filling of memory.
-    let outside = c.asm.lines().find(|l| l.contains("@PLT") && !l.contains("memset") && !l.contains("memcpy"));
+    let outside = c
+        .asm
+        .lines()
+        .find(|l| l.contains("@PLT") && !l.contains("memset") && !l.contains("memcpy"));
     assert_eq!(outside, None);
 }
 
@@ -128,7 +163,10 @@ fn compile_time() {
             3 => samples::masks(19),
             _ => samples::convolution(31),
         };
-        kernels.push(Kernel { name: format!("kernel{i}"), ..s.kernel });
+        kernels.push(Kernel {
+            name: format!("kernel{i}"),
+            ..s.kernel
+        });
     }
     let start = std::time::Instant::now();
     seqc_mlir::compile_cpu(&kernels, &CpuTarget::host().unwrap()).unwrap();

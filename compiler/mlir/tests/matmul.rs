@@ -6,18 +6,31 @@ use seqc_mlir::CpuTarget;
 use seqc_schedule::ir::*;
 
 fn tile(buf: Buf, rows: i64, cols: i64) -> Tile {
-    Tile { buf, base: c(3), rows, cols }
+    Tile {
+        buf,
+        base: c(3),
+        rows,
+        cols,
+    }
 }
 
 /// Which of two strides an operand has: rows contiguous or columns contiguous, with a gap.
 fn strides(rows: usize, cols: usize, transposed: bool) -> (i64, i64) {
-    if transposed { (1, rows as i64 + 2) } else { (cols as i64 + 1, 1) }
+    if transposed {
+        (1, rows as i64 + 2)
+    } else {
+        (cols as i64 + 1, 1)
+    }
 }
 
 fn kernel(i: usize, m: Matmul) -> Kernel {
     Kernel {
         name: format!("product{i}"),
-        args: vec![arg("a", Access::Read), arg("b", Access::Read), arg("out", Access::ReadWrite)],
+        args: vec![
+            arg("a", Access::Read),
+            arg("b", Access::Read),
+            arg("out", Access::ReadWrite),
+        ],
         dims: vec![],
         grid: vec![],
         locals: vec![],
@@ -27,8 +40,18 @@ fn kernel(i: usize, m: Matmul) -> Kernel {
 
 fn atoms() -> Vec<Matmul> {
     let shapes = [
-        (1, 1, 1), (4, 16, 8), (64, 64, 64), (16, 64, 64), (7, 13, 5), (3, 40, 9), (1, 33, 17), (33, 1, 17),
-        (12, 3, 31), (5, 8, 1), (65, 2, 64), (13, 21, 70),
+        (1, 1, 1),
+        (4, 16, 8),
+        (64, 64, 64),
+        (16, 64, 64),
+        (7, 13, 5),
+        (3, 40, 9),
+        (1, 33, 17),
+        (33, 1, 17),
+        (12, 3, 31),
+        (5, 8, 1),
+        (65, 2, 64),
+        (13, 21, 70),
     ];
     let mut all = vec![];
     for (i, (m, n, k)) in shapes.into_iter().enumerate() {
@@ -56,7 +79,16 @@ fn atoms() -> Vec<Matmul> {
     // Strides that make nothing contiguous.
     for part in [Part::All, Part::Lower] {
         let (out, a, b) = (tile(A(2), 40, 2), tile(A(0), 3, 50), tile(A(1), 60, 3));
-        all.push(Matmul { m: 11, n: 19, k: 13, out, a, b, accumulate: true, part });
+        all.push(Matmul {
+            m: 11,
+            n: 19,
+            k: 13,
+            out,
+            a,
+            b,
+            accumulate: true,
+            part,
+        });
     }
     all
 }
@@ -64,7 +96,11 @@ fn atoms() -> Vec<Matmul> {
 #[test]
 fn products_of_many_shapes() {
     let atoms = atoms();
-    let kernels: Vec<Kernel> = atoms.iter().enumerate().map(|(i, m)| kernel(i, m.clone())).collect();
+    let kernels: Vec<Kernel> = atoms
+        .iter()
+        .enumerate()
+        .map(|(i, m)| kernel(i, m.clone()))
+        .collect();
     for target in [CpuTarget::host().unwrap(), sixteen_lanes()] {
         let loaded = load_for(&kernels, &target);
         for (kernel, m) in kernels.iter().zip(&atoms) {
@@ -83,7 +119,11 @@ fn check(m: &Matmul, a: &[f32], b: &[f32], before: &[f32], after: &[f32]) {
         for j in 0..m.n {
             let o = at(&m.out, i, j);
             touched[o] = true;
-            let mut sum = if m.accumulate { f64::from(before[o]) } else { 0.0 };
+            let mut sum = if m.accumulate {
+                f64::from(before[o])
+            } else {
+                0.0
+            };
             for k in 0..m.k {
                 sum += f64::from(a[at(&m.a, i, k)]) * f64::from(b[at(&m.b, k, j)]);
             }
@@ -94,11 +134,18 @@ fn check(m: &Matmul, a: &[f32], b: &[f32], before: &[f32], after: &[f32]) {
             };
             let right = (f64::from(after[o]) - sum).abs() < 1e-5;
             let untouched = after[o].to_bits() == before[o].to_bits();
-            assert!(right || (!wanted && untouched), "{m:?}\n[{i}, {j}]: {} instead of {sum}", after[o]);
+            assert!(
+                right || (!wanted && untouched),
+                "{m:?}\n[{i}, {j}]: {} instead of {sum}",
+                after[o]
+            );
         }
     }
     for i in 0..after.len() {
-        assert!(touched[i] || after[i].to_bits() == before[i].to_bits(), "{m:?}: wrote outside, at {i}");
+        assert!(
+            touched[i] || after[i].to_bits() == before[i].to_bits(),
+            "{m:?}: wrote outside, at {i}"
+        );
     }
 }
 
@@ -118,7 +165,12 @@ fn speed_of_atoms() {
             part: Part::All,
         }
     };
-    let cases = [atom(64, 64, 64, false), atom(16, 64, 64, false), atom(64, 64, 64, true), atom(16, 16, 64, true)];
+    let cases = [
+        atom(64, 64, 64, false),
+        atom(16, 64, 64, false),
+        atom(64, 64, 64, true),
+        atom(16, 16, 64, true),
+    ];
     let kernels: Vec<Kernel> = cases
         .iter()
         .enumerate()
@@ -130,7 +182,11 @@ fn speed_of_atoms() {
         .collect();
     let loaded = load(&kernels);
     for (kernel, m) in kernels.iter().zip(&cases) {
-        let mut data = [Data::F(noise(4200, 1)), Data::F(noise(4200, 2)), Data::F(noise(4200, 3))];
+        let mut data = [
+            Data::F(noise(4200, 1)),
+            Data::F(noise(4200, 2)),
+            Data::F(noise(4200, 3)),
+        ];
         let mut best = f64::INFINITY;
         for _ in 0..5 {
             let start = std::time::Instant::now();
@@ -138,7 +194,10 @@ fn speed_of_atoms() {
             best = best.min(start.elapsed().as_secs_f64());
         }
         let rate = 2e-6 * (m.m * m.n * m.k) as f64 / best;
-        println!("{}x{}x{} (b rows {}): {rate:.1} GFLOP/s", m.m, m.n, m.k, m.b.rows);
+        println!(
+            "{}x{}x{} (b rows {}): {rate:.1} GFLOP/s",
+            m.m, m.n, m.k, m.b.rows
+        );
         assert!(rate > 2.0);
     }
 }

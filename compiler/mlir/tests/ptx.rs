@@ -29,10 +29,18 @@ fn ptxas_accepts_the_samples() {
         let folder = tempfile::tempdir().unwrap();
         let (source, cubin) = (folder.path().join("k.ptx"), folder.path().join("k.cubin"));
         std::fs::write(&source, &ptx).unwrap();
-        let output = Command::new(ptxas).args(["-v", "-arch", chip]).arg(&source).arg("-o").arg(&cubin).output().unwrap();
+        let output = Command::new(ptxas)
+            .args(["-v", "-arch", chip])
+            .arg(&source)
+            .arg("-o")
+            .arg(&cubin)
+            .output()
+            .unwrap();
         let says = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{says}\n{ptx}");
-        let spills = says.lines().filter(|l| l.contains("spill") && !l.contains(" 0 bytes spill stores"));
+        let spills = says
+            .lines()
+            .filter(|l| l.contains("spill") && !l.contains(" 0 bytes spill stores"));
         assert_eq!(spills.count(), 0, "{says}");
     }
 }
@@ -44,9 +52,11 @@ fn emulated_samples_agree_with_plain_loops() {
     let kernels: Vec<Kernel> = samples.iter().map(|s| s.kernel.clone()).collect();
     with_emulator(&kernels, |emulator| {
         for s in &samples {
-            for (blocks, threads, order) in
-                [(2, 7, Order::Ascending), (9, 16, Order::Descending), (1, 1, Order::Ascending)]
-            {
+            for (blocks, threads, order) in [
+                (2, 7, Order::Ascending),
+                (9, 16, Order::Descending),
+                (1, 1, Order::Ascending),
+            ] {
                 let mut data = s.data.clone();
                 let buffers: Vec<*mut u8> = data.iter_mut().map(Data::pointer).collect();
                 let launch = EmulatedLaunch {
@@ -72,7 +82,11 @@ fn emulated_samples_agree_with_plain_loops() {
 fn races_show() {
     use common::*;
     use seqc_schedule::ir::*;
-    let next = st(A(0), add(v(0), c(1)), bin(Binary::Add, ld(A(0), v(0)), num(1.0)));
+    let next = st(
+        A(0),
+        add(v(0), c(1)),
+        bin(Binary::Add, ld(A(0), v(0)), num(1.0)),
+    );
     let kernel = Kernel {
         name: "race".into(),
         args: vec![arg("x", Access::ReadWrite)],
@@ -87,7 +101,15 @@ fn races_show() {
             let mut data = [Data::F(vec![0.0; 9])];
             let buffers = [data[0].pointer()];
             let (kernel, dims) = (kernel.name.as_str(), &[][..]);
-            let launch = EmulatedLaunch { kernel, buffers: &buffers, dims, cells: 0..1, blocks: 1, threads: 8, order };
+            let launch = EmulatedLaunch {
+                kernel,
+                buffers: &buffers,
+                dims,
+                cells: 0..1,
+                blocks: 1,
+                threads: 8,
+                order,
+            };
             unsafe { emulator.run(&launch).unwrap() };
             results.push(data[0].f().to_vec());
         }

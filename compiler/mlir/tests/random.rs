@@ -47,7 +47,11 @@ fn check(case: &Case, got: &[common::Data], what: &str) {
         };
         for (i, (g, w)) in got.iter().zip(want.to_f64()).enumerate() {
             let same = (g - w).abs() <= bound || (g.is_nan() && w.is_nan());
-            assert!(same, "{what} of {}: buffer {b}[{i}] is {g}, not {w} ± {bound:e}\n{:#?}", case.kernel.name, case.kernel);
+            assert!(
+                same,
+                "{what} of {}: buffer {b}[{i}] is {g}, not {w} ± {bound:e}\n{:#?}",
+                case.kernel.name, case.kernel
+            );
         }
     }
 }

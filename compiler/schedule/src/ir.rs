@@ -88,11 +88,29 @@ pub enum LoopKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Stmt {
     /// `for var in lo..hi` (step 1), or from `hi-1` down to `lo` if `reverse`.
-    For { var: Var, lo: Ix, hi: Ix, kind: LoopKind, reverse: bool, body: Vec<Stmt> },
+    For {
+        var: Var,
+        lo: Ix,
+        hi: Ix,
+        kind: LoopKind,
+        reverse: bool,
+        body: Vec<Stmt>,
+    },
     /// `buf[at] = value`; converts to i32 when the buffer is `I32`.
-    Store { buf: Buf, at: Ix, value: Expr },
-    Let { val: Val, value: Expr },
-    If { cond: Expr, then: Vec<Stmt>, els: Vec<Stmt> },
+    Store {
+        buf: Buf,
+        at: Ix,
+        value: Expr,
+    },
+    Let {
+        val: Val,
+        value: Expr,
+    },
+    If {
+        cond: Expr,
+        then: Vec<Stmt>,
+        els: Vec<Stmt>,
+    },
     Matmul(Matmul),
 }
 
@@ -223,7 +241,10 @@ impl std::hash::Hash for Num {
 pub enum Expr {
     Const(Num),
     Val(Val),
-    Load { buf: Buf, at: Ix },
+    Load {
+        buf: Buf,
+        at: Ix,
+    },
     /// An index as a number.
     Index(Ix),
     Unary(Unary, Box<Expr>),
@@ -238,13 +259,23 @@ pub enum Expr {
     /// `op` over `var in lo..hi` of `body`, from the operation's neutral element. In a scalar context with
     /// `lanes > 1` the generator keeps `lanes` partial results and combines them at the end; inside a `Vec`
     /// loop each lane folds on its own and `lanes` is ignored.
-    Fold { op: FoldOp, var: Var, lo: Ix, hi: Ix, lanes: u32, body: Box<Expr> },
+    Fold {
+        op: FoldOp,
+        var: Var,
+        lo: Ix,
+        hi: Ix,
+        lanes: u32,
+        body: Box<Expr>,
+    },
 }
 
 impl Kernel {
     /// Byte offset of a local in the scratch area: each is aligned to 64 bytes.
     pub fn local_offset(&self, index: usize) -> usize {
-        self.locals[..index].iter().map(|l| (l.len * 4).next_multiple_of(64)).sum()
+        self.locals[..index]
+            .iter()
+            .map(|l| (l.len * 4).next_multiple_of(64))
+            .sum()
     }
 
     /// Scratch that one thread needs to run a cell.

@@ -2,13 +2,13 @@
 
 pub mod affine;
 pub mod build;
-pub mod ir;
-pub mod lower;
-pub mod walk;
-pub mod parse;
-pub mod print;
-pub mod testing;
 pub mod fault;
 pub mod interp;
+pub mod ir;
+pub mod lower;
+pub mod parse;
+pub mod print;
 pub mod run_plan;
+pub mod testing;
 pub mod verify;
+pub mod walk;

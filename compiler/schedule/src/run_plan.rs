@@ -14,17 +14,42 @@ pub type Results = Vec<(String, Vec<f64>)>;
 /// Runs `plan` over f64 buffers. `given`: inputs by name, parameters by path, states and noise by name (0 where
 /// absent), row-major in the order of the buffer's axes. Results: outputs by name, gradients as `grad.PATH`,
 /// states as `state.NAME`. Errors name a missing length or input, or the kernel's fault.
-pub fn run_plan(plan: &Plan, kernels: &[Kernel], sizes: &Sizes, given: &HashMap<String, Vec<f64>>, options: Options) -> Result<Results, String> {
+pub fn run_plan(
+    plan: &Plan,
+    kernels: &[Kernel],
+    sizes: &Sizes,
+    given: &HashMap<String, Vec<f64>>,
+    options: Options,
+) -> Result<Results, String> {
     plan.validate()?;
     let mut pool = buffers(plan, sizes, given)?;
-    let programs: Vec<Program> = kernels.iter().map(Program::new).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+    let programs: Vec<Program> = kernels
+        .iter()
+        .map(Program::new)
+        .collect::<Result<_, _>>()
+        .map_err(|e| e.to_string())?;
     let size = |d: &Dim| d.eval(sizes).map(|n| n as usize);
     for launch in &plan.launches {
         match launch {
-            Launch::Kernel { kernel, buffers, .. } => {
+            Launch::Kernel {
+                kernel, buffers, ..
+            } => {
                 let decl = &plan.kernels[*kernel];
-                let dims: Vec<i64> = decl.dims.iter().map(|d| sizes.get(d).map(|n| *n as i64).ok_or(format!("no length `{d}` given"))).collect::<Result<_, _>>()?;
-                programs.get(*kernel).ok_or("a kernel is missing")?.run(&mut pool, buffers, &dims, options).map_err(|e| e.to_string())?;
+                let dims: Vec<i64> = decl
+                    .dims
+                    .iter()
+                    .map(|d| {
+                        sizes
+                            .get(d)
+                            .map(|n| *n as i64)
+                            .ok_or(format!("no length `{d}` given"))
+                    })
+                    .collect::<Result<_, _>>()?;
+                programs
+                    .get(*kernel)
+                    .ok_or("a kernel is missing")?
+                    .run(&mut pool, buffers, &dims, options)
+                    .map_err(|e| e.to_string())?;
             }
             Launch::Gemm(g) => product(g, &mut pool, &size)?,
             Launch::Conv(c) => convolution(c, &mut pool, &size)?,
@@ -46,18 +71,33 @@ pub fn run_plan(plan: &Plan, kernels: &[Kernel], sizes: &Sizes, given: &HashMap<
     Ok(named.collect())
 }
 
-fn buffers(plan: &Plan, sizes: &Sizes, given: &HashMap<String, Vec<f64>>) -> Result<Vec<Data>, String> {
+fn buffers(
+    plan: &Plan,
+    sizes: &Sizes,
+    given: &HashMap<String, Vec<f64>>,
+) -> Result<Vec<Data>, String> {
     let mut pool = Vec::new();
     for b in &plan.buffers {
         let n = Dim::product(b.shape.iter().cloned()).eval(sizes)? as usize;
         let values = match &b.role {
-            Role::Input { name } | Role::Param { path: name, .. } => Some(given.get(name).cloned().ok_or(format!("no values for `{name}`"))?),
-            Role::StateIn { name, .. } | Role::Noise { name, .. } => Some(given.get(name).cloned().unwrap_or(vec![0.0; n])),
+            Role::Input { name } | Role::Param { path: name, .. } => Some(
+                given
+                    .get(name)
+                    .cloned()
+                    .ok_or(format!("no values for `{name}`"))?,
+            ),
+            Role::StateIn { name, .. } | Role::Noise { name, .. } => {
+                Some(given.get(name).cloned().unwrap_or(vec![0.0; n]))
+            }
             _ => None,
         };
         let values = values.unwrap_or(vec![f64::NAN; n]);
         if values.len() != n {
-            return Err(format!("`{}` has {n} elements, {} are given", b.name, values.len()));
+            return Err(format!(
+                "`{}` has {n} elements, {} are given",
+                b.name,
+                values.len()
+            ));
         }
         pool.push(match b.elem {
             Elem::F32 => Data::F64(values),
@@ -70,20 +110,34 @@ fn buffers(plan: &Plan, sizes: &Sizes, given: &HashMap<String, Vec<f64>>) -> Res
 type Size<'s> = &'s dyn Fn(&Dim) -> Result<usize, String>;
 
 fn read(pool: &[Data], buffer: usize, at: usize) -> Result<f64, String> {
-    pool[buffer].get(at).ok_or(format!("element {at} is outside buffer {buffer}"))
+    pool[buffer]
+        .get(at)
+        .ok_or(format!("element {at} is outside buffer {buffer}"))
 }
 
 fn product(g: &Gemm, pool: &mut [Data], size: Size) -> Result<(), String> {
     let (batch, m, n, k) = (size(&g.batch)?, size(&g.m)?, size(&g.n)?, size(&g.k)?);
-    let at = |o: &GemmOperand| -> Result<[usize; 4], String> { Ok([o.offset as usize, size(&o.batch)?, size(&o.rows)?, size(&o.cols)?]) };
+    let at = |o: &GemmOperand| -> Result<[usize; 4], String> {
+        Ok([
+            o.offset as usize,
+            size(&o.batch)?,
+            size(&o.rows)?,
+            size(&o.cols)?,
+        ])
+    };
     let (a, b, out) = (at(&g.a)?, at(&g.b)?, at(&g.out)?);
     let place = |o: &[usize; 4], l, r, c| o[0] + l * o[1] + r * o[2] + c * o[3];
     for (l, i) in (0..batch).flat_map(|l| (0..m).map(move |i| (l, i))) {
         for j in 0..n {
             let to = place(&out, l, i, j);
-            let mut sum = if g.accumulate { read(pool, g.out.buffer, to)? } else { 0.0 };
+            let mut sum = if g.accumulate {
+                read(pool, g.out.buffer, to)?
+            } else {
+                0.0
+            };
             for x in 0..k {
-                sum += read(pool, g.a.buffer, place(&a, l, i, x))? * read(pool, g.b.buffer, place(&b, l, x, j))?;
+                sum += read(pool, g.a.buffer, place(&a, l, i, x))?
+                    * read(pool, g.b.buffer, place(&b, l, x, j))?;
             }
             if !pool[g.out.buffer].set(to, sum) {
                 return Err(format!("a product writes outside buffer {}", g.out.buffer));
@@ -102,7 +156,8 @@ fn convolution(c: &Conv, pool: &mut [Data], size: Size) -> Result<(), String> {
                 let mut sum = 0.0;
                 for b in 0..batch {
                     for t in lag..len {
-                        sum += read(pool, c.f, seq(b, t, ch))? * read(pool, c.x, seq(b, t - lag, ch))?;
+                        sum +=
+                            read(pool, c.f, seq(b, t, ch))? * read(pool, c.x, seq(b, t - lag, ch))?;
                     }
                 }
                 pool[c.out].set(lag * channels + ch, sum);

@@ -5,8 +5,13 @@ mod lower_support;
 use lower_support::{check, data, tokens};
 use seqc_algebra::{Axis, Builder, MapFn, Op, ReduceOp, ShapeError};
 
-const LENGTHS: &[&[(&str, usize)]] =
-    &[&[("batch", 1), ("t", 1)], &[("batch", 3), ("t", 2)], &[("batch", 1), ("t", 17)], &[("batch", 3), ("t", 65)], &[("batch", 2), ("t", 130)]];
+const LENGTHS: &[&[(&str, usize)]] = &[
+    &[("batch", 1), ("t", 1)],
+    &[("batch", 3), ("t", 2)],
+    &[("batch", 1), ("t", 17)],
+    &[("batch", 3), ("t", 65)],
+    &[("batch", 2), ("t", 130)],
+];
 
 fn bt() -> [Axis; 2] {
     [Axis::batch(), Axis::time()]
@@ -56,16 +61,42 @@ fn views_and_shifts() -> Result<(), ShapeError> {
     let x = data(&mut b, "x", &row(d));
     let w = data(&mut b, "w", &[lag, d]);
     let e = b.map1(MapFn::Exp, x)?;
-    let window = b.push(Op::Window { axis: Axis::time(), lag, ahead: false }, &[e])?;
+    let window = b.push(
+        Op::Window {
+            axis: Axis::time(),
+            lag,
+            ahead: false,
+        },
+        &[e],
+    )?;
     let conv = b.contract(&[lag], &[window, w])?;
     b.result("conv", conv);
-    let back = b.push(Op::Unwindow { axis: Axis::time(), lag, ahead: false }, &[window])?;
+    let back = b.push(
+        Op::Unwindow {
+            axis: Axis::time(),
+            lag,
+            ahead: false,
+        },
+        &[window],
+    )?;
     b.result("back", back);
-    let s = b.push(Op::Split { axis: d, into: vec![h, k] }, &[conv])?;
+    let s = b.push(
+        Op::Split {
+            axis: d,
+            into: vec![h, k],
+        },
+        &[conv],
+    )?;
     let p = b.push(Op::Pick { axis: h, index: 1 }, &[s])?;
     b.result("picked", p);
     let q = b.push(Op::Place { axis: h, index: 2 }, &[p])?;
-    let m = b.push(Op::Merge { axes: vec![h, k], into: d }, &[q])?;
+    let m = b.push(
+        Op::Merge {
+            axes: vec![h, k],
+            into: d,
+        },
+        &[q],
+    )?;
     b.result("placed", m);
     for by in [-3, 1, 2] {
         let moved = b.shift(e, Axis::time(), by)?;
@@ -107,7 +138,13 @@ fn embedding_and_cross_entropy() -> Result<(), ShapeError> {
     let g = b.sub(p, hit)?;
     b.result("g", g);
     let gx = b.contract(&[v], &[g, head])?;
-    let gt = b.push(Op::ScatterAdd { axis: v, over: bt().to_vec() }, &[gx, ids])?;
+    let gt = b.push(
+        Op::ScatterAdd {
+            axis: v,
+            over: bt().to_vec(),
+        },
+        &[gx, ids],
+    )?;
     b.result("grad.table", gt);
     let gh = b.contract(&bt(), &[x, g])?;
     b.result("grad.head", gh);
@@ -123,7 +160,13 @@ fn embedding_and_cross_entropy() -> Result<(), ShapeError> {
 
 #[test]
 fn heads_and_batched_products() -> Result<(), ShapeError> {
-    let (h, k, v, t, s) = (Axis::new("h", 3), Axis::new("k", 8), Axis::new("v", 6), Axis::time(), Axis::len("s", "t"));
+    let (h, k, v, t, s) = (
+        Axis::new("h", 3),
+        Axis::new("k", 8),
+        Axis::new("v", 6),
+        Axis::time(),
+        Axis::len("s", "t"),
+    );
     let mut b = Builder::new("f");
     let x = data(&mut b, "x", &[Axis::batch(), t, h, k]);
     let w = data(&mut b, "w", &[h, k, v]);
@@ -152,9 +195,24 @@ fn convolutions() -> Result<(), ShapeError> {
     let x = data(&mut b, "x", &row(c));
     let f = data(&mut b, "f", &[lag, c]);
     for ahead in [false, true] {
-        let y = b.push(Op::Conv { axis: t, lag, ahead }, &[f, x])?;
+        let y = b.push(
+            Op::Conv {
+                axis: t,
+                lag,
+                ahead,
+            },
+            &[f, x],
+        )?;
         b.result(&format!("y{ahead}"), y);
-        let g = b.push(Op::ConvKernel { axis: t, lag, ahead, over: vec![Axis::batch()] }, &[x, y])?;
+        let g = b.push(
+            Op::ConvKernel {
+                axis: t,
+                lag,
+                ahead,
+                over: vec![Axis::batch()],
+            },
+            &[x, y],
+        )?;
         b.result(&format!("g{ahead}"), g);
     }
     check(&b.finish(), &LENGTHS[..4]);

@@ -3,13 +3,20 @@
 mod lower_support;
 
 use lower_support::{check, data};
-use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId};
+use seqc_algebra::{
+    Axis, Builder, Func, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId,
+};
 use seqc_derive::{chunk, grad, sink, softmax, stream};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
-const LENGTHS: &[&[(&str, usize)]] =
-    &[&[("batch", 1), ("t", 1)], &[("batch", 3), ("t", 2)], &[("batch", 1), ("t", 17)], &[("batch", 3), ("t", 64)], &[("batch", 1), ("t", 65)]];
+const LENGTHS: &[&[(&str, usize)]] = &[
+    &[("batch", 1), ("t", 1)],
+    &[("batch", 3), ("t", 2)],
+    &[("batch", 1), ("t", 17)],
+    &[("batch", 3), ("t", 64)],
+    &[("batch", 1), ("t", 65)],
+];
 
 fn bt(rest: &[Axis]) -> Vec<Axis> {
     [vec![Axis::batch(), Axis::time()], rest.to_vec()].concat()
@@ -19,9 +26,27 @@ fn formal(b: &mut Builder, name: &str, axes: &[Axis]) -> ValueId {
     b.input(name, InputKind::Formal, Ty::real(axes))
 }
 
-fn steps(states: usize, seqs: usize, fixed: usize, reverse: bool, body: Func, outs: Vec<Out>) -> Scan {
+fn steps(
+    states: usize,
+    seqs: usize,
+    fixed: usize,
+    reverse: bool,
+    body: Func,
+    outs: Vec<Out>,
+) -> Scan {
     let seqs = (0..seqs).map(|_| SeqIn { fill: Num(0.0) }).collect();
-    Scan { axis: Axis::time(), tile: None, reverse, states, seqs, fixed, lo: false, hi: false, body, outs }
+    Scan {
+        axis: Axis::time(),
+        tile: None,
+        reverse,
+        states,
+        seqs,
+        fixed,
+        lo: false,
+        hi: false,
+        body,
+        outs,
+    }
 }
 
 /// `S = a S + k v`, `y = q S`, with or without a decay that depends on k.
@@ -50,7 +75,14 @@ fn linear_recurrence(decay: &[Axis], reverse: bool) -> Result<Func, Box<dyn std:
     let y = c.contract(&[k], &[qi, s2])?;
     c.result("S", s2);
     c.result("y", y);
-    let scan = steps(1, 4, 0, reverse, c.finish(), vec![Out::Emit(0), Out::Final(0)]);
+    let scan = steps(
+        1,
+        4,
+        0,
+        reverse,
+        c.finish(),
+        vec![Out::Emit(0), Out::Final(0)],
+    );
     let r = b.scan(scan, &[s0, q, kk, vv, a])?;
     b.result("y", r[0]);
     b.result("last", r[1]);
@@ -60,7 +92,10 @@ fn linear_recurrence(decay: &[Axis], reverse: bool) -> Result<Func, Box<dyn std:
 #[test]
 fn stepwise_linear_recurrence() -> Done {
     check(&linear_recurrence(&[], false)?, LENGTHS);
-    check(&linear_recurrence(&[Axis::new("k", 8)], true)?, &LENGTHS[..3]);
+    check(
+        &linear_recurrence(&[Axis::new("k", 8)], true)?,
+        &LENGTHS[..3],
+    );
     Ok(())
 }
 
@@ -76,7 +111,14 @@ fn chunked_linear_recurrence() -> Done {
 }
 
 fn wrt(f: &Func, names: &[&str]) -> Vec<ValueId> {
-    f.params.iter().copied().filter(|p| f.input(*p).is_some_and(|i| names.contains(&i.name.as_str()))).collect()
+    f.params
+        .iter()
+        .copied()
+        .filter(|p| {
+            f.input(*p)
+                .is_some_and(|i| names.contains(&i.name.as_str()))
+        })
+        .collect()
 }
 
 #[test]
@@ -117,7 +159,14 @@ fn gated_cell() -> Result<Func, Box<dyn std::error::Error>> {
     c.result("h", h2);
     c.result("c", c2);
     c.result("y", h2);
-    let scan = steps(2, 1, 2, false, c.finish(), vec![Out::Emit(0), Out::Final(1), Out::Enter(0)]);
+    let scan = steps(
+        2,
+        1,
+        2,
+        false,
+        c.finish(),
+        vec![Out::Emit(0), Out::Final(1), Out::Enter(0)],
+    );
     let r = b.scan(scan, &[h0, h0, x, w, u])?;
     b.result("y", r[0]);
     b.result("state.c", r[1]);
@@ -127,7 +176,14 @@ fn gated_cell() -> Result<Func, Box<dyn std::error::Error>> {
 
 #[test]
 fn shared_weights_tile_the_batch() -> Done {
-    check(&gated_cell()?, &[&[("batch", 1), ("t", 1)], &[("batch", 8), ("t", 5)], &[("batch", 11), ("t", 3)]]);
+    check(
+        &gated_cell()?,
+        &[
+            &[("batch", 1), ("t", 1)],
+            &[("batch", 8), ("t", 5)],
+            &[("batch", 11), ("t", 3)],
+        ],
+    );
     Ok(())
 }
 
@@ -140,7 +196,13 @@ fn gradient_of_gated_cell() -> Done {
 }
 
 fn attention() -> Result<Func, Box<dyn std::error::Error>> {
-    let (h, k, v, t, s) = (Axis::new("h", 2), Axis::new("k", 8), Axis::new("v", 8), Axis::time(), Axis::len("s", "t"));
+    let (h, k, v, t, s) = (
+        Axis::new("h", 2),
+        Axis::new("k", 8),
+        Axis::new("v", 8),
+        Axis::time(),
+        Axis::len("s", "t"),
+    );
     let mut b = Builder::new("f");
     let q = data(&mut b, "q", &bt(&[h, k]));
     let kk = data(&mut b, "k", &bt(&[h, k]));
@@ -159,7 +221,13 @@ fn attention() -> Result<Func, Box<dyn std::error::Error>> {
 
 fn streamed(f: &Func) -> Result<Func, Box<dyn std::error::Error>> {
     let f = stream::lower_renames(&softmax::expand_softmax(f)?)?;
-    Ok(stream::stream_pairs(&f, stream::Tiles { kept: 16, streamed: 16 })?)
+    Ok(stream::stream_pairs(
+        &f,
+        stream::Tiles {
+            kept: 16,
+            streamed: 16,
+        },
+    )?)
 }
 
 #[test]
@@ -198,7 +266,17 @@ fn elementwise_and_nested() -> Done {
     let y = f.add2(y, pos)?;
     f.result("s", s2);
     f.result("y", y);
-    let r = b.scan(steps(1, 2, 1, false, f.finish(), vec![Out::Emit(0), Out::Final(0)]), &[s0, x, cc, a])?;
+    let r = b.scan(
+        steps(
+            1,
+            2,
+            1,
+            false,
+            f.finish(),
+            vec![Out::Emit(0), Out::Final(0)],
+        ),
+        &[s0, x, cc, a],
+    )?;
     b.result("y", r[0]);
     b.result("s", r[1]);
     // A map over tiles with a running maximum inside, and bounds.
@@ -209,7 +287,17 @@ fn elementwise_and_nested() -> Done {
     let m2 = inner.map2(MapFn::Max, m, xi)?;
     inner.result("m", m2);
     inner.result("y", m2);
-    let inner = Scan { axis: c, ..steps(1, 1, 0, false, inner.finish(), vec![Out::Emit(0), Out::Final(0)]) };
+    let inner = Scan {
+        axis: c,
+        ..steps(
+            1,
+            1,
+            0,
+            false,
+            inner.finish(),
+            vec![Out::Emit(0), Out::Final(0)],
+        )
+    };
     let mut outer = Builder::new("tiles");
     let pos = formal(&mut outer, "pos", &[]);
     let xt = formal(&mut outer, "x", &[Axis::batch(), c, d]);
@@ -219,7 +307,14 @@ fn elementwise_and_nested() -> Done {
     let y = outer.add2(r[0], pos)?;
     outer.result("y", y);
     outer.result("top", r[1]);
-    let mut tiles = steps(0, 1, 0, false, outer.finish(), vec![Out::Emit(0), Out::Emit(1)]);
+    let mut tiles = steps(
+        0,
+        1,
+        0,
+        false,
+        outer.finish(),
+        vec![Out::Emit(0), Out::Emit(1)],
+    );
     tiles.tile = Some(c);
     let r = b.scan(tiles, &[x])?;
     b.result("running", r[0]);
@@ -246,7 +341,14 @@ fn bounds_leave_steps_out() -> Done {
     let y = f.add2(xi, s)?;
     f.result("s", s2);
     f.result("y", y);
-    let mut scan = steps(1, 1, 0, true, f.finish(), vec![Out::Emit(0), Out::Final(0), Out::Enter(0)]);
+    let mut scan = steps(
+        1,
+        1,
+        0,
+        true,
+        f.finish(),
+        vec![Out::Emit(0), Out::Final(0), Out::Enter(0)],
+    );
     (scan.tile, scan.lo, scan.hi) = (Some(c), true, true);
     let (lo, hi) = (b.num(5.0), b.num(13.5));
     let r = b.scan(scan.clone(), &[s0, x, lo, hi])?;
@@ -258,20 +360,4 @@ fn bounds_leave_steps_out() -> Done {
     b.result("only", r[0]);
     check(&b.finish(), LENGTHS);
     Ok(())
-}
-
-#[test]
-fn tmp_debug() -> Done {
-    use std::collections::HashMap;
-    use seqc_algebra::Sym;
-    let f = linear_recurrence(&[], false)?;
-    let g = chunk::chunk_scans(&f, 16)?;
-    let lens: HashMap<Sym, usize> = [("batch", 3), ("t", 2)].iter().map(|(n, k)| (Sym::new(n), *k)).collect();
-    let given = lower_support::inputs(&f, &lens, 8);
-    for f in [&f, &g] {
-        let r = seqc_algebra::interp::run(f, &given, &lens)?;
-        println!("{:?}", &r[1].1.as_real().unwrap()[..4]);
-        println!("{:?}", &r[0].1.as_real().unwrap()[..4]);
-    }
-    panic!();
 }

@@ -121,7 +121,11 @@ fn out_of_range_is_refused() {
 /// Seconds that this thread has computed: on a busy machine the wall clock says nothing.
 fn computed() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1e9
+    text.split(' ')
+        .next()
+        .and_then(|n| n.parse::<f64>().ok())
+        .unwrap_or(f64::NAN)
+        / 1e9
 }
 
 /// `cargo test -p seqc-device speed -- --ignored --nocapture`: (m, n, k), layout, GFLOP/s of one thread.
@@ -143,8 +147,11 @@ fn speed() {
             _ => (dense(0, 0, 0, k, 1), dense(1, 0, 0, 1, k)),
         };
         let lens = [m * k, k * n, m * n].map(|x| x as usize);
-        let mut bufs: Vec<Vec<f32>> =
-            lens.iter().enumerate().map(|(i, &n)| random(n, i as u64)).collect();
+        let mut bufs: Vec<Vec<f32>> = lens
+            .iter()
+            .enumerate()
+            .map(|(i, &n)| random(n, i as u64))
+            .collect();
         let ptrs: Vec<*mut u8> = bufs.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
         let g = gemm(1, m, n, k, [a, b, dense(2, 0, 0, n, 1)], false);
         let product = Product::new(&g, &Sizes::new(), &lens).expect("in range");

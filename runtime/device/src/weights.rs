@@ -18,12 +18,21 @@ pub type Tensor = (Vec<usize>, Vec<f32>);
 pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Named<'a>>) -> Result<Vec<u8>> {
     let parts: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
         .into_iter()
-        .map(|(name, shape, x)| (name, shape.to_vec(), x.iter().flat_map(|x| x.to_le_bytes()).collect()))
+        .map(|(name, shape, x)| {
+            (
+                name,
+                shape.to_vec(),
+                x.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            )
+        })
         .collect();
     let mut views = Vec::with_capacity(parts.len());
     for (name, shape, bytes) in &parts {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-        views.push((name.as_str(), view.map_err(|e| Error(format!("tensor `{name}`: {e}")))?));
+        views.push((
+            name.as_str(),
+            view.map_err(|e| Error(format!("tensor `{name}`: {e}")))?,
+        ));
     }
     // The hub's loaders look for this key.
     let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -34,7 +43,8 @@ pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Named<'a>>) -> Result<Vec<
 pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let named = |e: &dyn std::fmt::Display| Error(format!("{}: {e}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| named(&e))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| named(&format!("truncated or damaged ({e})")))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| named(&format!("truncated or damaged ({e})")))?;
     let mut all = BTreeMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
@@ -49,7 +59,11 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
 
 /// The bytes of a file that holds all parameters under their paths.
 pub fn of_store(store: &Store) -> Result<Vec<u8>> {
-    to_bytes(store.iter().map(|(path, p)| (path.to_owned(), p.shape(), p.value())))
+    to_bytes(
+        store
+            .iter()
+            .map(|(path, p)| (path.to_owned(), p.shape(), p.value())),
+    )
 }
 
 /// Sets every parameter that the store has declared. Errors name the file and the first parameter that is
@@ -61,7 +75,10 @@ pub fn load(path: &Path, store: &mut Store) -> Result<()> {
         match tensors.get(name) {
             None => fail!("{file}: parameter `{name}` is missing"),
             Some((shape, _)) if shape != p.shape() => {
-                fail!("{file}: `{name}` has shape {shape:?}, the model wants {:?}", p.shape())
+                fail!(
+                    "{file}: `{name}` has shape {shape:?}, the model wants {:?}",
+                    p.shape()
+                )
             }
             Some(_) => (),
         }
@@ -85,7 +102,9 @@ mod tests {
     fn store(seed: u64, names: &[&str]) -> Store {
         let mut store = Store::new(seed);
         for n in names {
-            store.declare(n, &[2, 3], &Init::Normal { std: 1.0 }, true).expect("declared");
+            store
+                .declare(n, &[2, 3], &Init::Normal { std: 1.0 }, true)
+                .expect("declared");
         }
         store
     }
@@ -99,12 +118,21 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("w.safetensors");
         let mut from = store(1, &["a.weight", "b"]);
-        from.get_mut("b").expect("there").value_mut()[..3].copy_from_slice(&[-0.0, f32::MIN_POSITIVE / 8.0, f32::INFINITY]);
+        from.get_mut("b").expect("there").value_mut()[..3].copy_from_slice(&[
+            -0.0,
+            f32::MIN_POSITIVE / 8.0,
+            f32::INFINITY,
+        ]);
         std::fs::write(&path, of_store(&from).expect("serialises")).expect("written");
         let mut to = store(2, &["b", "a.weight"]);
         load(&path, &mut to).expect("loads");
         for name in ["a.weight", "b"] {
-            let bits = |s| value(s, name).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            let bits = |s| {
+                value(s, name)
+                    .iter()
+                    .map(|x| x.to_bits())
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(bits(&from), bits(&to));
         }
     }
@@ -119,7 +147,10 @@ mod tests {
             let mut to = store(2, names);
             let before = value(&to, "a");
             let error = load(&path, &mut to).expect_err(part).0;
-            assert!(error.contains(part) && error.contains("w.safetensors"), "{error}");
+            assert!(
+                error.contains(part) && error.contains("w.safetensors"),
+                "{error}"
+            );
             assert_eq!(value(&to, "a"), before);
         };
         refused(&bytes, &["a", "b", "c"], "`c` is missing");
@@ -128,8 +159,16 @@ mod tests {
             refused(&bytes[..cut], &["a", "b"], "truncated or damaged");
         }
         let mut other = Store::new(0);
-        other.declare("a", &[6], &Init::Zero, true).expect("declared");
-        other.declare("b", &[2, 3], &Init::Zero, true).expect("declared");
-        refused(&of_store(&other).expect("serialises"), &["a", "b"], "has shape [6]");
+        other
+            .declare("a", &[6], &Init::Zero, true)
+            .expect("declared");
+        other
+            .declare("b", &[2, 3], &Init::Zero, true)
+            .expect("declared");
+        refused(
+            &of_store(&other).expect("serialises"),
+            &["a", "b"],
+            "has shape [6]",
+        );
     }
 }

@@ -42,15 +42,33 @@ impl AdamW {
     pub fn new(store: &Store) -> AdamW {
         let zero = |(path, p): (&str, &seqc_device::Param)| {
             let n = p.value().len();
-            Moments { path: path.to_owned(), shape: p.shape().to_vec(), first: vec![0.0; n], second: vec![0.0; n] }
+            Moments {
+                path: path.to_owned(),
+                shape: p.shape().to_vec(),
+                first: vec![0.0; n],
+                second: vec![0.0; n],
+            }
         };
-        AdamW { moments: store.iter().map(zero).collect() }
+        AdamW {
+            moments: store.iter().map(zero).collect(),
+        }
     }
 
     /// One step (`step` from 0) with gradients scaled by `scale`. Errors if a parameter has no gradient.
-    pub fn update(&mut self, store: &mut Store, recipe: &Recipe, step: u64, scale: f64, pool: &Pool) -> Result<()> {
+    pub fn update(
+        &mut self,
+        store: &mut Store,
+        recipe: &Recipe,
+        step: u64,
+        scale: f64,
+        pool: &Pool,
+    ) -> Result<()> {
         if store.iter().len() != self.moments.len() {
-            fail!("the optimizer knows {} parameters, the model has {}", self.moments.len(), store.iter().len());
+            fail!(
+                "the optimizer knows {} parameters, the model has {}",
+                self.moments.len(),
+                store.iter().len()
+            );
         }
         let lr = recipe.lr_at(step);
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(step + 1).unwrap_or(i32::MAX));
@@ -81,7 +99,9 @@ fn in_chunks(value: &mut [f32], grad: &[f32], m: &mut Moments, rates: &Rates, po
     let parts: Vec<_> = parts.map(|p| Mutex::new(Some(p))).collect();
     pool.run(parts.len() as u64, 1, |_, lo, hi| {
         for slot in &parts[lo as usize..hi as usize] {
-            if let Some(((value, grad), (first, second))) = slot.lock().ok().and_then(|mut s| s.take()) {
+            if let Some(((value, grad), (first, second))) =
+                slot.lock().ok().and_then(|mut s| s.take())
+            {
                 chunk(value, grad, first, second, rates);
             }
         }
@@ -99,7 +119,11 @@ fn chunk(value: &mut [f32], grad: &[f32], first: &mut [f32], second: &mut [f32],
 
 /// Global norm of all gradients, summed in f64.
 pub fn grad_norm(store: &Store, pool: &Pool) -> f64 {
-    let parts: Vec<&[f32]> = store.iter().filter_map(|(_, p)| p.grad()).flat_map(|g| g.chunks(CHUNK)).collect();
+    let parts: Vec<&[f32]> = store
+        .iter()
+        .filter_map(|(_, p)| p.grad())
+        .flat_map(|g| g.chunks(CHUNK))
+        .collect();
     let sums: Vec<Mutex<f64>> = parts.iter().map(|_| Mutex::new(0.0)).collect();
     pool.run(parts.len() as u64, 1, |_, lo, hi| {
         for i in lo as usize..hi as usize {
@@ -109,7 +133,10 @@ pub fn grad_norm(store: &Store, pool: &Pool) -> f64 {
             }
         }
     });
-    sums.into_iter().map(|s| s.into_inner().unwrap_or(f64::NAN)).sum::<f64>().sqrt()
+    sums.into_iter()
+        .map(|s| s.into_inner().unwrap_or(f64::NAN))
+        .sum::<f64>()
+        .sqrt()
 }
 
 #[cfg(test)]
@@ -120,26 +147,46 @@ mod tests {
     /// Ten steps against the published algorithm written plainly in f64.
     #[test]
     fn agrees_with_the_published_algorithm() {
-        let recipe = Recipe { lr: 0.1, beta1: 0.8, beta2: 0.9, decay: 0.5, warmup: 3, steps: 10, ..Recipe::default() };
+        let recipe = Recipe {
+            lr: 0.1,
+            beta1: 0.8,
+            beta2: 0.9,
+            decay: 0.5,
+            warmup: 3,
+            steps: 10,
+            ..Recipe::default()
+        };
         let n = CHUNK + 37;
         let mut store = Store::new(0);
         for (path, decay) in [("a", true), ("b", false)] {
-            store.declare(path, &[n], &Init::Normal { std: 1.0 }, decay).expect("declared");
+            store
+                .declare(path, &[n], &Init::Normal { std: 1.0 }, decay)
+                .expect("declared");
             store.declare_grad(path, &[n]).expect("declared");
         }
         let mut adam = AdamW::new(&store);
-        let mut want: Vec<[f64; 3]> = store.iter().flat_map(|(_, p)| p.value()).map(|&x| [f64::from(x), 0.0, 0.0]).collect();
+        let mut want: Vec<[f64; 3]> = store
+            .iter()
+            .flat_map(|(_, p)| p.value())
+            .map(|&x| [f64::from(x), 0.0, 0.0])
+            .collect();
         let pool = Pool::new(3);
         for step in 0..10u64 {
             let grad = |i: usize| ((i as f64 * 0.37 + step as f64).sin() * 2.0) as f32;
             for (k, (_, p)) in store.iter_mut().enumerate() {
                 let (_, g) = p.both_mut().expect("has one");
-                g.iter_mut().enumerate().for_each(|(i, g)| *g = grad(k * n + i));
+                g.iter_mut()
+                    .enumerate()
+                    .for_each(|(i, g)| *g = grad(k * n + i));
             }
             let norm = grad_norm(&store, &pool);
-            let plain = (0..2 * n).map(|i| f64::from(grad(i)).powi(2)).sum::<f64>().sqrt();
+            let plain = (0..2 * n)
+                .map(|i| f64::from(grad(i)).powi(2))
+                .sum::<f64>()
+                .sqrt();
             assert!((norm / plain - 1.0).abs() < 1e-12);
-            adam.update(&mut store, &recipe, step, 0.5, &pool).expect("updates");
+            adam.update(&mut store, &recipe, step, 0.5, &pool)
+                .expect("updates");
             let (lr, t) = (recipe.lr_at(step), step as i32 + 1);
             for (i, [x, m, v]) in want.iter_mut().enumerate() {
                 let g = f64::from(grad(i)) * 0.5;
@@ -151,16 +198,23 @@ mod tests {
             }
         }
         let got = store.iter().flat_map(|(_, p)| p.value());
-        let worst = got.zip(&want).map(|(x, w)| (f64::from(*x) - w[0]).abs()).fold(0.0, f64::max);
+        let worst = got
+            .zip(&want)
+            .map(|(x, w)| (f64::from(*x) - w[0]).abs())
+            .fold(0.0, f64::max);
         assert!(worst < 3e-6, "{worst}");
     }
 
     #[test]
     fn a_parameter_without_gradient_is_named() {
         let mut store = Store::new(0);
-        store.declare("lonely", &[2], &Init::Zero, true).expect("declared");
+        store
+            .declare("lonely", &[2], &Init::Zero, true)
+            .expect("declared");
         let mut adam = AdamW::new(&store);
-        let error = adam.update(&mut store, &Recipe::default(), 0, 1.0, &Pool::new(1)).expect_err("refused");
+        let error = adam
+            .update(&mut store, &Recipe::default(), 0, 1.0, &Pool::new(1))
+            .expect_err("refused");
         assert!(error.0.contains("`lonely`"));
     }
 }

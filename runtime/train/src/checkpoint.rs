@@ -37,7 +37,9 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     pub fn of_run(run: &Path) -> Checkpoint {
-        Checkpoint { folder: run.join("checkpoint") }
+        Checkpoint {
+            folder: run.join("checkpoint"),
+        }
     }
 
     fn at(&self, step: u64) -> PathBuf {
@@ -53,7 +55,10 @@ impl Checkpoint {
         let mut steps = Vec::new();
         for entry in entries {
             let name = entry.map_err(|e| named(&self.folder, &e))?.file_name();
-            steps.extend(name.to_str().and_then(|n| n.strip_prefix("step-")?.parse::<u64>().ok()));
+            steps.extend(
+                name.to_str()
+                    .and_then(|n| n.strip_prefix("step-")?.parse::<u64>().ok()),
+            );
         }
         steps.sort_unstable();
         Ok(steps)
@@ -62,21 +67,28 @@ impl Checkpoint {
     /// Writes a checkpoint, then removes all but the newest two. On an error the older ones are untouched.
     pub fn save(&self, store: &Store, adam: &AdamW, state: &State) -> Result<()> {
         fs::create_dir_all(&self.folder).map_err(|e| named(&self.folder, &e))?;
-        let hidden = tempfile::Builder::new().prefix(".writing-").tempdir_in(&self.folder);
+        let hidden = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempdir_in(&self.folder);
         let hidden = hidden.map_err(|e| named(&self.folder, &e))?;
         let write = |name: &str, bytes: &[u8]| {
             let path = hidden.path().join(name);
-            let done = File::create(&path).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()));
+            let done = File::create(&path)
+                .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()));
             done.map_err(|e| named(&path, &e))
         };
         write("params.safetensors", &weights::of_store(store)?)?;
         write("optimizer.safetensors", &optimizer_bytes(adam)?)?;
-        let text = serde_json::to_string_pretty(state).map_err(|e| Error(format!("state.json: {e}")))?;
+        let text =
+            serde_json::to_string_pretty(state).map_err(|e| Error(format!("state.json: {e}")))?;
         write("state.json", text.as_bytes())?;
         sync_folder(hidden.path())?;
         let place = self.at(state.step);
         // The same step saved twice (a run resumed and stopped at once): the old one makes way.
-        let old = tempfile::Builder::new().prefix(".old-").tempdir_in(&self.folder).map_err(|e| named(&self.folder, &e))?;
+        let old = tempfile::Builder::new()
+            .prefix(".old-")
+            .tempdir_in(&self.folder)
+            .map_err(|e| named(&self.folder, &e))?;
         if place.exists() {
             fs::rename(&place, old.path().join("step")).map_err(|e| named(&place, &e))?;
         }
@@ -99,12 +111,20 @@ impl Checkpoint {
     /// an error that says how to go on from the one before it.
     pub fn load(&self, store: &mut Store, adam: &mut AdamW) -> Result<Option<State>> {
         let steps = self.steps()?;
-        let Some(&step) = steps.last() else { return Ok(None) };
+        let Some(&step) = steps.last() else {
+            return Ok(None);
+        };
         let older = match steps.len() {
             1 => String::new(),
-            n => format!("; remove {} to resume from step {}", self.at(step).display(), steps[n - 2]),
+            n => format!(
+                "; remove {} to resume from step {}",
+                self.at(step).display(),
+                steps[n - 2]
+            ),
         };
-        self.read(step, store, adam).map(Some).map_err(|e| Error(format!("{e}{older}")))
+        self.read(step, store, adam)
+            .map(Some)
+            .map_err(|e| Error(format!("{e}{older}")))
     }
 
     fn read(&self, step: u64, store: &mut Store, adam: &mut AdamW) -> Result<State> {
@@ -118,7 +138,8 @@ impl Checkpoint {
         }
         let path = folder.join("optimizer.safetensors");
         let mut tensors = weights::read(&path)?;
-        let moments = take_moments(adam, &mut tensors).map_err(|e| Error(format!("{}: {e}", path.display())))?;
+        let moments = take_moments(adam, &mut tensors)
+            .map_err(|e| Error(format!("{}: {e}", path.display())))?;
         weights::load(&folder.join("params.safetensors"), store)?;
         for (m, (first, second)) in adam.moments.iter_mut().zip(moments) {
             (m.first, m.second) = (first, second);
@@ -129,18 +150,33 @@ impl Checkpoint {
 
 fn optimizer_bytes(adam: &AdamW) -> Result<Vec<u8>> {
     weights::to_bytes(adam.moments.iter().flat_map(|m| {
-        [(format!("first.{}", m.path), &m.shape[..], &m.first[..]), (format!("second.{}", m.path), &m.shape[..], &m.second[..])]
+        [
+            (format!("first.{}", m.path), &m.shape[..], &m.first[..]),
+            (format!("second.{}", m.path), &m.shape[..], &m.second[..]),
+        ]
     }))
 }
 
 /// The moments of every parameter, in the optimizer's order.
-fn take_moments(adam: &AdamW, tensors: &mut BTreeMap<String, Tensor>) -> Result<Vec<(Vec<f32>, Vec<f32>)>> {
-    let mut take = |kind: &str, path: &str, shape: &[usize]| match tensors.remove(&format!("{kind}.{path}")) {
-        Some((s, values)) if s == shape => Ok(values),
-        Some((s, _)) => fail!("`{kind}.{path}` has shape {s:?}, the model wants {shape:?}"),
-        None => fail!("`{kind}.{path}` is missing"),
-    };
-    adam.moments.iter().map(|m| Ok((take("first", &m.path, &m.shape)?, take("second", &m.path, &m.shape)?))).collect()
+fn take_moments(
+    adam: &AdamW,
+    tensors: &mut BTreeMap<String, Tensor>,
+) -> Result<Vec<(Vec<f32>, Vec<f32>)>> {
+    let mut take =
+        |kind: &str, path: &str, shape: &[usize]| match tensors.remove(&format!("{kind}.{path}")) {
+            Some((s, values)) if s == shape => Ok(values),
+            Some((s, _)) => fail!("`{kind}.{path}` has shape {s:?}, the model wants {shape:?}"),
+            None => fail!("`{kind}.{path}` is missing"),
+        };
+    adam.moments
+        .iter()
+        .map(|m| {
+            Ok((
+                take("first", &m.path, &m.shape)?,
+                take("second", &m.path, &m.shape)?,
+            ))
+        })
+        .collect()
 }
 
 /// Temporary folders are private; what a user keeps is readable as usual.
@@ -163,7 +199,9 @@ mod tests {
     fn fresh(seed: u64) -> (Store, AdamW) {
         let mut store = Store::new(seed);
         for path in ["a", "b.weight"] {
-            store.declare(path, &[4], &Init::Normal { std: 1.0 }, true).expect("declared");
+            store
+                .declare(path, &[4], &Init::Normal { std: 1.0 }, true)
+                .expect("declared");
         }
         let mut adam = AdamW::new(&store);
         adam.moments[1].second[2] = seed as f32;
@@ -171,7 +209,16 @@ mod tests {
     }
 
     fn state(step: u64) -> State {
-        State { step, seed: 1, seconds: 0.1 + 0.2, data: "00".into(), recipe: Recipe { lr: 1.0 / 3.0, ..Recipe::default() } }
+        State {
+            step,
+            seed: 1,
+            seconds: 0.1 + 0.2,
+            data: "00".into(),
+            recipe: Recipe {
+                lr: 1.0 / 3.0,
+                ..Recipe::default()
+            },
+        }
     }
 
     fn values(store: &Store) -> Vec<f32> {
@@ -189,9 +236,21 @@ mod tests {
         }
         assert_eq!(all.steps().expect("listed"), [10, 15]);
         let (mut store, mut adam) = fresh(0);
-        assert_eq!(all.load(&mut store, &mut adam).expect("loads"), Some(state(15)));
-        assert_eq!((values(&store), adam.moments[1].second[2]), (values(&fresh(15).0), 15.0));
-        assert_eq!(fs::read_dir(dir.path().join("checkpoint")).expect("listed").count(), 2, "nothing hidden stays");
+        assert_eq!(
+            all.load(&mut store, &mut adam).expect("loads"),
+            Some(state(15))
+        );
+        assert_eq!(
+            (values(&store), adam.moments[1].second[2]),
+            (values(&fresh(15).0), 15.0)
+        );
+        assert_eq!(
+            fs::read_dir(dir.path().join("checkpoint"))
+                .expect("listed")
+                .count(),
+            2,
+            "nothing hidden stays"
+        );
     }
 
     #[test]
@@ -199,7 +258,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let all = Checkpoint::of_run(dir.path());
         for step in [1, 2] {
-            all.save(&fresh(step).0, &fresh(step).1, &state(step)).expect("saved");
+            all.save(&fresh(step).0, &fresh(step).1, &state(step))
+                .expect("saved");
         }
         for name in ["params.safetensors", "optimizer.safetensors", "state.json"] {
             let path = all.at(2).join(name);
@@ -208,28 +268,45 @@ mod tests {
                 fs::write(&path, &whole[..cut]).expect("written");
                 let (mut store, mut adam) = fresh(7);
                 let error = all.load(&mut store, &mut adam).expect_err("truncated").0;
-                assert!(error.contains(name) && error.contains("truncated or damaged"), "{error}");
+                assert!(
+                    error.contains(name) && error.contains("truncated or damaged"),
+                    "{error}"
+                );
                 assert!(error.contains("to resume from step 1"), "{error}");
-                assert_eq!((values(&store), adam.moments[1].second[2]), (values(&fresh(7).0), 7.0));
+                assert_eq!(
+                    (values(&store), adam.moments[1].second[2]),
+                    (values(&fresh(7).0), 7.0)
+                );
             }
             fs::write(&path, &whole).expect("written");
         }
         let (mut store, mut adam) = fresh(7);
         fs::remove_dir_all(all.at(2)).expect("removed");
-        assert_eq!(all.load(&mut store, &mut adam).expect("loads").map(|s| s.step), Some(1));
+        assert_eq!(
+            all.load(&mut store, &mut adam)
+                .expect("loads")
+                .map(|s| s.step),
+            Some(1)
+        );
     }
 
     #[test]
     fn a_failed_save_leaves_the_old_one() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let all = Checkpoint::of_run(dir.path());
-        all.save(&fresh(1).0, &fresh(1).1, &state(1)).expect("saved");
+        all.save(&fresh(1).0, &fresh(1).1, &state(1))
+            .expect("saved");
         // A file where the next checkpoint's folder should go.
         fs::write(all.at(2), "in the way").expect("written");
         let blocked = Checkpoint::of_run(&all.at(2));
         assert!(blocked.save(&fresh(2).0, &fresh(2).1, &state(2)).is_err());
         fs::remove_file(all.at(2)).expect("removed");
         let (mut store, mut adam) = fresh(7);
-        assert_eq!(all.load(&mut store, &mut adam).expect("loads").map(|s| s.step), Some(1));
+        assert_eq!(
+            all.load(&mut store, &mut adam)
+                .expect("loads")
+                .map(|s| s.step),
+            Some(1)
+        );
     }
 }

@@ -21,11 +21,16 @@ impl Corpus {
         list(path, &mut files, 0)?;
         let mut bytes = Vec::new();
         for file in &files {
-            bytes.append(&mut std::fs::read(file).map_err(|e| Error(format!("{}: {e}", file.display())))?);
+            bytes.append(
+                &mut std::fs::read(file).map_err(|e| Error(format!("{}: {e}", file.display())))?,
+            );
         }
         let shown = path.display();
         if bytes.is_empty() {
-            fail!("{shown}: there is nothing to train on, {} files hold no bytes", files.len());
+            fail!(
+                "{shown}: there is nothing to train on, {} files hold no bytes",
+                files.len()
+            );
         }
         Corpus::split(bytes, length).map_err(|e| Error(format!("{shown}: {e}")))
     }
@@ -34,22 +39,36 @@ impl Corpus {
     pub fn split(mut bytes: Vec<u8>, length: usize) -> Result<Corpus> {
         let need = length.saturating_mul(2);
         if bytes.len() < need {
-            fail!("{} bytes are too few: rows of {length} need at least {need}, for training and validation", bytes.len());
+            fail!(
+                "{} bytes are too few: rows of {length} need at least {need}, for training and validation",
+                bytes.len()
+            );
         }
         let held = ((bytes.len() as f64 * HELD_OUT) as usize).max(length);
         let valid = bytes.split_off(bytes.len() - held);
-        Ok(Corpus { train: bytes, valid })
+        Ok(Corpus {
+            train: bytes,
+            valid,
+        })
     }
 
     /// Changes when the data does (FNV-1a over both parts).
     pub fn fingerprint(&self) -> u64 {
         let fold = |h: u64, b: &u8| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01B3);
-        self.train.iter().chain(&self.valid).fold(0xCBF2_9CE4_8422_2325, fold)
+        self.train
+            .iter()
+            .chain(&self.valid)
+            .fold(0xCBF2_9CE4_8422_2325, fold)
     }
 
     /// The largest byte.
     pub fn largest(&self) -> u8 {
-        self.train.iter().chain(&self.valid).copied().max().unwrap_or(0)
+        self.train
+            .iter()
+            .chain(&self.valid)
+            .copied()
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -82,18 +101,34 @@ mod tests {
     fn files_of_a_folder_come_in_order() {
         let dir = tempfile::tempdir().expect("temporary folder");
         std::fs::create_dir(dir.path().join("b")).expect("made");
-        for (name, text) in [("c.txt", "ccccc"), ("b/x", "bbb"), ("a", "aaaa"), (".hidden", "hhh")] {
+        for (name, text) in [
+            ("c.txt", "ccccc"),
+            ("b/x", "bbb"),
+            ("a", "aaaa"),
+            (".hidden", "hhh"),
+        ] {
             std::fs::write(dir.path().join(name), text).expect("written");
         }
         let corpus = Corpus::load(dir.path(), 2).expect("loads");
-        assert_eq!((corpus.train, corpus.valid), (b"aaaabbbccc".to_vec(), b"cc".to_vec()));
+        assert_eq!(
+            (corpus.train, corpus.valid),
+            (b"aaaabbbccc".to_vec(), b"cc".to_vec())
+        );
     }
 
     #[test]
     fn a_tenth_is_held_out() {
         let corpus = Corpus::split((0..200).collect(), 10).expect("splits");
-        assert_eq!((corpus.train.len(), corpus.valid[0], corpus.largest()), (180, 180, 199));
-        assert_ne!(corpus.fingerprint(), Corpus::split(vec![7; 200], 10).expect("splits").fingerprint());
+        assert_eq!(
+            (corpus.train.len(), corpus.valid[0], corpus.largest()),
+            (180, 180, 199)
+        );
+        assert_ne!(
+            corpus.fingerprint(),
+            Corpus::split(vec![7; 200], 10)
+                .expect("splits")
+                .fingerprint()
+        );
     }
 
     #[test]
@@ -103,6 +138,9 @@ mod tests {
         assert!(error(&dir.path().join("none")).contains("none: No such file"));
         assert!(error(dir.path()).contains("nothing to train on"));
         std::fs::write(dir.path().join("short"), "123456789").expect("written");
-        assert!(error(&dir.path().join("short")).contains("9 bytes are too few: rows of 8 need at least 16"));
+        assert!(
+            error(&dir.path().join("short"))
+                .contains("9 bytes are too few: rows of 8 need at least 16")
+        );
     }
 }

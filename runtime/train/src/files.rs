@@ -10,7 +10,9 @@ use std::path::Path;
 /// What went wrong with a file, in words.
 pub fn named(path: &Path, e: &io::Error) -> Error {
     let hint = match e.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => " (what was saved before is untouched)",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " (what was saved before is untouched)"
+        }
         _ => "",
     };
     Error(format!("{}: {e}{hint}", path.display()))
@@ -18,15 +20,25 @@ pub fn named(path: &Path, e: &io::Error) -> Error {
 
 /// Makes a folder's entries last.
 pub fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| named(folder, &e))
+    File::open(folder)
+        .and_then(|f| f.sync_all())
+        .map_err(|e| named(folder, &e))
 }
 
 /// Replaces a file by what `content` writes; the old one stays on any failure.
-pub fn write_atomic(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+pub fn write_atomic(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let write = || {
         // Removed again unless it is persisted.
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".writing-")
+            .tempfile_in(folder)?;
         let mut buffered = BufWriter::new(file.as_file_mut());
         content(&mut buffered)?;
         buffered.flush()?;

@@ -23,17 +23,27 @@ impl Metrics {
             Err(e) => return Err(named(path, &e)),
         };
         let keep = |line: &&str| {
-            let step = serde_json::from_str::<Value>(line).ok().and_then(|v| v["step"].as_u64());
+            let step = serde_json::from_str::<Value>(line)
+                .ok()
+                .and_then(|v| v["step"].as_u64());
             step.is_some_and(|s| s <= done)
         };
         let kept: String = old.lines().filter(keep).flat_map(|l| [l, "\n"]).collect();
         write_bytes(path, kept.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|e| named(path, &e))?;
-        Ok(Metrics { path: path.to_owned(), file })
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|e| named(path, &e))?;
+        Ok(Metrics {
+            path: path.to_owned(),
+            file,
+        })
     }
 
     pub fn line(&mut self, value: &Value) -> Result<()> {
-        self.file.write_all(format!("{value}\n").as_bytes()).map_err(|e| named(&self.path, &e))
+        self.file
+            .write_all(format!("{value}\n").as_bytes())
+            .map_err(|e| named(&self.path, &e))
     }
 }
 
@@ -48,8 +58,16 @@ mod tests {
         let path = dir.path().join("metrics.jsonl");
         let mut all = Metrics::open(&path, 0).expect("opens");
         (1..=5).for_each(|step| all.line(&json!({ "step": step })).expect("written"));
-        std::fs::OpenOptions::new().append(true).open(&path).expect("opens").write_all(b"{\"step\":").expect("written");
-        Metrics::open(&path, 3).expect("opens").line(&json!({ "step": 4, "new": true })).expect("written");
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .expect("opens")
+            .write_all(b"{\"step\":")
+            .expect("written");
+        Metrics::open(&path, 3)
+            .expect("opens")
+            .line(&json!({ "step": 4, "new": true }))
+            .expect("written");
         let text = std::fs::read_to_string(&path).expect("read");
         assert_eq!(text.lines().count(), 4);
         assert!(text.ends_with("{\"new\":true,\"step\":4}\n"));

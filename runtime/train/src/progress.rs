@@ -35,24 +35,47 @@ impl Progress {
             bar.reset_eta();
             bar
         });
-        Progress { bar, quiet, total, started: Instant::now(), first, last_line: None, valid: None }
+        Progress {
+            bar,
+            quiet,
+            total,
+            started: Instant::now(),
+            first,
+            last_line: None,
+            valid: None,
+        }
     }
 
     /// Tokens a second since the start.
     pub fn rate(&self, s: Shown) -> f64 {
-        (s.step - self.first) as f64 * s.tokens_per_step as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
+        (s.step - self.first) as f64 * s.tokens_per_step as f64
+            / self.started.elapsed().as_secs_f64().max(1e-9)
     }
 
     pub fn step(&mut self, s: Shown) {
-        let valid = self.valid.map_or(String::new(), |v| format!(", valid {v:.4}"));
-        let text = format!("loss {:.4}{valid}, {} tokens/s", s.loss, short(self.rate(s)));
+        let valid = self
+            .valid
+            .map_or(String::new(), |v| format!(", valid {v:.4}"));
+        let text = format!(
+            "loss {:.4}{valid}, {} tokens/s",
+            s.loss,
+            short(self.rate(s))
+        );
         if let Some(bar) = &self.bar {
             bar.set_position(s.step);
             bar.set_message(text);
-        } else if !self.quiet && (s.step == self.total || self.last_line.is_none_or(|t| t.elapsed() >= EVERY)) {
+        } else if !self.quiet
+            && (s.step == self.total || self.last_line.is_none_or(|t| t.elapsed() >= EVERY))
+        {
             self.last_line = Some(Instant::now());
-            let left = (self.total - s.step) as f64 * s.tokens_per_step as f64 / self.rate(s).max(1e-9);
-            eprintln!("step {}/{}: {text}, {} left", s.step, self.total, clock(left));
+            let left =
+                (self.total - s.step) as f64 * s.tokens_per_step as f64 / self.rate(s).max(1e-9);
+            eprintln!(
+                "step {}/{}: {text}, {} left",
+                s.step,
+                self.total,
+                clock(left)
+            );
         }
     }
 
@@ -100,7 +123,13 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([short(12.3), short(45_600.0), short(1_234_567.0)], ["12", "45.6k", "1.23M"]);
-        assert_eq!([clock(9.9), clock(61.0), clock(7260.0)], ["9s", "1m01s", "2h01m"]);
+        assert_eq!(
+            [short(12.3), short(45_600.0), short(1_234_567.0)],
+            ["12", "45.6k", "1.23M"]
+        );
+        assert_eq!(
+            [clock(9.9), clock(61.0), clock(7260.0)],
+            ["9s", "1m01s", "2h01m"]
+        );
     }
 }

@@ -62,17 +62,57 @@ impl Recipe {
     pub fn validate(&self) -> Result<()> {
         let fraction = |x: f64| (0.0..1.0).contains(&x);
         let wants = [
-            ("lr", self.lr, self.lr > 0.0 && self.lr.is_finite(), "above 0"),
-            ("beta1", self.beta1, fraction(self.beta1), "at least 0 and below 1"),
-            ("beta2", self.beta2, fraction(self.beta2), "at least 0 and below 1"),
-            ("eps", self.eps, self.eps > 0.0 && self.eps.is_finite(), "above 0"),
-            ("decay", self.decay, self.decay >= 0.0 && self.decay.is_finite(), "at least 0"),
-            ("floor", self.floor, (0.0..=1.0).contains(&self.floor), "between 0 and 1"),
+            (
+                "lr",
+                self.lr,
+                self.lr > 0.0 && self.lr.is_finite(),
+                "above 0",
+            ),
+            (
+                "beta1",
+                self.beta1,
+                fraction(self.beta1),
+                "at least 0 and below 1",
+            ),
+            (
+                "beta2",
+                self.beta2,
+                fraction(self.beta2),
+                "at least 0 and below 1",
+            ),
+            (
+                "eps",
+                self.eps,
+                self.eps > 0.0 && self.eps.is_finite(),
+                "above 0",
+            ),
+            (
+                "decay",
+                self.decay,
+                self.decay >= 0.0 && self.decay.is_finite(),
+                "at least 0",
+            ),
+            (
+                "floor",
+                self.floor,
+                (0.0..=1.0).contains(&self.floor),
+                "between 0 and 1",
+            ),
             ("clip", self.clip, self.clip >= 0.0, "at least 0"),
             ("batch", self.batch as f64, self.batch > 0, "at least 1"),
             ("length", self.length as f64, self.length > 1, "at least 2"),
-            ("steps", self.steps as f64, (1..=u64::from(u32::MAX)).contains(&self.steps), "from 1 to 4294967295"),
-            ("seconds", self.seconds.unwrap_or(1.0), self.seconds.is_none_or(|s| s > 0.0), "above 0"),
+            (
+                "steps",
+                self.steps as f64,
+                (1..=u64::from(u32::MAX)).contains(&self.steps),
+                "from 1 to 4294967295",
+            ),
+            (
+                "seconds",
+                self.seconds.unwrap_or(1.0),
+                self.seconds.is_none_or(|s| s > 0.0),
+                "above 0",
+            ),
         ];
         match wants.iter().find(|w| !w.2) {
             Some((name, value, _, want)) => fail!("recipe: `{name}` is {value}, it must be {want}"),
@@ -85,7 +125,11 @@ impl Recipe {
         if step < self.warmup {
             return self.lr * (step + 1) as f64 / self.warmup as f64;
         }
-        let span = self.steps.saturating_sub(self.warmup).saturating_sub(1).max(1);
+        let span = self
+            .steps
+            .saturating_sub(self.warmup)
+            .saturating_sub(1)
+            .max(1);
         let done = ((step - self.warmup) as f64 / span as f64).min(1.0);
         self.lr * (self.floor + (1.0 - self.floor) * 0.5 * (1.0 + (PI * done).cos()))
     }
@@ -97,7 +141,13 @@ mod tests {
 
     #[test]
     fn the_schedule_rises_peaks_and_ends_at_its_floor() {
-        let r = Recipe { lr: 2.0, warmup: 4, floor: 0.25, steps: 15, ..Recipe::default() };
+        let r = Recipe {
+            lr: 2.0,
+            warmup: 4,
+            floor: 0.25,
+            steps: 15,
+            ..Recipe::default()
+        };
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         close(r.lr_at(0), 0.5);
         close(r.lr_at(3), 2.0);
@@ -105,19 +155,36 @@ mod tests {
         close(r.lr_at(9), 2.0 * (0.25 + 0.75 / 2.0));
         close(r.lr_at(14), 0.5);
         close(r.lr_at(99), 0.5);
-        let short = Recipe { warmup: 0, steps: 1, ..r };
+        let short = Recipe {
+            warmup: 0,
+            steps: 1,
+            ..r
+        };
         close(short.lr_at(0), 2.0);
     }
 
     #[test]
     fn nonsense_is_named() {
-        let refused = |r: Recipe, part: &str| assert!(r.validate().expect_err(part).0.contains(part));
+        let refused =
+            |r: Recipe, part: &str| assert!(r.validate().expect_err(part).0.contains(part));
         let d = Recipe::default;
         assert_eq!(d().validate(), Ok(()));
-        refused(Recipe { lr: f64::NAN, ..d() }, "`lr` is NaN");
+        refused(
+            Recipe {
+                lr: f64::NAN,
+                ..d()
+            },
+            "`lr` is NaN",
+        );
         refused(Recipe { beta2: 1.0, ..d() }, "`beta2` is 1");
         refused(Recipe { batch: 0, ..d() }, "`batch` is 0");
         refused(Recipe { length: 1, ..d() }, "`length`");
-        refused(Recipe { seconds: Some(-1.0), ..d() }, "`seconds` is -1");
+        refused(
+            Recipe {
+                seconds: Some(-1.0),
+                ..d()
+            },
+            "`seconds` is -1",
+        );
     }
 }

@@ -8,7 +8,9 @@ pub struct Sampler {
 
 impl Sampler {
     pub fn new(seed: u64) -> Sampler {
-        Sampler { philox: Philox::new(key_of(seed, "batches")) }
+        Sampler {
+            philox: Philox::new(key_of(seed, "batches")),
+        }
     }
 
     /// Fills `tokens` ({batch, length}) with windows of the text at uniform places. The text must hold
@@ -36,7 +38,9 @@ impl Sampler {
 }
 
 fn copy(text: &[u8], to: &mut [i32]) {
-    to.iter_mut().zip(text).for_each(|(to, &byte)| *to = i32::from(byte));
+    to.iter_mut()
+        .zip(text)
+        .for_each(|(to, &byte)| *to = i32::from(byte));
 }
 
 #[cfg(test)]
@@ -69,7 +73,12 @@ mod tests {
         assert_eq!(batch(1, 7), batch(1, 7));
         assert_ne!(batch(1, 7), batch(1, 8));
         assert_ne!(batch(1, 7), batch(2, 7));
-        assert!(batch(1, 7).chunks(4).all(|r| r.windows(2).all(|w| w[1] == w[0] + 1)), "rows are contiguous");
+        assert!(
+            batch(1, 7)
+                .chunks(4)
+                .all(|r| r.windows(2).all(|w| w[1] == w[0] + 1)),
+            "rows are contiguous"
+        );
     }
 
     #[test]

@@ -16,7 +16,9 @@ fn spelled(byte: u8) -> char {
 
 /// The file's text.
 pub fn tokenizer_json() -> String {
-    let vocab: Map<String, Value> = (0..=255u8).map(|b| (spelled(b).to_string(), json!(b))).collect();
+    let vocab: Map<String, Value> = (0..=255u8)
+        .map(|b| (spelled(b).to_string(), json!(b)))
+        .collect();
     let bytes = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false });
     let file = json!({
         "version": "1.0",
@@ -43,7 +45,16 @@ mod tests {
     /// Spellings from GPT-2's published vocabulary: space, newline, tab, zero, soft hyphen, and plain ones.
     #[test]
     fn spelled_as_published() {
-        let cases = [(b' ', 'Ġ'), (b'\n', 'Ċ'), (b'\t', 'ĉ'), (0, 'Ā'), (0xad, 'Ń'), (b'a', 'a'), (0xff, 'ÿ'), (0x7f, 'ġ')];
+        let cases = [
+            (b' ', 'Ġ'),
+            (b'\n', 'Ċ'),
+            (b'\t', 'ĉ'),
+            (0, 'Ā'),
+            (0xad, 'Ń'),
+            (b'a', 'a'),
+            (0xff, 'ÿ'),
+            (0x7f, 'ġ'),
+        ];
         for (byte, want) in cases {
             assert_eq!(spelled(byte), want, "{byte}");
         }

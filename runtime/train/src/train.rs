@@ -69,15 +69,30 @@ pub struct Summary {
 /// `store` is filled by the plans. Errors leave the last checkpoint as it was; nothing is written before the
 /// recipe, the data and the plans have been found usable.
 pub fn train(options: &TrainOptions, store: &mut Store) -> Result<Summary> {
-    let _signals = options.handle_signals.then(|| Signals::new(&options.stop)).transpose()?;
+    let _signals = options
+        .handle_signals
+        .then(|| Signals::new(&options.stop))
+        .transpose()?;
     let mut run = Run::start(options, store)?;
     let done = run.steps(store);
     run.progress.finish();
     let ending = done?;
     let (loss, valid_loss, step) = (run.loss, run.valid_loss, run.step);
-    let shown = Shown { step, loss, tokens_per_step: run.tokens.len() as u64 };
+    let shown = Shown {
+        step,
+        loss,
+        tokens_per_step: run.tokens.len() as u64,
+    };
     let tokens_per_second = run.progress.rate(shown);
-    Ok(Summary { ending, steps: step, parameters: store.len(), loss, valid_loss, seconds: run.seconds(), tokens_per_second })
+    Ok(Summary {
+        ending,
+        steps: step,
+        parameters: store.len(),
+        loss,
+        valid_loss,
+        seconds: run.seconds(),
+        tokens_per_second,
+    })
 }
 
 struct Run<'a> {
@@ -107,12 +122,25 @@ impl<'a> Run<'a> {
         r.validate()?;
         let corpus = Corpus::load(&o.data, r.length)?;
         if usize::from(corpus.largest()) >= o.vocab {
-            fail!("{}: a byte is {}, the model knows {} tokens", o.data.display(), corpus.largest(), o.vocab);
+            fail!(
+                "{}: a byte is {}, the model knows {} tokens",
+                o.data.display(),
+                corpus.largest(),
+                o.vocab
+            );
         }
-        let sizes = Sizes::from([("batch".to_owned(), r.batch as u64), ("t".to_owned(), r.length as u64)]);
+        let sizes = Sizes::from([
+            ("batch".to_owned(), r.batch as u64),
+            ("t".to_owned(), r.length as u64),
+        ]);
         let train = Executor::new(&o.train, &sizes, store, &o.pool)?;
-        let wanted = o.eval.as_ref().filter(|_| r.eval_every > 0 && r.eval_batches > 0);
-        let eval = wanted.map(|p| Executor::new(p, &sizes, store, &o.pool)).transpose()?;
+        let wanted = o
+            .eval
+            .as_ref()
+            .filter(|_| r.eval_every > 0 && r.eval_batches > 0);
+        let eval = wanted
+            .map(|p| Executor::new(p, &sizes, store, &o.pool))
+            .transpose()?;
         let mut adam = AdamW::new(store);
         let checkpoint = Checkpoint::of_run(&o.run_dir);
         let state = resume(o, &checkpoint, &corpus, store, &mut adam)?;
@@ -157,7 +185,8 @@ impl<'a> Run<'a> {
                 break Ending::OutOfTime;
             }
             self.one(store)?;
-            if r.eval_every > 0 && (self.step.is_multiple_of(r.eval_every) || self.step == r.steps) {
+            if r.eval_every > 0 && (self.step.is_multiple_of(r.eval_every) || self.step == r.steps)
+            {
                 self.validate(store)?;
             }
             if r.save_every > 0 && self.step.is_multiple_of(r.save_every) {
@@ -169,7 +198,10 @@ impl<'a> Run<'a> {
         }
         self.save(store)?;
         if ending == Ending::Stopped {
-            self.progress.note(&format!("stopped after step {}; --resume goes on from here", self.step));
+            self.progress.note(&format!(
+                "stopped after step {}; --resume goes on from here",
+                self.step
+            ));
         }
         Ok(ending)
     }
@@ -177,22 +209,36 @@ impl<'a> Run<'a> {
     /// One step of training.
     fn one(&mut self, store: &mut Store) -> Result<()> {
         let r = &self.o.recipe;
-        self.sampler.fill(self.step, &self.corpus.train, r.length, &mut self.tokens);
+        self.sampler
+            .fill(self.step, &self.corpus.train, r.length, &mut self.tokens);
         self.train.set_input("tokens", &self.tokens[..])?;
         self.train.draw_noise(r.seed, self.step as u32)?;
         self.train.run(store)?;
         let loss = mean(self.train.output("loss")?);
         let norm = grad_norm(store, &self.o.pool);
         if !(loss.is_finite() && norm.is_finite()) {
-            let kept = self.saved.map_or("nothing is saved yet".to_owned(), |s| format!("the checkpoint of step {s} is kept"));
-            fail!("step {}: the loss is {loss}, the gradient's norm {norm}; {kept}. A smaller `lr` or a longer `warmup` may help", self.step + 1);
+            let kept = self.saved.map_or("nothing is saved yet".to_owned(), |s| {
+                format!("the checkpoint of step {s} is kept")
+            });
+            fail!(
+                "step {}: the loss is {loss}, the gradient's norm {norm}; {kept}. A smaller `lr` or a longer `warmup` may help",
+                self.step + 1
+            );
         }
-        let scale = if r.clip > 0.0 && norm > r.clip { r.clip / norm } else { 1.0 };
+        let scale = if r.clip > 0.0 && norm > r.clip {
+            r.clip / norm
+        } else {
+            1.0
+        };
         let lr = r.lr_at(self.step);
         self.adam.update(store, r, self.step, scale, &self.o.pool)?;
         self.step += 1;
         self.loss = loss;
-        let shown = Shown { step: self.step, loss, tokens_per_step: self.tokens.len() as u64 };
+        let shown = Shown {
+            step: self.step,
+            loss,
+            tokens_per_step: self.tokens.len() as u64,
+        };
         self.metrics.line(&json!({
             "step": self.step, "loss": loss, "lr": lr, "grad_norm": norm,
             "tokens": self.step * self.tokens.len() as u64,
@@ -203,11 +249,19 @@ impl<'a> Run<'a> {
     }
 
     fn validate(&mut self, store: &mut Store) -> Result<()> {
-        let Some(eval) = &mut self.eval else { return Ok(()) };
+        let Some(eval) = &mut self.eval else {
+            return Ok(());
+        };
         let r = &self.o.recipe;
         let mut sum = 0.0;
         for i in 0..r.eval_batches {
-            Sampler::spread(i, r.eval_batches, &self.corpus.valid, r.length, &mut self.tokens);
+            Sampler::spread(
+                i,
+                r.eval_batches,
+                &self.corpus.valid,
+                r.length,
+                &mut self.tokens,
+            );
             eval.set_input("tokens", &self.tokens[..])?;
             eval.run(store)?;
             sum += mean(eval.output("loss")?);
@@ -226,20 +280,37 @@ impl<'a> Run<'a> {
         }
         let r = &self.o.recipe;
         let data = format!("{:016x}", self.corpus.fingerprint());
-        let state = State { step: self.step, seed: r.seed, seconds: self.seconds(), data, recipe: r.clone() };
+        let state = State {
+            step: self.step,
+            seed: r.seed,
+            seconds: self.seconds(),
+            data,
+            recipe: r.clone(),
+        };
         self.checkpoint.save(store, &self.adam, &state)?;
-        write_bytes(&self.o.run_dir.join("model.safetensors"), &weights::of_store(store)?)?;
+        write_bytes(
+            &self.o.run_dir.join("model.safetensors"),
+            &weights::of_store(store)?,
+        )?;
         self.saved = Some(self.step);
         Ok(())
     }
 }
 
 /// Reads the newest checkpoint if the run is to be resumed; refuses to overwrite one otherwise.
-fn resume(o: &TrainOptions, all: &Checkpoint, corpus: &Corpus, store: &mut Store, adam: &mut AdamW) -> Result<Option<State>> {
+fn resume(
+    o: &TrainOptions,
+    all: &Checkpoint,
+    corpus: &Corpus,
+    store: &mut Store,
+    adam: &mut AdamW,
+) -> Result<Option<State>> {
     let shown = o.run_dir.display();
     if !o.resume {
         return match all.steps()?.last() {
-            Some(step) => fail!("{shown} holds a run at step {step}: resume it, or choose another folder"),
+            Some(step) => {
+                fail!("{shown} holds a run at step {step}: resume it, or choose another folder")
+            }
             None => Ok(None),
         };
     }
@@ -253,10 +324,15 @@ fn resume(o: &TrainOptions, all: &Checkpoint, corpus: &Corpus, store: &mut Store
         ("length", r.length as u64, state.recipe.length as u64),
     ];
     if let Some((name, now, then)) = changed.iter().find(|c| c.1 != c.2) {
-        fail!("{shown} was trained with {name} = {then}, now it is {now}: the resumed run would be another one");
+        fail!(
+            "{shown} was trained with {name} = {then}, now it is {now}: the resumed run would be another one"
+        );
     }
     if format!("{:016x}", corpus.fingerprint()) != state.data {
-        fail!("{}: the data is not what {shown} was trained on", o.data.display());
+        fail!(
+            "{}: the data is not what {shown} was trained on",
+            o.data.display()
+        );
     }
     Ok(Some(state))
 }
@@ -268,8 +344,14 @@ fn write_about(o: &TrainOptions) -> Result<()> {
     config.entry("vocab_size").or_insert(json!(o.vocab));
     let recipe = serde_json::to_value(&o.recipe).map_err(|e| Error(format!("config.json: {e}")))?;
     config.insert("recipe".to_owned(), recipe);
-    write_bytes(&o.run_dir.join("config.json"), format!("{:#}\n", Value::Object(config)).as_bytes())?;
-    write_bytes(&o.run_dir.join("tokenizer.json"), tokenizer_json().as_bytes())?;
+    write_bytes(
+        &o.run_dir.join("config.json"),
+        format!("{:#}\n", Value::Object(config)).as_bytes(),
+    )?;
+    write_bytes(
+        &o.run_dir.join("tokenizer.json"),
+        tokenizer_json().as_bytes(),
+    )?;
     write_bytes(&o.run_dir.join("model.seq"), o.model_seq.as_bytes())
 }
 
@@ -287,8 +369,11 @@ impl Signals {
         let mut ids = Signals(Vec::new());
         for signal in [consts::SIGINT, consts::SIGTERM] {
             // First look whether it is the second time, then set the flag: handlers run in this order.
-            ids.0.push(flag::register_conditional_shutdown(signal, 130, stop.clone()).map_err(failed)?);
-            ids.0.push(flag::register(signal, stop.clone()).map_err(failed)?);
+            ids.0.push(
+                flag::register_conditional_shutdown(signal, 130, stop.clone()).map_err(failed)?,
+            );
+            ids.0
+                .push(flag::register(signal, stop.clone()).map_err(failed)?);
         }
         Ok(ids)
     }
@@ -296,6 +381,8 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(|id| drop(signal_hook::low_level::unregister(id)));
+        self.0
+            .drain(..)
+            .for_each(|id| drop(signal_hook::low_level::unregister(id)));
     }
 }

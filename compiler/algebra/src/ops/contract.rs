@@ -14,7 +14,16 @@ use std::rc::Rc;
 /// `Σ Π args` over all axes that the result lacks.
 pub fn eval(args: &[Rc<Tensor>], to: Place) -> Result<Tensor> {
     let complex = args.iter().any(|a| a.is_complex());
-    let mut list: Vec<Cow<Tensor>> = args.iter().map(|a| if complex { a.to_complex() } else { Cow::Borrowed(&**a) }).collect();
+    let mut list: Vec<Cow<Tensor>> = args
+        .iter()
+        .map(|a| {
+            if complex {
+                a.to_complex()
+            } else {
+                Cow::Borrowed(&**a)
+            }
+        })
+        .collect();
     while list.len() > 1 {
         let (i, j) = cheapest(&list, to);
         let b = list.swap_remove(j.max(i));
@@ -39,9 +48,16 @@ fn cheapest(list: &[Cow<Tensor>], to: Place) -> (usize, usize) {
         for j in i + 1..list.len() {
             let (mut work, mut size) = (1.0, 1.0);
             let (a, b) = (&list[i], &list[j]);
-            let extra = b.axes.iter().zip(&b.shape).filter(|(x, _)| !a.axes.contains(x));
+            let extra = b
+                .axes
+                .iter()
+                .zip(&b.shape)
+                .filter(|(x, _)| !a.axes.contains(x));
             for (x, n) in a.axes.iter().zip(&a.shape).chain(extra) {
-                let others = list.iter().enumerate().any(|(k, t)| k != i && k != j && t.axes.contains(x));
+                let others = list
+                    .iter()
+                    .enumerate()
+                    .any(|(k, t)| k != i && k != j && t.axes.contains(x));
                 let both = a.axes.contains(x) && b.axes.contains(x);
                 let kept = others || to.axes.contains(x);
                 if kept {
@@ -64,8 +80,20 @@ fn trimmed<'a, S: Scalar>(t: &'a Tensor, keep: &dyn Fn(&Axis) -> bool) -> Result
     if t.axes.iter().all(keep) {
         return Ok(Cow::Borrowed(t));
     }
-    let (axes, shape): (Vec<Axis>, Vec<usize>) = t.axes.iter().zip(&t.shape).filter(|(a, _)| keep(a)).map(|(a, n)| (*a, *n)).unzip();
-    Ok(Cow::Owned(reduce::sum::<S>(t, Place { axes: &axes, shape: &shape })?))
+    let (axes, shape): (Vec<Axis>, Vec<usize>) = t
+        .axes
+        .iter()
+        .zip(&t.shape)
+        .filter(|(a, _)| keep(a))
+        .map(|(a, n)| (*a, *n))
+        .unzip();
+    Ok(Cow::Owned(reduce::sum::<S>(
+        t,
+        Place {
+            axes: &axes,
+            shape: &shape,
+        },
+    )?))
 }
 
 type Group = Vec<(Axis, usize)>;
@@ -75,10 +103,18 @@ fn length(group: &Group) -> Result<usize> {
 }
 
 fn joined(groups: &[&Group]) -> Vec<Axis> {
-    groups.iter().flat_map(|g| g.iter().map(|(a, _)| *a)).collect()
+    groups
+        .iter()
+        .flat_map(|g| g.iter().map(|(a, _)| *a))
+        .collect()
 }
 
-fn pair<S: Scalar>(a: &Tensor, b: &Tensor, needed: &dyn Fn(&Axis) -> bool, to: Option<Place>) -> Result<Tensor> {
+fn pair<S: Scalar>(
+    a: &Tensor,
+    b: &Tensor,
+    needed: &dyn Fn(&Axis) -> bool,
+    to: Option<Place>,
+) -> Result<Tensor> {
     let a = trimmed::<S>(a, &|x| needed(x) || b.axes.contains(x))?;
     let b = trimmed::<S>(b, &|x| needed(x) || a.axes.contains(x))?;
     let (mut batch, mut m, mut n, mut k): (Group, Group, Group, Group) = Default::default();
@@ -89,26 +125,55 @@ fn pair<S: Scalar>(a: &Tensor, b: &Tensor, needed: &dyn Fn(&Axis) -> bool, to: O
             _ => m.push((*x, *len)),
         }
     }
-    n.extend(b.axes.iter().zip(&b.shape).filter(|(x, _)| !a.axes.contains(x)).map(|(x, len)| (*x, *len)));
+    n.extend(
+        b.axes
+            .iter()
+            .zip(&b.shape)
+            .filter(|(x, _)| !a.axes.contains(x))
+            .map(|(x, len)| (*x, *len)),
+    );
     if k.is_empty() {
         return product::<S>(&a, &b, &[&batch, &m, &n], to);
     }
     let left = a.ordered(&joined(&[&batch, &m, &k]))?;
     let right = b.ordered(&joined(&[&batch, &k, &n]))?;
-    let s = Sizes { batch: length(&batch)?, m: length(&m)?, n: length(&n)?, k: length(&k)? };
-    let shape: Vec<usize> = [&batch, &m, &n].iter().flat_map(|g| g.iter().map(|(_, len)| *len)).collect();
+    let s = Sizes {
+        batch: length(&batch)?,
+        m: length(&m)?,
+        n: length(&n)?,
+        k: length(&k)?,
+    };
+    let shape: Vec<usize> = [&batch, &m, &n]
+        .iter()
+        .flat_map(|g| g.iter().map(|(_, len)| *len))
+        .collect();
     let mut out = filled(count(&shape)?, S::ZERO)?;
     matmul::<S>(s, numbers(&left)?, numbers(&right)?, &mut out);
-    Ok(Tensor { axes: joined(&[&batch, &m, &n]), shape, data: S::wrap(out) })
+    Ok(Tensor {
+        axes: joined(&[&batch, &m, &n]),
+        shape,
+        data: S::wrap(out),
+    })
 }
 
 /// No summed axis: a pointwise product, straight into the final layout if this is the last pair.
-fn product<S: Scalar>(a: &Tensor, b: &Tensor, groups: &[&Group], to: Option<Place>) -> Result<Tensor> {
+fn product<S: Scalar>(
+    a: &Tensor,
+    b: &Tensor,
+    groups: &[&Group],
+    to: Option<Place>,
+) -> Result<Tensor> {
     let axes = joined(groups);
-    let shape: Vec<usize> = groups.iter().flat_map(|g| g.iter().map(|(_, n)| *n)).collect();
+    let shape: Vec<usize> = groups
+        .iter()
+        .flat_map(|g| g.iter().map(|(_, n)| *n))
+        .collect();
     let place = match to {
         Some(to) if to.axes.len() == axes.len() => to,
-        _ => Place { axes: &axes, shape: &shape },
+        _ => Place {
+            axes: &axes,
+            shape: &shape,
+        },
     };
     map::zip::<S, S, S>(a, b, place, |x, y| x * y)
 }

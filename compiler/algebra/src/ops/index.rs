@@ -14,7 +14,13 @@ type Sized = (Vec<Axis>, Vec<usize>);
 
 /// Axes with their lengths, split into those the index walks and those it does not.
 fn parts(axes: &[Axis], shape: &[usize], index: &Tensor) -> (Sized, Sized) {
-    let pick = |with: bool| axes.iter().zip(shape).filter(|(a, _)| index.axes.contains(a) == with).map(|(a, n)| (*a, *n)).unzip();
+    let pick = |with: bool| {
+        axes.iter()
+            .zip(shape)
+            .filter(|(a, _)| index.axes.contains(a) == with)
+            .map(|(a, n)| (*a, *n))
+            .unzip()
+    };
     (pick(true), pick(false))
 }
 
@@ -27,7 +33,11 @@ fn gather_kind<S: Scalar>(axis: Axis, table: &Tensor, index: &Tensor, to: Place)
     let n = table.len_of(axis)?;
     let mut out = to.fresh(S::ZERO)?;
     if n == 0 {
-        return if out.is_empty() { Ok(to.tensor(out)) } else { Err(format!("axis `{axis}` is empty")) };
+        return if out.is_empty() {
+            Ok(to.tensor(out))
+        } else {
+            Err(format!("axis `{axis}` is empty"))
+        };
     }
     let data = numbers::<S>(table)?;
     let at = real(index, "an index")?;
@@ -35,26 +45,58 @@ fn gather_kind<S: Scalar>(axis: Axis, table: &Tensor, index: &Tensor, to: Place)
     // The index may have an axis of the table's name: then the table's own is the one looked up.
     let table_strides = |axes: &[Axis]| -> Vec<isize> {
         let s = strides(&table.axes, &table.shape, axes);
-        axes.iter().zip(s).map(|(a, s)| if *a == axis { 0 } else { s }).collect()
+        axes.iter()
+            .zip(s)
+            .map(|(a, s)| if *a == axis { 0 } else { s })
+            .collect()
     };
     let ((oa, os), (ia, is)) = parts(to.axes, to.shape, index);
     let (inner_out, inner_table) = (strides(to.axes, to.shape, &ia), table_strides(&ia));
-    let outer = [strides(to.axes, to.shape, &oa), table_strides(&oa), strides(&index.axes, &index.shape, &oa)];
-    walk(&os, [&outer[0], &outer[1], &outer[2]], [0; 3], |[o, t, i], len, [ok, tk, ik]| {
-        for m in 0..len as isize {
-            let row = slot(at[(i + m * ik) as usize], n) as isize * step;
-            copy_box(&is, &mut out, &inner_out, o + m * ok, data, &inner_table, t + m * tk + row);
-        }
-    });
+    let outer = [
+        strides(to.axes, to.shape, &oa),
+        table_strides(&oa),
+        strides(&index.axes, &index.shape, &oa),
+    ];
+    walk(
+        &os,
+        [&outer[0], &outer[1], &outer[2]],
+        [0; 3],
+        |[o, t, i], len, [ok, tk, ik]| {
+            for m in 0..len as isize {
+                let row = slot(at[(i + m * ik) as usize], n) as isize * step;
+                copy_box(
+                    &is,
+                    &mut out,
+                    &inner_out,
+                    o + m * ok,
+                    data,
+                    &inner_table,
+                    t + m * tk + row,
+                );
+            }
+        },
+    );
     Ok(to.tensor(out))
 }
 
 /// `y[a, …] = Σ_over g · [index = a]`.
-pub fn scatter_add(axis: Axis, over: &[Axis], g: &Tensor, index: &Tensor, to: Place) -> Result<Tensor> {
+pub fn scatter_add(
+    axis: Axis,
+    over: &[Axis],
+    g: &Tensor,
+    index: &Tensor,
+    to: Place,
+) -> Result<Tensor> {
     by_kind!(g, S => scatter_kind::<S>(axis, over, g, index, to))
 }
 
-fn scatter_kind<S: Scalar>(axis: Axis, over: &[Axis], g: &Tensor, index: &Tensor, to: Place) -> Result<Tensor> {
+fn scatter_kind<S: Scalar>(
+    axis: Axis,
+    over: &[Axis],
+    g: &Tensor,
+    index: &Tensor,
+    to: Place,
+) -> Result<Tensor> {
     let n = to.len_of(axis)?;
     let mut out = to.fresh(S::ZERO)?;
     let (mut axes, mut shape) = (g.axes.clone(), g.shape.clone());
@@ -69,19 +111,43 @@ fn scatter_kind<S: Scalar>(axis: Axis, over: &[Axis], g: &Tensor, index: &Tensor
     }
     let data = numbers::<S>(g)?;
     let at = real(index, "an index")?;
-    let step = row_major(to.shape)[to.axes.iter().position(|a| *a == axis).ok_or("the result lacks the axis")?];
+    let step = row_major(to.shape)[to
+        .axes
+        .iter()
+        .position(|a| *a == axis)
+        .ok_or("the result lacks the axis")?];
     let out_strides = |axes: &[Axis]| -> Vec<isize> {
         let s = strides(to.axes, to.shape, axes);
-        axes.iter().zip(s).map(|(a, s)| if over.contains(a) { 0 } else { s }).collect()
+        axes.iter()
+            .zip(s)
+            .map(|(a, s)| if over.contains(a) { 0 } else { s })
+            .collect()
     };
     let ((oa, os), (ia, is)) = parts(&axes, &shape, index);
     let (inner_out, inner_g) = (out_strides(&ia), strides(&g.axes, &g.shape, &ia));
-    let outer = [out_strides(&oa), strides(&g.axes, &g.shape, &oa), strides(&index.axes, &index.shape, &oa)];
-    walk(&os, [&outer[0], &outer[1], &outer[2]], [0; 3], |[o, p, i], len, [ok, pk, ik]| {
-        for m in 0..len as isize {
-            let row = slot(at[(i + m * ik) as usize], n) as isize * step;
-            add_box(&is, &mut out, &inner_out, o + m * ok + row, data, &inner_g, p + m * pk);
-        }
-    });
+    let outer = [
+        out_strides(&oa),
+        strides(&g.axes, &g.shape, &oa),
+        strides(&index.axes, &index.shape, &oa),
+    ];
+    walk(
+        &os,
+        [&outer[0], &outer[1], &outer[2]],
+        [0; 3],
+        |[o, p, i], len, [ok, pk, ik]| {
+            for m in 0..len as isize {
+                let row = slot(at[(i + m * ik) as usize], n) as isize * step;
+                add_box(
+                    &is,
+                    &mut out,
+                    &inner_out,
+                    o + m * ok + row,
+                    data,
+                    &inner_g,
+                    p + m * pk,
+                );
+            }
+        },
+    );
     Ok(to.tensor(out))
 }

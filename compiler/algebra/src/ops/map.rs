@@ -134,35 +134,46 @@ where
     let (x, y) = (numbers::<A>(a)?, numbers::<B>(b)?);
     let mut out = to.fresh(O::ZERO)?;
     let own = crate::tensor::row_major(to.shape);
-    let (sa, sb) = (strides(&a.axes, &a.shape, to.axes), strides(&b.axes, &b.shape, to.axes));
-    walk(to.shape, [&own, &sa, &sb], [0, 0, 0], |[o, p, q], n, [_, i, j]| {
-        let out = &mut out[o as usize..o as usize + n];
-        let (p, q) = (p as usize, q as usize);
-        match (i, j) {
-            (1, 1) => {
-                for ((o, x), y) in out.iter_mut().zip(&x[p..p + n]).zip(&y[q..q + n]) {
-                    *o = f(*x, *y);
+    let (sa, sb) = (
+        strides(&a.axes, &a.shape, to.axes),
+        strides(&b.axes, &b.shape, to.axes),
+    );
+    walk(
+        to.shape,
+        [&own, &sa, &sb],
+        [0, 0, 0],
+        |[o, p, q], n, [_, i, j]| {
+            let out = &mut out[o as usize..o as usize + n];
+            let (p, q) = (p as usize, q as usize);
+            match (i, j) {
+                (1, 1) => {
+                    for ((o, x), y) in out.iter_mut().zip(&x[p..p + n]).zip(&y[q..q + n]) {
+                        *o = f(*x, *y);
+                    }
+                }
+                (1, 0) => {
+                    let y = y[q];
+                    for (o, x) in out.iter_mut().zip(&x[p..p + n]) {
+                        *o = f(*x, y);
+                    }
+                }
+                (0, 1) => {
+                    let x = x[p];
+                    for (o, y) in out.iter_mut().zip(&y[q..q + n]) {
+                        *o = f(x, *y);
+                    }
+                }
+                _ => {
+                    for (k, o) in out.iter_mut().enumerate() {
+                        *o = f(
+                            x[p.wrapping_add_signed(k as isize * i)],
+                            y[q.wrapping_add_signed(k as isize * j)],
+                        );
+                    }
                 }
             }
-            (1, 0) => {
-                let y = y[q];
-                for (o, x) in out.iter_mut().zip(&x[p..p + n]) {
-                    *o = f(*x, y);
-                }
-            }
-            (0, 1) => {
-                let x = x[p];
-                for (o, y) in out.iter_mut().zip(&y[q..q + n]) {
-                    *o = f(x, *y);
-                }
-            }
-            _ => {
-                for (k, o) in out.iter_mut().enumerate() {
-                    *o = f(x[p.wrapping_add_signed(k as isize * i)], y[q.wrapping_add_signed(k as isize * j)]);
-                }
-            }
-        }
-    });
+        },
+    );
     Ok(to.tensor(out))
 }
 
@@ -179,12 +190,21 @@ fn choose<S: Scalar>(c: &Tensor, a: &Tensor, b: &Tensor, to: Place) -> Result<Te
     let mut out = to.fresh(S::ZERO)?;
     let own = crate::tensor::row_major(to.shape);
     let st = |t: &Tensor| strides(&t.axes, &t.shape, to.axes);
-    walk(to.shape, [&own, &st(c), &st(a), &st(b)], [0; 4], |[o, c, p, q], n, [_, k, i, j]| {
-        for (m, o) in out[o as usize..o as usize + n].iter_mut().enumerate() {
-            let m = m as isize;
-            let yes = cond[(c + m * k) as usize] != 0.0;
-            *o = if yes { x[(p + m * i) as usize] } else { y[(q + m * j) as usize] };
-        }
-    });
+    walk(
+        to.shape,
+        [&own, &st(c), &st(a), &st(b)],
+        [0; 4],
+        |[o, c, p, q], n, [_, k, i, j]| {
+            for (m, o) in out[o as usize..o as usize + n].iter_mut().enumerate() {
+                let m = m as isize;
+                let yes = cond[(c + m * k) as usize] != 0.0;
+                *o = if yes {
+                    x[(p + m * i) as usize]
+                } else {
+                    y[(q + m * j) as usize]
+                };
+            }
+        },
+    );
     Ok(to.tensor(out))
 }

@@ -21,7 +21,10 @@ pub struct Sizes {
 pub fn matmul<S: Scalar>(s: Sizes, a: &[S], b: &[S], c: &mut [S]) {
     let Sizes { batch, m, n, k } = s;
     for i in 0..batch {
-        let (a, b) = (&a[i * m * k..(i + 1) * m * k], &b[i * k * n..(i + 1) * k * n]);
+        let (a, b) = (
+            &a[i * m * k..(i + 1) * m * k],
+            &b[i * k * n..(i + 1) * k * n],
+        );
         let c = &mut c[i * m * n..(i + 1) * m * n];
         match (m, n) {
             (_, 1) => rows_dot(a, b, c, k),
@@ -84,7 +87,13 @@ fn tiles<S: Scalar>(m: usize, n: usize, k: usize, a: &[S], b: &[S], c: &mut [S])
         }
         for i in i..m {
             let row = &a[i * k + l0..i * k + l1];
-            rows_axpy(row, &b[l0 * n..l1 * n], &mut c[i * n..(i + 1) * n], n, l1 - l0);
+            rows_axpy(
+                row,
+                &b[l0 * n..l1 * n],
+                &mut c[i * n..(i + 1) * n],
+                n,
+                l1 - l0,
+            );
         }
     }
 }
@@ -123,15 +132,29 @@ mod tests {
 
     #[test]
     fn agrees_with_three_loops() {
-        for (batch, m, n, k) in [(2, 1, 1, 5), (1, 3, 7, 2), (2, 4, 4, 4), (1, 9, 6, 300), (3, 5, 1, 6), (1, 6, 5, 0), (2, 0, 3, 2)] {
-            let a: Vec<f64> = (0..batch * m * k).map(|i| ((i * 7) % 11) as f64 - 5.0).collect();
-            let b: Vec<f64> = (0..batch * k * n).map(|i| ((i * 5) % 13) as f64 - 6.0).collect();
+        for (batch, m, n, k) in [
+            (2, 1, 1, 5),
+            (1, 3, 7, 2),
+            (2, 4, 4, 4),
+            (1, 9, 6, 300),
+            (3, 5, 1, 6),
+            (1, 6, 5, 0),
+            (2, 0, 3, 2),
+        ] {
+            let a: Vec<f64> = (0..batch * m * k)
+                .map(|i| ((i * 7) % 11) as f64 - 5.0)
+                .collect();
+            let b: Vec<f64> = (0..batch * k * n)
+                .map(|i| ((i * 5) % 13) as f64 - 6.0)
+                .collect();
             let mut c = vec![1.0; batch * m * n];
             matmul(Sizes { batch, m, n, k }, &a, &b, &mut c);
             for p in 0..batch {
                 for i in 0..m {
                     for j in 0..n {
-                        let want: f64 = (0..k).map(|l| a[(p * m + i) * k + l] * b[(p * k + l) * n + j]).sum();
+                        let want: f64 = (0..k)
+                            .map(|l| a[(p * m + i) * k + l] * b[(p * k + l) * n + j])
+                            .sum();
                         assert_eq!(c[(p * m + i) * n + j], want + 1.0, "{batch} {m} {n} {k}");
                     }
                 }

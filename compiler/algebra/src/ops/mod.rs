@@ -37,7 +37,11 @@ impl Place<'_> {
     }
 
     pub fn tensor<S: Scalar>(&self, data: Vec<S>) -> Tensor {
-        Tensor { axes: self.axes.to_vec(), shape: self.shape.to_vec(), data: S::wrap(data) }
+        Tensor {
+            axes: self.axes.to_vec(),
+            shape: self.shape.to_vec(),
+            data: S::wrap(data),
+        }
     }
 }
 
@@ -66,7 +70,10 @@ macro_rules! by_kind {
 pub(crate) use by_kind;
 
 /// Makes two operands of one kind.
-pub fn alike<'a>(a: &'a Tensor, b: &'a Tensor) -> (std::borrow::Cow<'a, Tensor>, std::borrow::Cow<'a, Tensor>) {
+pub fn alike<'a>(
+    a: &'a Tensor,
+    b: &'a Tensor,
+) -> (std::borrow::Cow<'a, Tensor>, std::borrow::Cow<'a, Tensor>) {
     use std::borrow::Cow;
     if a.is_complex() == b.is_complex() {
         (Cow::Borrowed(a), Cow::Borrowed(b))
@@ -85,6 +92,10 @@ pub fn real<'a>(t: &'a Tensor, what: &str) -> Result<&'a [f64]> {
 
 /// The axes not in `drop`, with their lengths.
 pub fn rest(t: &Tensor, drop: &[Axis]) -> (Vec<Axis>, Vec<usize>) {
-    t.axes.iter().zip(&t.shape).filter(|(a, _)| !drop.contains(a)).map(|(a, n)| (*a, *n)).unzip()
+    t.axes
+        .iter()
+        .zip(&t.shape)
+        .filter(|(a, _)| !drop.contains(a))
+        .map(|(a, n)| (*a, *n))
+        .unzip()
 }
-

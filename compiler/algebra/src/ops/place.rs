@@ -42,9 +42,21 @@ pub fn merge(axes: &[Axis], x: &Tensor, to: Place) -> Result<Tensor> {
 }
 
 /// Positions `from..from+len` along `axis` of `src` go to `at..at+len` of the result; a step of -1 flips.
-fn moved<S: Scalar>(x: &Tensor, axis: Axis, to: Place, from: usize, at: usize, len: usize, step: isize) -> Result<Tensor> {
+fn moved<S: Scalar>(
+    x: &Tensor,
+    axis: Axis,
+    to: Place,
+    from: usize,
+    at: usize,
+    len: usize,
+    step: isize,
+) -> Result<Tensor> {
     let mut out = to.fresh(S::ZERO)?;
-    let k = to.axes.iter().position(|a| *a == axis).ok_or("the result lacks the axis")?;
+    let k = to
+        .axes
+        .iter()
+        .position(|a| *a == axis)
+        .ok_or("the result lacks the axis")?;
     let own = row_major(to.shape);
     let mut src = strides(&x.axes, &x.shape, to.axes);
     let (s0, d0) = (from as isize * src[k], at as isize * own[k]);
@@ -65,7 +77,9 @@ pub fn flip(axis: Axis, x: &Tensor, to: Place) -> Result<Tensor> {
 /// `y[p] = x[p - by]`, 0 outside.
 pub fn shift(axis: Axis, by: i64, x: &Tensor, to: Place) -> Result<Tensor> {
     let n = x.len_of(axis)?;
-    let far = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX).min(n);
+    let far = usize::try_from(by.unsigned_abs())
+        .unwrap_or(usize::MAX)
+        .min(n);
     let (from, at) = if by >= 0 { (0, far) } else { (far, 0) };
     by_kind!(x, S => moved::<S>(x, axis, to, from, at, n - far, 1))
 }
@@ -115,7 +129,11 @@ pub fn place(axis: Axis, index: usize, x: &Tensor, to: Place) -> Result<Tensor> 
 
 pub fn stack(axis: Axis, args: &[Rc<Tensor>], to: Place) -> Result<Tensor> {
     let complex = args.iter().any(|a| a.is_complex());
-    let elem = if complex { crate::func::Elem::Complex } else { crate::func::Elem::Real };
+    let elem = if complex {
+        crate::func::Elem::Complex
+    } else {
+        crate::func::Elem::Real
+    };
     let mut out = Tensor::zeros(to.axes, to.shape, elem)?;
     for (k, x) in args.iter().enumerate() {
         put(&mut out, axis, k, x)?;

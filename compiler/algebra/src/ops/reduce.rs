@@ -10,10 +10,16 @@ pub fn eval(op: ReduceOp, over: &[Axis], x: &Tensor, to: Place) -> Result<Tensor
     match op {
         ReduceOp::Sum => by_kind!(x, S => sum::<S>(x, to)),
         ReduceOp::Prod => by_kind!(x, S => fold::<S>(x, to, S::ONE, |a, b| a * b)),
-        ReduceOp::Max => real(x, "max").and_then(|_| fold::<f64>(x, to, f64::NEG_INFINITY, special::max)),
-        ReduceOp::Min => real(x, "min").and_then(|_| fold::<f64>(x, to, f64::INFINITY, special::min)),
+        ReduceOp::Max => {
+            real(x, "max").and_then(|_| fold::<f64>(x, to, f64::NEG_INFINITY, special::max))
+        }
+        ReduceOp::Min => {
+            real(x, "min").and_then(|_| fold::<f64>(x, to, f64::INFINITY, special::min))
+        }
         ReduceOp::ArgMax | ReduceOp::ArgMin => {
-            let [axis] = over else { return Err("an index needs one axis".into()) };
+            let [axis] = over else {
+                return Err("an index needs one axis".into());
+            };
             let sign = if op == ReduceOp::ArgMax { 1.0 } else { -1.0 };
             rows(x, *axis, to, |row, out| out[0] = first_largest(row, sign))
         }
@@ -24,7 +30,15 @@ pub fn eval(op: ReduceOp, over: &[Axis], x: &Tensor, to: Place) -> Result<Tensor
 pub fn sum<S: Scalar>(x: &Tensor, to: Place) -> Result<Tensor> {
     let mut out = to.fresh(S::ZERO)?;
     let ds = strides(to.axes, to.shape, &x.axes);
-    add_box(&x.shape, &mut out, &ds, 0, numbers::<S>(x)?, &row_major(&x.shape), 0);
+    add_box(
+        &x.shape,
+        &mut out,
+        &ds,
+        0,
+        numbers::<S>(x)?,
+        &row_major(&x.shape),
+        0,
+    );
     Ok(to.tensor(out))
 }
 
@@ -32,12 +46,17 @@ fn fold<S: Scalar>(x: &Tensor, to: Place, start: S, f: impl Fn(S, S) -> S) -> Re
     let mut out = to.fresh(start)?;
     let data = numbers::<S>(x)?;
     let ds = strides(to.axes, to.shape, &x.axes);
-    walk(&x.shape, [&ds, &row_major(&x.shape)], [0, 0], |[d, s], n, [dk, sk]| {
-        for i in 0..n as isize {
-            let o = &mut out[(d + i * dk) as usize];
-            *o = f(*o, data[(s + i * sk) as usize]);
-        }
-    });
+    walk(
+        &x.shape,
+        [&ds, &row_major(&x.shape)],
+        [0, 0],
+        |[d, s], n, [dk, sk]| {
+            for i in 0..n as isize {
+                let o = &mut out[(d + i * dk) as usize];
+                *o = f(*o, data[(s + i * sk) as usize]);
+            }
+        },
+    );
     Ok(to.tensor(out))
 }
 
@@ -53,7 +72,12 @@ fn first_largest(row: &[f64], sign: f64) -> f64 {
 
 /// Runs `f` on each row along `axis`: the row in, the result's entries out (a row along `axis` if the result
 /// has it, else one number).
-fn rows(x: &Tensor, axis: Axis, to: Place, mut f: impl FnMut(&[f64], &mut [f64])) -> Result<Tensor> {
+fn rows(
+    x: &Tensor,
+    axis: Axis,
+    to: Place,
+    mut f: impl FnMut(&[f64], &mut [f64]),
+) -> Result<Tensor> {
     let n = x.len_of(axis)?;
     let (mut order, mut shape) = rest(x, &[axis]);
     let keeps = to.axes.contains(&axis);
@@ -64,7 +88,10 @@ fn rows(x: &Tensor, axis: Axis, to: Place, mut f: impl FnMut(&[f64], &mut [f64])
     let count = crate::tensor::count(&shape)?;
     let mut out = crate::tensor::filled(count * len_out, 0.0)?;
     for r in 0..count {
-        f(&data[r * n..(r + 1) * n], &mut out[r * len_out..(r + 1) * len_out]);
+        f(
+            &data[r * n..(r + 1) * n],
+            &mut out[r * len_out..(r + 1) * len_out],
+        );
     }
     if keeps {
         shape.push(n);
@@ -95,7 +122,11 @@ pub fn softmax(axis: Axis, x: &Tensor, to: Place) -> Result<Tensor> {
 pub fn log_sum_exp(axis: Axis, x: &Tensor, to: Place) -> Result<Tensor> {
     rows(x, axis, to, |row, out| {
         let m = row.iter().copied().fold(f64::NEG_INFINITY, special::max);
-        out[0] = if m.is_infinite() { m } else { m + row.iter().map(|x| (x - m).exp()).sum::<f64>().ln() };
+        out[0] = if m.is_infinite() {
+            m
+        } else {
+            m + row.iter().map(|x| (x - m).exp()).sum::<f64>().ln()
+        };
     })
 }
 
@@ -106,8 +137,18 @@ pub fn top_mask(axis: Axis, k: usize, x: &Tensor, to: Place) -> Result<Tensor> {
         order.clear();
         order.extend(0..row.len());
         // A stable sort keeps ties in ascending order; NaN counts as the smallest.
-        let key = |i: usize| if row[i].is_nan() { f64::NEG_INFINITY } else { row[i] };
-        order.sort_by(|a, b| key(*b).partial_cmp(&key(*a)).unwrap_or(std::cmp::Ordering::Equal));
+        let key = |i: usize| {
+            if row[i].is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                row[i]
+            }
+        };
+        order.sort_by(|a, b| {
+            key(*b)
+                .partial_cmp(&key(*a))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        });
         for i in order.iter().take(k) {
             out[*i] = 1.0;
         }

@@ -66,7 +66,8 @@ pub fn xor(a: f64, b: f64) -> f64 {
 /// in f32.
 pub fn hash(a: f64, b: f64) -> f64 {
     let word = |x: f64| (x.round() as i64) as u32;
-    let mut x = word(a).wrapping_mul(0x9E37_79B1) ^ word(b).wrapping_mul(0x85EB_CA77).rotate_left(16);
+    let mut x =
+        word(a).wrapping_mul(0x9E37_79B1) ^ word(b).wrapping_mul(0x85EB_CA77).rotate_left(16);
     x ^= x >> 16;
     x = x.wrapping_mul(0x85EB_CA6B);
     x ^= x >> 13;
@@ -89,7 +90,10 @@ mod tests {
         assert_eq!(log_sigmoid(-800.0), -800.0);
         assert!((erf(0.5) - 0.520_499_877_813_046_5).abs() < 1e-15);
         assert_eq!(rem(-1.0, 3.0), 2.0);
-        assert_eq!([0.0, 1.0, 2.0, 3.0, 4.0, 255.0, 256.0].map(bit_len), [0.0, 1.0, 2.0, 2.0, 3.0, 8.0, 9.0]);
+        assert_eq!(
+            [0.0, 1.0, 2.0, 3.0, 4.0, 255.0, 256.0].map(bit_len),
+            [0.0, 1.0, 2.0, 2.0, 3.0, 8.0, 9.0]
+        );
         assert_eq!(xor(12.0, 10.0), 6.0);
     }
 

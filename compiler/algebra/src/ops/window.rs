@@ -53,9 +53,16 @@ pub fn unwindow(axis: Axis, lag: Axis, ahead: bool, x: &Tensor, to: Place) -> Re
 }
 
 fn without(to: Place, lag: Axis) -> (Vec<Axis>, Vec<usize>) {
-    to.axes.iter().zip(to.shape).filter(|(a, _)| **a != lag).map(|(a, n)| (*a, *n)).unzip()
+    to.axes
+        .iter()
+        .zip(to.shape)
+        .filter(|(a, _)| **a != lag)
+        .map(|(a, n)| (*a, *n))
+        .unzip()
 }
 
 fn position(axes: &[Axis], axis: Axis) -> Result<usize> {
-    axes.iter().position(|a| *a == axis).ok_or_else(|| format!("the result lacks axis `{axis}`"))
+    axes.iter()
+        .position(|a| *a == axis)
+        .ok_or_else(|| format!("the result lacks axis `{axis}`"))
 }

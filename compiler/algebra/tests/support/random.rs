@@ -29,7 +29,10 @@ impl Rng {
     }
 
     fn some<T: Copy>(&mut self, list: &[T]) -> Vec<T> {
-        list.iter().copied().filter(|_| self.below(2) == 0).collect()
+        list.iter()
+            .copied()
+            .filter(|_| self.below(2) == 0)
+            .collect()
     }
 }
 
@@ -42,16 +45,31 @@ pub fn program(seed: u64, size: usize) -> Func {
     let mut rng = Rng(seed);
     let mut b = Builder::new("random");
     let (n, t, a, c) = (Axis::batch(), Axis::time(), ax("a", 2), ax("c", 3));
-    let types = [vec![n, t, a], vec![a, c], vec![t], vec![], vec![n, t, c], vec![c], vec![n, a]];
+    let types = [
+        vec![n, t, a],
+        vec![a, c],
+        vec![t],
+        vec![],
+        vec![n, t, c],
+        vec![c],
+        vec![n, a],
+    ];
     let mut vals: Vec<ValueId> = vec![];
     for (k, axes) in types.iter().enumerate() {
         vals.push(b.input(&format!("x{k}"), InputKind::Data, Ty::real(axes.clone())));
     }
-    let complex = Ty { elem: Elem::Complex, axes: vec![t, c] };
+    let complex = Ty {
+        elem: Elem::Complex,
+        axes: vec![t, c],
+    };
     vals.push(b.input("z", InputKind::Data, complex));
     grow(&mut b, &mut vals, &mut rng, size, 2);
     for k in 0..2 {
-        let v = if k == 0 { vals[vals.len() - 1] } else { rng.of(&vals) };
+        let v = if k == 0 {
+            vals[vals.len() - 1]
+        } else {
+            rng.of(&vals)
+        };
         b.result(&format!("y{k}"), v);
     }
     b.finish()
@@ -98,7 +116,11 @@ fn step(b: &mut Builder, vals: &[ValueId], rng: &mut Rng, depth: usize) -> Optio
         }
         7 if !axes.is_empty() && !is_complex(b, x) => {
             let a = rng.of(&axes);
-            let op = if rng.coin() { Op::Softmax(a) } else { Op::LogSumExp(a) };
+            let op = if rng.coin() {
+                Op::Softmax(a)
+            } else {
+                Op::LogSumExp(a)
+            };
             b.push(op, &[x]).ok()
         }
         8 | 9 if !axes.is_empty() => movement(b, x, &axes, &constant, rng),
@@ -111,7 +133,13 @@ fn step(b: &mut Builder, vals: &[ValueId], rng: &mut Rng, depth: usize) -> Optio
 
 fn unary(b: &mut Builder, x: ValueId, rng: &mut Rng) -> Option<ValueId> {
     use MapFn::*;
-    let f = if is_complex(b, x) { rng.of(&[Neg, Re, Im, Conj, Sin]) } else { rng.of(&[Neg, Tanh, Sin, Sigmoid, Softplus, LogSigmoid, Erf, Stop, Abs]) };
+    let f = if is_complex(b, x) {
+        rng.of(&[Neg, Re, Im, Conj, Sin])
+    } else {
+        rng.of(&[
+            Neg, Tanh, Sin, Sigmoid, Softplus, LogSigmoid, Erf, Stop, Abs,
+        ])
+    };
     b.map1(f, x).ok()
 }
 
@@ -123,24 +151,60 @@ fn binary(b: &mut Builder, x: ValueId, y: ValueId, rng: &mut Rng) -> Option<Valu
         let c = b.map2(Gt, x, zero).ok()?;
         return b.select(c, y, x).ok();
     }
-    let f = if complex { rng.of(&[Add, Sub, Mul]) } else { rng.of(&[Add, Sub, Mul, Max, Min, Complex]) };
+    let f = if complex {
+        rng.of(&[Add, Sub, Mul])
+    } else {
+        rng.of(&[Add, Sub, Mul, Max, Min, Complex])
+    };
     b.map2(f, x, y).ok()
 }
 
-fn movement(b: &mut Builder, x: ValueId, axes: &[Axis], constant: &[Axis], rng: &mut Rng) -> Option<ValueId> {
+fn movement(
+    b: &mut Builder,
+    x: ValueId,
+    axes: &[Axis],
+    constant: &[Axis],
+    rng: &mut Rng,
+) -> Option<ValueId> {
     let a = rng.of(axes);
     let op = match rng.below(10) {
         0 => Op::Flip(a),
-        1 => Op::Shift { axis: a, by: rng.below(5) as i64 - 2 },
-        2 => Op::Window { axis: a, lag: ax("l", 2), ahead: rng.coin() },
-        3 if !constant.is_empty() => Op::Unwindow { axis: a, lag: rng.of(constant), ahead: rng.coin() },
-        4 if !constant.is_empty() => Op::Pick { axis: rng.of(constant), index: rng.below(2) },
-        5 => Op::Place { axis: ax("u", 2), index: rng.below(2) },
+        1 => Op::Shift {
+            axis: a,
+            by: rng.below(5) as i64 - 2,
+        },
+        2 => Op::Window {
+            axis: a,
+            lag: ax("l", 2),
+            ahead: rng.coin(),
+        },
+        3 if !constant.is_empty() => Op::Unwindow {
+            axis: a,
+            lag: rng.of(constant),
+            ahead: rng.coin(),
+        },
+        4 if !constant.is_empty() => Op::Pick {
+            axis: rng.of(constant),
+            index: rng.below(2),
+        },
+        5 => Op::Place {
+            axis: ax("u", 2),
+            index: rng.below(2),
+        },
         6 => Op::Expand(vec![ax("v", 2)]),
-        7 => Op::Rename { from: a, to: a.renamed("r") },
+        7 => Op::Rename {
+            from: a,
+            to: a.renamed("r"),
+        },
         8 if constant.len() > 1 => {
-            let n = constant[..2].iter().map(|a| a.size.constant()).product::<Option<usize>>()?;
-            Op::Merge { axes: vec![constant[1], constant[0]], into: ax("m", n) }
+            let n = constant[..2]
+                .iter()
+                .map(|a| a.size.constant())
+                .product::<Option<usize>>()?;
+            Op::Merge {
+                axes: vec![constant[1], constant[0]],
+                into: ax("m", n),
+            }
         }
         9 => return b.push(Op::Stack(ax("s", 2)), &[x, x]).ok(),
         _ => return None,
@@ -153,7 +217,13 @@ fn movement(b: &mut Builder, x: ValueId, axes: &[Axis], constant: &[Axis], rng: 
     b.push(op, &[x]).ok()
 }
 
-fn index_or_conv(b: &mut Builder, x: ValueId, y: ValueId, constant: &[Axis], rng: &mut Rng) -> Option<ValueId> {
+fn index_or_conv(
+    b: &mut Builder,
+    x: ValueId,
+    y: ValueId,
+    constant: &[Axis],
+    rng: &mut Rng,
+) -> Option<ValueId> {
     let a = *constant.first()?;
     if rng.coin() {
         if b.has(y, a) && rng.coin() || is_complex(b, y) {
@@ -167,14 +237,30 @@ fn index_or_conv(b: &mut Builder, x: ValueId, y: ValueId, constant: &[Axis], rng
     if b.has(x, along) || b.has(y, a) {
         return None;
     }
-    b.push(Op::Conv { axis: along, lag: a, ahead: rng.coin() }, &[x, y]).ok()
+    b.push(
+        Op::Conv {
+            axis: along,
+            lag: a,
+            ahead: rng.coin(),
+        },
+        &[x, y],
+    )
+    .ok()
 }
 
 fn solve(b: &mut Builder, x: ValueId, y: ValueId, row: Axis, rng: &mut Rng) -> Option<ValueId> {
     let col = row.renamed("col");
     let other = b.rename(x, row, col).ok()?;
     let l = b.mul(x, other).ok()?;
-    b.push(Op::Solve { row, col, transpose: rng.coin() }, &[l, y]).ok()
+    b.push(
+        Op::Solve {
+            row,
+            col,
+            transpose: rng.coin(),
+        },
+        &[l, y],
+    )
+    .ok()
 }
 
 /// A value with exactly the axes and kind of `ty`.
@@ -193,9 +279,21 @@ fn fit(b: &mut Builder, v: ValueId, ty: &Ty) -> Option<ValueId> {
 
 fn scan(b: &mut Builder, vals: &[ValueId], rng: &mut Rng, depth: usize) -> Option<ValueId> {
     let axis = Axis::time();
-    let tile = if rng.coin() { Some(ax(if depth == 0 { "k" } else { "j" }, 2)) } else { None };
-    let along = vals.iter().copied().filter(|v| b.has(*v, axis)).collect::<Vec<_>>();
-    let across = vals.iter().copied().filter(|v| !b.axes(*v).iter().any(|a| a.name.as_str().starts_with('t'))).collect::<Vec<_>>();
+    let tile = if rng.coin() {
+        Some(ax(if depth == 0 { "k" } else { "j" }, 2))
+    } else {
+        None
+    };
+    let along = vals
+        .iter()
+        .copied()
+        .filter(|v| b.has(*v, axis))
+        .collect::<Vec<_>>();
+    let across = vals
+        .iter()
+        .copied()
+        .filter(|v| !b.axes(*v).iter().any(|a| a.name.as_str().starts_with('t')))
+        .collect::<Vec<_>>();
     if along.is_empty() || across.is_empty() {
         return None;
     }
@@ -214,7 +312,11 @@ fn scan(b: &mut Builder, vals: &[ValueId], rng: &mut Rng, depth: usize) -> Optio
         let mut ty = b.ty(*v).clone();
         if k >= states.len() && k < states.len() + seqs.len() {
             ty.axes = match tile {
-                Some(c) => ty.axes.iter().map(|a| if *a == axis { c } else { *a }).collect(),
+                Some(c) => ty
+                    .axes
+                    .iter()
+                    .map(|a| if *a == axis { c } else { *a })
+                    .collect(),
                 None => ty.axes.iter().copied().filter(|a| *a != axis).collect(),
             };
         }
@@ -231,15 +333,27 @@ fn scan(b: &mut Builder, vals: &[ValueId], rng: &mut Rng, depth: usize) -> Optio
         let v = fit(&mut inner, v, &ty)?;
         let half = inner.num(0.5);
         let v = inner.mul(v, half).ok()?;
-        let v = if is_complex(&inner, v) { v } else { inner.map1(MapFn::Tanh, v).ok()? };
+        let v = if is_complex(&inner, v) {
+            v
+        } else {
+            inner.map1(MapFn::Tanh, v).ok()?
+        };
         inner.result(&format!("s{k}"), v);
     }
-    let emitted: Vec<ValueId> = pool.iter().copied().filter(|v| !inner.axes(*v).iter().any(|a| a.name == axis.name)).collect();
+    let emitted: Vec<ValueId> = pool
+        .iter()
+        .copied()
+        .filter(|v| !inner.axes(*v).iter().any(|a| a.name == axis.name))
+        .collect();
     let y = rng.of(&emitted);
     inner.result("y", y);
     let mut outs = vec![Out::Emit(0)];
     for k in 0..states.len() {
-        outs.push(if rng.coin() { Out::Final(k) } else { Out::Enter(k) });
+        outs.push(if rng.coin() {
+            Out::Final(k)
+        } else {
+            Out::Enter(k)
+        });
     }
     let scan = Scan {
         axis,

@@ -10,7 +10,10 @@ use std::collections::HashMap;
 pub fn passes(op: &Op, k: usize) -> bool {
     use MapFn::*;
     match op {
-        Op::Map(Sign | Floor | Stop | Not | BitLen | Lt | Le | Gt | Ge | Eq | Ne | And | Or | Xor | Hash) => false,
+        Op::Map(
+            Sign | Floor | Stop | Not | BitLen | Lt | Le | Gt | Ge | Eq | Ne | And | Or | Xor
+            | Hash,
+        ) => false,
         Op::Map(Select) => k > 0,
         Op::Reduce(ReduceOp::ArgMax | ReduceOp::ArgMin, _) | Op::TopMask(..) => false,
         Op::Gather(_) | Op::ScatterAdd { .. } => k == 0,
@@ -36,7 +39,10 @@ pub struct Activity {
 
 impl Activity {
     pub fn new(func: &Func, roots: &[ValueId]) -> Activity {
-        let mut a = Activity { active: vec![false; func.values.len()], scans: HashMap::new() };
+        let mut a = Activity {
+            active: vec![false; func.values.len()],
+            scans: HashMap::new(),
+        };
         for v in roots {
             a.active[v.index()] = true;
         }
@@ -51,7 +57,10 @@ impl Activity {
                     a.scans.insert(id, inner);
                     on
                 }
-                Op::Proj(k) => a.scans.get(&args[0]).is_some_and(|s| s.outs.get(*k) == Some(&true)),
+                Op::Proj(k) => a
+                    .scans
+                    .get(&args[0])
+                    .is_some_and(|s| s.outs.get(*k) == Some(&true)),
                 op => args.iter().enumerate().any(|(k, v)| is(v) && passes(op, k)),
             };
             a.active[id.index()] = on;
@@ -69,9 +78,14 @@ fn scan_activity(scan: &Scan, args: Vec<bool>) -> ScanActivity {
     let mut states: Vec<bool> = args[..scan.states].to_vec();
     loop {
         let on = |k: usize| if k < scan.states { states[k] } else { args[k] };
-        let roots: Vec<ValueId> = (0..body.params.len() - 1).filter(|k| on(*k)).map(|k| body.params[k + 1]).collect();
+        let roots: Vec<ValueId> = (0..body.params.len() - 1)
+            .filter(|k| on(*k))
+            .map(|k| body.params[k + 1])
+            .collect();
         let inner = Activity::new(body, &roots);
-        let next: Vec<bool> = (0..scan.states).map(|s| states[s] || inner.is(body.results[s].1)).collect();
+        let next: Vec<bool> = (0..scan.states)
+            .map(|s| states[s] || inner.is(body.results[s].1))
+            .collect();
         if next == states {
             let out = |o: &Out| match o {
                 Out::Emit(e) => inner.is(body.results[scan.states + e].1),

@@ -32,7 +32,12 @@ fn positive(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Map(MapFn::Sqrt | MapFn::Stop) => pos(0),
         Op::Map(MapFn::Exp) => non(0),
         Op::Map(MapFn::Softplus) => non(0),
-        Op::Expand(_) | Op::Rename { .. } | Op::Split { .. } | Op::Merge { .. } | Op::Flip(_) | Op::Pick { .. } => pos(0),
+        Op::Expand(_)
+        | Op::Rename { .. }
+        | Op::Split { .. }
+        | Op::Merge { .. }
+        | Op::Flip(_)
+        | Op::Pick { .. } => pos(0),
         _ => false,
     }
 }
@@ -43,18 +48,43 @@ fn nonneg(func: &Func, v: ValueId, depth: usize) -> bool {
     }
     let args = func.args(v);
     let non = |k: usize| nonneg(func, args[k], depth - 1);
-    let real = || args.iter().all(|a| func.ty(*a).elem != seqc_algebra::Elem::Complex);
+    let real = || {
+        args.iter()
+            .all(|a| func.ty(*a).elem != seqc_algebra::Elem::Complex)
+    };
     match func.op(v) {
         Op::Const(Num(x)) => *x >= 0.0,
         Op::Iota(_) | Op::Length(_) | Op::Softmax(_) | Op::TopMask(..) => true,
-        Op::Map(MapFn::Abs | MapFn::Sigmoid | MapFn::Softplus | MapFn::BitLen | MapFn::Hash | MapFn::Not) => true,
+        Op::Map(
+            MapFn::Abs
+            | MapFn::Sigmoid
+            | MapFn::Softplus
+            | MapFn::BitLen
+            | MapFn::Hash
+            | MapFn::Not,
+        ) => true,
         Op::Map(MapFn::Exp | MapFn::Sqrt) => real(),
-        Op::Map(MapFn::Lt | MapFn::Le | MapFn::Gt | MapFn::Ge | MapFn::Eq | MapFn::Ne | MapFn::And | MapFn::Or) => true,
+        Op::Map(
+            MapFn::Lt
+            | MapFn::Le
+            | MapFn::Gt
+            | MapFn::Ge
+            | MapFn::Eq
+            | MapFn::Ne
+            | MapFn::And
+            | MapFn::Or,
+        ) => true,
         Op::Map(MapFn::Mul) if args[0] == args[1] => real(),
         Op::Map(MapFn::Add | MapFn::Mul | MapFn::Min | MapFn::Div) => non(0) && non(1),
         Op::Map(MapFn::Max) => non(0) || non(1),
         Op::Map(MapFn::Select) => non(1) && non(2),
-        Op::Map(MapFn::Stop) | Op::Expand(_) | Op::Rename { .. } | Op::Split { .. } | Op::Merge { .. } | Op::Flip(_) | Op::Pick { .. } => non(0),
+        Op::Map(MapFn::Stop)
+        | Op::Expand(_)
+        | Op::Rename { .. }
+        | Op::Split { .. }
+        | Op::Merge { .. }
+        | Op::Flip(_)
+        | Op::Pick { .. } => non(0),
         Op::Reduce(ReduceOp::Sum | ReduceOp::Max | ReduceOp::Min | ReduceOp::Prod, _) => non(0),
         Op::Map(MapFn::Pow) => non(0) || even(func, args[1]),
         Op::Contract(_) => real() && paired(args, |v| nonneg(func, v, depth - 1)),
@@ -68,7 +98,8 @@ fn even(func: &Func, v: ValueId) -> bool {
 
 /// Are the factors that are not themselves nonnegative there in pairs?
 fn paired(args: &[ValueId], non: impl Fn(ValueId) -> bool) -> bool {
-    args.iter().all(|a| args.iter().filter(|b| *b == a).count() % 2 == 0 || non(*a))
+    args.iter()
+        .all(|a| args.iter().filter(|b| *b == a).count() % 2 == 0 || non(*a))
 }
 
 fn nonpos(func: &Func, v: ValueId, depth: usize) -> bool {
@@ -87,7 +118,13 @@ fn nonpos(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Map(MapFn::Sub) => neg(0) && non(1),
         Op::Map(MapFn::Mul | MapFn::Div) => (neg(0) && non(1)) || (non(0) && neg(1)),
         Op::Map(MapFn::Select) => neg(1) && neg(2),
-        Op::Map(MapFn::Stop) | Op::Expand(_) | Op::Rename { .. } | Op::Split { .. } | Op::Merge { .. } | Op::Flip(_) | Op::Pick { .. } => neg(0),
+        Op::Map(MapFn::Stop)
+        | Op::Expand(_)
+        | Op::Rename { .. }
+        | Op::Split { .. }
+        | Op::Merge { .. }
+        | Op::Flip(_)
+        | Op::Pick { .. } => neg(0),
         Op::Reduce(ReduceOp::Sum | ReduceOp::Max | ReduceOp::Min, _) => neg(0),
         Op::Contract(_) => {
             let negs = (0..args.len()).filter(|k| neg(*k)).count();

@@ -17,7 +17,11 @@ pub struct Dual {
 impl Dual {
     pub fn new(func: &Func) -> Dual {
         let n = func.values.len();
-        Dual { value: vec![None; n], tangent: vec![None; n], scans: HashMap::new() }
+        Dual {
+            value: vec![None; n],
+            tangent: vec![None; n],
+            scans: HashMap::new(),
+        }
     }
 
     pub fn value_of(&self, v: ValueId) -> Result<ValueId> {
@@ -27,15 +31,26 @@ impl Dual {
 
 /// Fills in all live values; those with images (the inputs) are given, with tangents for some.
 pub fn forward(b: &mut Builder, func: &Func, dual: &mut Dual) -> Result<()> {
-    let roots: Vec<ValueId> = func.ids().filter(|v| dual.tangent[v.index()].is_some()).collect();
+    let roots: Vec<ValueId> = func
+        .ids()
+        .filter(|v| dual.tangent[v.index()].is_some())
+        .collect();
     let activity = Activity::new(func, &roots);
     let live = func.live();
     for id in func.ids() {
         if dual.value[id.index()].is_some() || !live[id.index()] {
             continue;
         }
-        let args = func.args(id).iter().map(|a| dual.value_of(*a)).collect::<Result<Vec<_>>>()?;
-        let tangents: Vec<Option<ValueId>> = func.args(id).iter().map(|a| dual.tangent[a.index()]).collect();
+        let args = func
+            .args(id)
+            .iter()
+            .map(|a| dual.value_of(*a))
+            .collect::<Result<Vec<_>>>()?;
+        let tangents: Vec<Option<ValueId>> = func
+            .args(id)
+            .iter()
+            .map(|a| dual.tangent[a.index()])
+            .collect();
         match (func.op(id), activity.scans.get(&id)) {
             (Op::Scan(scan), Some(inner)) => {
                 let (v, outs) = ops::scan::jvp(b, scan, &args, &tangents, inner)?;
@@ -45,7 +60,10 @@ pub fn forward(b: &mut Builder, func: &Func, dual: &mut Dual) -> Result<()> {
             (Op::Proj(k), _) => {
                 let v = b.copy(func.value(id), &args)?;
                 dual.value[id.index()] = Some(v);
-                let at = dual.scans.get(&func.args(id)[0]).and_then(|outs| outs.get(*k).copied().flatten());
+                let at = dual
+                    .scans
+                    .get(&func.args(id)[0])
+                    .and_then(|outs| outs.get(*k).copied().flatten());
                 dual.tangent[id.index()] = at.map(|k| b.push(Op::Proj(k), &args)).transpose()?;
             }
             (op, _) => {

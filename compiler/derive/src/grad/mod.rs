@@ -28,7 +28,11 @@ pub fn jvp(func: &Func, wrt: &[ValueId]) -> Result<Func> {
         dual.value[id.index()] = Some(b.copy(func.value(*id), &[])?);
     }
     for id in &wrt {
-        let t = b.input(&format!("tangent.{}", name_of(&func, *id)?), InputKind::Data, func.ty(*id).clone());
+        let t = b.input(
+            &format!("tangent.{}", name_of(&func, *id)?),
+            InputKind::Data,
+            func.ty(*id).clone(),
+        );
         dual.tangent[id.index()] = Some(t);
     }
     forward::forward(&mut b, &func, &mut dual)?;
@@ -54,8 +58,17 @@ pub fn vjp(func: &Func, wrt: &[ValueId], outs: &[&str]) -> Result<Func> {
     let at = |v: ValueId| image[v.index()].ok_or_else(|| GradError("a value has no image".into()));
     let mut seeds = vec![];
     for name in outs {
-        let v = func.result(name).ok_or_else(|| GradError(format!("there is no result `{name}`")))?;
-        seeds.push((at(v)?, b.input(&format!("cotangent.{name}"), InputKind::Data, func.ty(v).clone())));
+        let v = func
+            .result(name)
+            .ok_or_else(|| GradError(format!("there is no result `{name}`")))?;
+        seeds.push((
+            at(v)?,
+            b.input(
+                &format!("cotangent.{name}"),
+                InputKind::Data,
+                func.ty(v).clone(),
+            ),
+        ));
     }
     for (name, v) in &func.results {
         b.result(name, at(*v)?);
@@ -69,7 +82,9 @@ pub fn vjp(func: &Func, wrt: &[ValueId], outs: &[&str]) -> Result<Func> {
 /// name, and `grad.NAME` of that mean for each input in `wrt`. Other results are dropped.
 pub fn value_and_grad(func: &Func, loss: &str, wrt: &[ValueId]) -> Result<Func> {
     let (mut func, wrt) = ready(func, wrt)?;
-    let v = func.result(loss).ok_or_else(|| GradError(format!("there is no result `{loss}`")))?;
+    let v = func
+        .result(loss)
+        .ok_or_else(|| GradError(format!("there is no result `{loss}`")))?;
     func.results.retain(|(name, _)| name == loss);
     let mut b = Builder::new(&format!("{}.grad", func.name));
     let image = reverse::copy_in(&mut b, &func, vec![None; func.values.len()])?;
@@ -92,25 +107,44 @@ fn batch_mean(b: &mut Builder, v: ValueId, loss: &str) -> Result<ValueId> {
             let n = b.push(Op::Length(Sym::new("batch")), &[])?;
             Ok(b.map2(MapFn::Div, sum, n)?)
         }
-        _ => Err(GradError(format!("the loss `{loss}` must be a number, its axes are {axes:?}"))),
+        _ => Err(GradError(format!(
+            "the loss `{loss}` must be a number, its axes are {axes:?}"
+        ))),
     }
 }
 
 /// The program without dead parts, its inputs and results having names of their own.
 fn finish(b: Builder) -> Result<Func> {
     let func = dce(&b.finish())?;
-    let inputs = func.params.iter().filter_map(|p| func.input(*p)).map(|i| i.name.as_str());
+    let inputs = func
+        .params
+        .iter()
+        .filter_map(|p| func.input(*p))
+        .map(|i| i.name.as_str());
     let results = func.results.iter().map(|(n, _)| n.as_str());
     for names in [inputs.collect::<Vec<_>>(), results.collect()] {
-        if let Some(twice) = names.iter().enumerate().find(|(k, n)| names[..*k].contains(n)) {
-            return Err(GradError(format!("`{}` would be there twice: rename the program's own", twice.1)));
+        if let Some(twice) = names
+            .iter()
+            .enumerate()
+            .find(|(k, n)| names[..*k].contains(n))
+        {
+            return Err(GradError(format!(
+                "`{}` would be there twice: rename the program's own",
+                twice.1
+            )));
         }
     }
     Ok(func)
 }
 
 /// Adds `grad.NAME` results for the roots, given cotangents of some values.
-fn gradients(b: &mut Builder, func: &Func, wrt: &[ValueId], roots: &[ValueId], seeds: Vec<(ValueId, ValueId)>) -> Result<()> {
+fn gradients(
+    b: &mut Builder,
+    func: &Func,
+    wrt: &[ValueId],
+    roots: &[ValueId],
+    seeds: Vec<(ValueId, ValueId)>,
+) -> Result<()> {
     let activity = activity::Activity::new(b.func(), roots);
     let lists = reverse::reverse(b, &activity, seeds)?;
     for (id, root) in wrt.iter().zip(roots) {
@@ -125,14 +159,24 @@ fn gradients(b: &mut Builder, func: &Func, wrt: &[ValueId], roots: &[ValueId], s
 }
 
 fn name_of(func: &Func, id: ValueId) -> Result<Sym> {
-    func.input(id).map(|i| i.name).ok_or_else(|| GradError(format!("%{} is not an input", id.0)))
+    func.input(id)
+        .map(|i| i.name)
+        .ok_or_else(|| GradError(format!("%{} is not an input", id.0)))
 }
 
 /// The program in the form that the rules expect, and the same inputs in it.
 fn ready(func: &Func, wrt: &[ValueId]) -> Result<(Func, Vec<ValueId>)> {
     let new = normal::normal(func)?;
-    let place = |id: &ValueId| func.params.iter().position(|p| p == id).and_then(|k| new.params.get(k)).copied();
-    let wrt = wrt.iter().map(|id| place(id).ok_or_else(|| GradError(format!("%{} is not an input", id.0))));
+    let place = |id: &ValueId| {
+        func.params
+            .iter()
+            .position(|p| p == id)
+            .and_then(|k| new.params.get(k))
+            .copied()
+    };
+    let wrt = wrt
+        .iter()
+        .map(|id| place(id).ok_or_else(|| GradError(format!("%{} is not an input", id.0))));
     let wrt = wrt.collect::<Result<Vec<_>>>()?;
     Ok((new, wrt))
 }

@@ -53,14 +53,20 @@ fn known_log(b: &mut Builder, v: ValueId) -> Result<Option<ValueId>> {
         return Ok(None);
     }
     let sigmoid = matches!(func.op(v), Op::Map(MapFn::Sigmoid));
-    Ok(Some(if sigmoid { b.map1(MapFn::LogSigmoid, u)? } else { u }))
+    Ok(Some(if sigmoid {
+        b.map1(MapFn::LogSigmoid, u)?
+    } else {
+        u
+    }))
 }
 
 fn pointwise(b: &mut Builder, f: MapFn, args: &[ValueId]) -> Result<Option<ValueId>> {
     match (f, args) {
         (MapFn::Log, [x]) => known_log(b, *x),
         (MapFn::Pow, [x, p]) if b.elem(*p) != Elem::Complex => {
-            let Some(l) = known_log(b, *x)? else { return Ok(None) };
+            let Some(l) = known_log(b, *x)? else {
+                return Ok(None);
+            };
             let scaled = b.mul(*p, l)?;
             Ok(Some(b.map1(MapFn::Exp, scaled)?))
         }
@@ -70,7 +76,10 @@ fn pointwise(b: &mut Builder, f: MapFn, args: &[ValueId]) -> Result<Option<Value
 
 /// Is it worth computing before the loop? What needs no operand is cheaper where it is.
 fn movable(op: &Op) -> bool {
-    !matches!(op, Op::Input(_) | Op::Const(_) | Op::Iota(_) | Op::Length(_) | Op::Scan(_) | Op::Proj(_))
+    !matches!(
+        op,
+        Op::Input(_) | Op::Const(_) | Op::Iota(_) | Op::Length(_) | Op::Scan(_) | Op::Proj(_)
+    )
 }
 
 /// The scan with its body in normal form and what depends on fixed operands alone moved before it.
@@ -89,7 +98,11 @@ fn hoisted(b: &mut Builder, scan: &Scan, args: &[ValueId]) -> Result<ValueId> {
         if body.input(id).is_some() || !(movable(body.op(id)) || leaf(body.op(id))) {
             continue;
         }
-        let images: Option<Vec<ValueId>> = body.args(id).iter().map(|a| outer.get(a).copied()).collect();
+        let images: Option<Vec<ValueId>> = body
+            .args(id)
+            .iter()
+            .map(|a| outer.get(a).copied())
+            .collect();
         let Some(images) = images else { continue };
         outer.insert(id, b.copy(body.value(id), &images)?);
         if !leaf(body.op(id)) && needs_fixed(&body, id, first) {
@@ -97,7 +110,10 @@ fn hoisted(b: &mut Builder, scan: &Scan, args: &[ValueId]) -> Result<ValueId> {
         }
     }
     if moved.is_empty() {
-        let scan = Scan { body, ..scan.clone() };
+        let scan = Scan {
+            body,
+            ..scan.clone()
+        };
         return Ok(b.push(Op::Scan(Box::new(scan)), args)?);
     }
     let mut inner = Builder::new(&body.name);
@@ -121,7 +137,11 @@ fn hoisted(b: &mut Builder, scan: &Scan, args: &[ValueId]) -> Result<ValueId> {
             inner.result(name, v);
         }
     }
-    let scan = Scan { body: inner.finish(), fixed, ..scan.clone() };
+    let scan = Scan {
+        body: inner.finish(),
+        fixed,
+        ..scan.clone()
+    };
     Ok(b.push(Op::Scan(Box::new(scan)), &all)?)
 }
 
@@ -141,7 +161,11 @@ fn needs_fixed(body: &Func, id: ValueId, first: usize) -> bool {
 fn frontier(body: &Func, moved: &[ValueId]) -> Vec<ValueId> {
     let users = body.users();
     let result = |v: ValueId| body.results.iter().any(|(_, r)| *r == v);
-    moved.iter().copied().filter(|v| result(*v) || users[v.index()].iter().any(|u| !moved.contains(u))).collect()
+    moved
+        .iter()
+        .copied()
+        .filter(|v| result(*v) || users[v.index()].iter().any(|u| !moved.contains(u)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -154,11 +178,19 @@ mod tests {
 
     #[test]
     fn powers_of_gates_become_exponentials() {
-        let f = text("func f(%0) {\n  %0 {a=2} = data x\n  %1 {a=2} = sigmoid %0\n  %2 {} = const 0.0625\n  %3 {a=2} = pow %1, %2\n  %4 {a=2} = log %1\n  return y = %3, l = %4\n}");
+        let f = text(
+            "func f(%0) {\n  %0 {a=2} = data x\n  %1 {a=2} = sigmoid %0\n  %2 {} = const 0.0625\n  %3 {a=2} = pow %1, %2\n  %4 {a=2} = log %1\n  return y = %3, l = %4\n}",
+        );
         let g = seqc_algebra::dce(&normal(&f).unwrap()).unwrap();
         let ops: Vec<&Op> = g.values.iter().map(|v| &v.op).collect();
-        assert!(!ops.contains(&&Op::Map(MapFn::Pow)) && !ops.contains(&&Op::Map(MapFn::Sigmoid)), "{g}");
-        assert!(matches!(g.op(g.result("l").unwrap()), Op::Map(MapFn::LogSigmoid)));
+        assert!(
+            !ops.contains(&&Op::Map(MapFn::Pow)) && !ops.contains(&&Op::Map(MapFn::Sigmoid)),
+            "{g}"
+        );
+        assert!(matches!(
+            g.op(g.result("l").unwrap()),
+            Op::Map(MapFn::LogSigmoid)
+        ));
     }
 
     /// `-exp(a)` of a fixed operand moves before the loop; what meets a sequence or only coordinates stays.
@@ -169,9 +201,31 @@ mod tests {
         );
         let g = seqc_algebra::dce(&normal(&f).unwrap()).unwrap();
         seqc_algebra::verify(&g).unwrap();
-        let inner = g.values.iter().find_map(|v| if let Op::Scan(s) = &v.op { Some(s.body.clone()) } else { None }).unwrap();
+        let inner = g
+            .values
+            .iter()
+            .find_map(|v| {
+                if let Op::Scan(s) = &v.op {
+                    Some(s.body.clone())
+                } else {
+                    None
+                }
+            })
+            .unwrap();
         let count = |f: &Func, m: MapFn| f.values.iter().filter(|v| v.op == Op::Map(m)).count();
-        assert_eq!([count(&g, MapFn::Exp), count(&g, MapFn::Neg)], [1, 1], "{g}");
-        assert_eq!([count(&inner, MapFn::Exp), count(&inner, MapFn::Neg), count(&inner, MapFn::Sin)], [0, 0, 1], "{g}");
+        assert_eq!(
+            [count(&g, MapFn::Exp), count(&g, MapFn::Neg)],
+            [1, 1],
+            "{g}"
+        );
+        assert_eq!(
+            [
+                count(&inner, MapFn::Exp),
+                count(&inner, MapFn::Neg),
+                count(&inner, MapFn::Sin)
+            ],
+            [0, 0, 1],
+            "{g}"
+        );
     }
 }

@@ -28,8 +28,16 @@ pub fn fit(b: &mut Builder, v: ValueId, ty: &Ty) -> Result<ValueId> {
 pub fn product(b: &mut Builder, factors: &[ValueId], ty: &Ty) -> Result<ValueId> {
     let mut factors = factors.to_vec();
     for k in 0..factors.len() {
-        let Op::Expand(new) = b.func().op(factors[k]).clone() else { continue };
-        let covered = |a: &Axis| ty.has(*a) || factors.iter().enumerate().any(|(j, f)| j != k && b.has(*f, *a));
+        let Op::Expand(new) = b.func().op(factors[k]).clone() else {
+            continue;
+        };
+        let covered = |a: &Axis| {
+            ty.has(*a)
+                || factors
+                    .iter()
+                    .enumerate()
+                    .any(|(j, f)| j != k && b.has(*f, *a))
+        };
         if new.iter().all(covered) {
             factors[k] = b.func().args(factors[k])[0];
         }
@@ -56,7 +64,9 @@ pub fn zeros(b: &mut Builder, ty: &Ty) -> Result<ValueId> {
 /// The sum of contributions; `None` of none.
 pub fn total(b: &mut Builder, list: &[ValueId]) -> Result<Option<ValueId>> {
     let mut list = list.iter();
-    let Some(first) = list.next() else { return Ok(None) };
+    let Some(first) = list.next() else {
+        return Ok(None);
+    };
     let mut sum = *first;
     for v in list {
         sum = b.add2(sum, *v)?;

@@ -9,7 +9,11 @@ use std::collections::HashMap;
 
 /// Copies a program's inputs and live values into a builder (those with images are given). Scans get further
 /// results: each state on entry, for their transposes to read; unused ones are removed at the end.
-pub fn copy_in(b: &mut Builder, func: &Func, given: Vec<Option<ValueId>>) -> Result<Vec<Option<ValueId>>> {
+pub fn copy_in(
+    b: &mut Builder,
+    func: &Func,
+    given: Vec<Option<ValueId>>,
+) -> Result<Vec<Option<ValueId>>> {
     let live = func.live();
     let mut image = given;
     for id in func.ids() {
@@ -36,7 +40,11 @@ pub fn copy_in(b: &mut Builder, func: &Func, given: Vec<Option<ValueId>>) -> Res
 
 /// Contributions to the cotangents of the inputs among the builder's values, by value. `seeds` are cotangents of
 /// some values. Contributions to inputs are left unsummed.
-pub fn reverse(b: &mut Builder, activity: &Activity, seeds: Vec<(ValueId, ValueId)>) -> Result<Vec<Vec<ValueId>>> {
+pub fn reverse(
+    b: &mut Builder,
+    activity: &Activity,
+    seeds: Vec<(ValueId, ValueId)>,
+) -> Result<Vec<Vec<ValueId>>> {
     let count = activity.active.len();
     let mut lists: Vec<Vec<ValueId>> = vec![vec![]; count];
     for (v, g) in seeds {
@@ -50,7 +58,10 @@ pub fn reverse(b: &mut Builder, activity: &Activity, seeds: Vec<(ValueId, ValueI
         let contributions = match &value.op {
             Op::Input(_) => continue,
             Op::Scan(_) => {
-                let (Some(outs), Some(inner)) = (scan_outs.remove(&id), activity.scans.get(&id)) else { continue };
+                let (Some(outs), Some(inner)) = (scan_outs.remove(&id), activity.scans.get(&id))
+                else {
+                    continue;
+                };
                 ops::scan::vjp(b, id, &outs, inner)?
             }
             op => {
@@ -62,8 +73,22 @@ pub fn reverse(b: &mut Builder, activity: &Activity, seeds: Vec<(ValueId, ValueI
                     outs[*k] = Some(g);
                     continue;
                 }
-                let want: Vec<bool> = value.args.iter().enumerate().map(|(k, a)| activity.is(*a) && super::activity::passes(op, k)).collect();
-                ops::vjp(b, At { op, y: id, x: &value.args }, g, &want)?
+                let want: Vec<bool> = value
+                    .args
+                    .iter()
+                    .enumerate()
+                    .map(|(k, a)| activity.is(*a) && super::activity::passes(op, k))
+                    .collect();
+                ops::vjp(
+                    b,
+                    At {
+                        op,
+                        y: id,
+                        x: &value.args,
+                    },
+                    g,
+                    &want,
+                )?
             }
         };
         for (k, g) in contributions {

@@ -11,7 +11,10 @@ pub struct Inequality {
 
 impl Inequality {
     pub fn of(&self, axis: Axis) -> i64 {
-        self.terms.iter().find(|(a, _)| *a == axis).map_or(0, |(_, c)| *c)
+        self.terms
+            .iter()
+            .find(|(a, _)| *a == axis)
+            .map_or(0, |(_, c)| *c)
     }
 }
 
@@ -24,12 +27,19 @@ pub fn zero_outside(func: &Func, v: ValueId) -> Vec<Inequality> {
             all.extend(zero_outside(func, args[1]));
             all
         }
-        Op::Map(MapFn::Mul) | Op::Contract(_) => args.iter().flat_map(|a| zero_outside(func, *a)).collect(),
-        Op::Map(MapFn::Neg) | Op::Expand(_) | Op::Reduce(ReduceOp::Sum, _) => zero_outside(func, args[0]),
+        Op::Map(MapFn::Mul) | Op::Contract(_) => {
+            args.iter().flat_map(|a| zero_outside(func, *a)).collect()
+        }
+        Op::Map(MapFn::Neg) | Op::Expand(_) | Op::Reduce(ReduceOp::Sum, _) => {
+            zero_outside(func, args[0])
+        }
         Op::Map(MapFn::Div) => zero_outside(func, args[0]),
         Op::Map(MapFn::Add | MapFn::Sub) => {
             let other = zero_outside(func, args[1]);
-            zero_outside(func, args[0]).into_iter().filter(|i| other.contains(i)).collect()
+            zero_outside(func, args[0])
+                .into_iter()
+                .filter(|i| other.contains(i))
+                .collect()
         }
         Op::Map(MapFn::Exp) => neg_inf_outside(func, args[0]),
         // A comparison is 0 where it does not hold.
@@ -61,15 +71,26 @@ fn holds(func: &Func, v: ValueId) -> Vec<Inequality> {
     let args = func.args(v);
     match func.op(v) {
         Op::Map(MapFn::And | MapFn::Mul) => args.iter().flat_map(|a| holds(func, *a)).collect(),
-        Op::Contract(axes) if axes.is_empty() => args.iter().flat_map(|a| holds(func, *a)).collect(),
-        Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => args[..2].iter().flat_map(|a| holds(func, *a)).collect(),
+        Op::Contract(axes) if axes.is_empty() => {
+            args.iter().flat_map(|a| holds(func, *a)).collect()
+        }
+        Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => {
+            args[..2].iter().flat_map(|a| holds(func, *a)).collect()
+        }
         Op::Map(f @ (MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt)) => {
-            let (small, large) = if matches!(f, MapFn::Le | MapFn::Lt) { (args[0], args[1]) } else { (args[1], args[0]) };
+            let (small, large) = if matches!(f, MapFn::Le | MapFn::Lt) {
+                (args[0], args[1])
+            } else {
+                (args[1], args[0])
+            };
             let strict = matches!(f, MapFn::Lt | MapFn::Gt);
             match (affine(func, small), affine(func, large)) {
                 (Some(a), Some(b)) => {
                     let d = combine(&a, &b, -1);
-                    vec![Inequality { terms: d.terms, constant: d.constant + i64::from(strict) }]
+                    vec![Inequality {
+                        terms: d.terms,
+                        constant: d.constant + i64::from(strict),
+                    }]
                 }
                 _ => vec![],
             }
@@ -82,12 +103,25 @@ fn holds(func: &Func, v: ValueId) -> Vec<Inequality> {
 fn affine(func: &Func, v: ValueId) -> Option<Inequality> {
     let args = func.args(v);
     match func.op(v) {
-        Op::Iota(a) => Some(Inequality { terms: vec![(*a, 1)], constant: 0 }),
-        Op::Const(n) if n.0.fract() == 0.0 && n.0.abs() < 1e15 => Some(Inequality { terms: vec![], constant: n.0 as i64 }),
+        Op::Iota(a) => Some(Inequality {
+            terms: vec![(*a, 1)],
+            constant: 0,
+        }),
+        Op::Const(n) if n.0.fract() == 0.0 && n.0.abs() < 1e15 => Some(Inequality {
+            terms: vec![],
+            constant: n.0 as i64,
+        }),
         Op::Map(MapFn::Add) => Some(combine(&affine(func, args[0])?, &affine(func, args[1])?, 1)),
-        Op::Map(MapFn::Sub) => Some(combine(&affine(func, args[0])?, &affine(func, args[1])?, -1)),
+        Op::Map(MapFn::Sub) => Some(combine(
+            &affine(func, args[0])?,
+            &affine(func, args[1])?,
+            -1,
+        )),
         Op::Map(MapFn::Neg) => {
-            let zero = Inequality { terms: vec![], constant: 0 };
+            let zero = Inequality {
+                terms: vec![],
+                constant: 0,
+            };
             Some(combine(&zero, &affine(func, args[0])?, -1))
         }
         Op::Expand(_) => affine(func, args[0]),

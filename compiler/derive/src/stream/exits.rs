@@ -40,8 +40,14 @@ pub fn split_double(func: &Func) -> Result<Func> {
         if long.len() != 2 || !args.iter().any(|a| is_pair(b.func(), *a)) {
             return Ok(None);
         }
-        let (last, rest): (Vec<Axis>, Vec<Axis>) = axes.into_iter().partition(|a| *a == long[0] || a.name.as_str() == "batch");
-        let first = if contract { b.contract(&rest, args)? } else { b.sum(&rest, args[0])? };
+        let (last, rest): (Vec<Axis>, Vec<Axis>) = axes
+            .into_iter()
+            .partition(|a| *a == long[0] || a.name.as_str() == "batch");
+        let first = if contract {
+            b.contract(&rest, args)?
+        } else {
+            b.sum(&rest, args[0])?
+        };
         Ok(Some(b.sum(&last, first)?))
     })
 }
@@ -54,7 +60,9 @@ fn exit(func: &Func, id: ValueId) -> Option<(Axis, Axis)> {
         _ => return None,
     };
     let streamed: Vec<Axis> = over.iter().copied().filter(is_long).collect();
-    let &[streamed] = streamed.as_slice() else { return None };
+    let &[streamed] = streamed.as_slice() else {
+        return None;
+    };
     if over.iter().any(|a| a.name.as_str() == "batch") {
         return None;
     }
@@ -65,7 +73,9 @@ fn exit(func: &Func, id: ValueId) -> Option<(Axis, Axis)> {
         }
     }
     let kept: Vec<Axis> = axes.iter().copied().filter(|a| *a != streamed).collect();
-    let &[kept] = kept.as_slice() else { return None };
+    let &[kept] = kept.as_slice() else {
+        return None;
+    };
     // Without a pair among the operands it is an ordinary product of two factors, like a convolution's.
     let pairs = func.args(id).iter().any(|a| is_pair(func, *a));
     (pairs && cone_is_pointwise(func, id)).then_some((kept, streamed))
@@ -73,7 +83,12 @@ fn exit(func: &Func, id: ValueId) -> Option<(Axis, Axis)> {
 
 /// Is every pair value above the exit one that can be recomputed in a tile?
 fn cone_is_pointwise(func: &Func, id: ValueId) -> bool {
-    let mut stack: Vec<ValueId> = func.args(id).iter().copied().filter(|a| is_pair(func, *a)).collect();
+    let mut stack: Vec<ValueId> = func
+        .args(id)
+        .iter()
+        .copied()
+        .filter(|a| is_pair(func, *a))
+        .collect();
     let mut seen = vec![false; func.values.len()];
     while let Some(v) = stack.pop() {
         if std::mem::replace(&mut seen[v.index()], true) {
@@ -82,7 +97,10 @@ fn cone_is_pointwise(func: &Func, id: ValueId) -> bool {
         let ok = match func.op(v) {
             Op::Map(_) | Op::Expand(_) => true,
             Op::Contract(axes) | Op::Reduce(_, axes) => axes.iter().all(|a| a.is_const()),
-            Op::Softmax(a) | Op::LogSumExp(a) | Op::Pick { axis: a, .. } | Op::Place { axis: a, .. } => a.is_const(),
+            Op::Softmax(a)
+            | Op::LogSumExp(a)
+            | Op::Pick { axis: a, .. }
+            | Op::Place { axis: a, .. } => a.is_const(),
             Op::Rename { from, to } => from.is_const() && to.is_const(),
             Op::Split { axis, .. } => axis.is_const(),
             Op::Merge { into, .. } => into.is_const(),
@@ -101,9 +119,14 @@ pub fn groups(func: &Func) -> Vec<Group> {
     let live = func.live();
     let mut groups: Vec<Group> = Vec::new();
     for id in func.ids().filter(|id| live[id.index()]) {
-        let Some((kept, streamed)) = exit(func, id) else { continue };
+        let Some((kept, streamed)) = exit(func, id) else {
+            continue;
+        };
         let mut placed = false;
-        for g in groups.iter_mut().filter(|g| g.kept == kept && g.streamed == streamed) {
+        for g in groups
+            .iter_mut()
+            .filter(|g| g.kept == kept && g.streamed == streamed)
+        {
             let dep = depends_on(func, &g.exits);
             if !dep[id.index()] && related(func, g, id) {
                 g.exits.push(id);
@@ -119,7 +142,12 @@ pub fn groups(func: &Func) -> Vec<Group> {
             }
         }
         if !placed {
-            groups.push(Group { kept, streamed, exits: vec![id], online: vec![] });
+            groups.push(Group {
+                kept,
+                streamed,
+                exits: vec![id],
+                online: vec![],
+            });
         }
     }
     groups
@@ -141,7 +169,12 @@ pub fn cone(func: &Func, id: ValueId) -> Vec<ValueId> {
 fn related(func: &Func, g: &Group, id: ValueId) -> bool {
     let mine = cone(func, id);
     let heavy = |v: &ValueId| matches!(func.op(*v), Op::Contract(axes) if !axes.is_empty());
-    g.exits.iter().any(|e| cone(func, *e).iter().filter(|v| heavy(v)).any(|v| mine.contains(v)))
+    g.exits.iter().any(|e| {
+        cone(func, *e)
+            .iter()
+            .filter(|v| heavy(v))
+            .any(|v| mine.contains(v))
+    })
 }
 
 /// Is `id` linear in `exp(s - lse)` for a log-sum-exp of this group, and free of the group's exits otherwise?
@@ -150,14 +183,22 @@ fn online(func: &Func, g: &Group, id: ValueId) -> Option<Online> {
         return None;
     }
     for (n, e) in g.exits.iter().enumerate() {
-        let Op::LogSumExp(_) = func.op(*e) else { continue };
+        let Op::LogSumExp(_) = func.op(*e) else {
+            continue;
+        };
         let scores = func.args(*e)[0];
-        let weight = cone(func, id).into_iter().find(|v| is_weight(func, *v, scores, *e));
+        let weight = cone(func, id)
+            .into_iter()
+            .find(|v| is_weight(func, *v, scores, *e));
         let Some(weight) = weight else { continue };
         // Everything below the weight must reach the exit linearly, and nothing else may depend on the group.
         let dep = depends_on(func, &g.exits);
         if linear_in(func, id, weight, &dep) {
-            return Some(Online { exit: 0, lse: n, weight });
+            return Some(Online {
+                exit: 0,
+                lse: n,
+                weight,
+            });
         }
     }
     None
@@ -165,9 +206,13 @@ fn online(func: &Func, g: &Group, id: ValueId) -> Option<Online> {
 
 /// `exp(scores - lse')`, with `lse'` the normaliser or the normaliser guarded for empty rows.
 fn is_weight(func: &Func, v: ValueId, scores: ValueId, lse: ValueId) -> bool {
-    let Op::Map(MapFn::Exp) = func.op(v) else { return false };
+    let Op::Map(MapFn::Exp) = func.op(v) else {
+        return false;
+    };
     let d = func.args(v)[0];
-    let Op::Map(MapFn::Sub) = func.op(d) else { return false };
+    let Op::Map(MapFn::Sub) = func.op(d) else {
+        return false;
+    };
     let (s, l) = (func.args(d)[0], func.args(d)[1]);
     let guarded = matches!(func.op(l), Op::Map(MapFn::Select)) && func.args(l)[2] == lse;
     s == scores && (l == lse || guarded)
@@ -181,10 +226,15 @@ fn linear_in(func: &Func, id: ValueId, weight: ValueId, dep: &[bool]) -> bool {
     let args = func.args(id);
     let hit: Vec<usize> = (0..args.len()).filter(|n| dep[args[*n].index()]).collect();
     match (func.op(id), hit.as_slice()) {
-        (Op::Contract(_) | Op::Reduce(ReduceOp::Sum, _) | Op::Expand(_), &[n]) => linear_in(func, args[n], weight, dep),
-        (Op::Map(MapFn::Mul | MapFn::Neg), &[n]) | (Op::Map(MapFn::Div), &[n @ 0]) => linear_in(func, args[n], weight, dep),
+        (Op::Contract(_) | Op::Reduce(ReduceOp::Sum, _) | Op::Expand(_), &[n]) => {
+            linear_in(func, args[n], weight, dep)
+        }
+        (Op::Map(MapFn::Mul | MapFn::Neg), &[n]) | (Op::Map(MapFn::Div), &[n @ 0]) => {
+            linear_in(func, args[n], weight, dep)
+        }
         (Op::Map(MapFn::Select), &[1]) => {
-            matches!(func.op(args[2]), Op::Const(z) if z.0 == 0.0) && linear_in(func, args[1], weight, dep)
+            matches!(func.op(args[2]), Op::Const(z) if z.0 == 0.0)
+                && linear_in(func, args[1], weight, dep)
         }
         _ => false,
     }

@@ -54,7 +54,9 @@ pub fn lower_renames(func: &Func) -> Result<Func> {
         let mut bare = Vec::new();
         for a in args {
             match b.func().op(*a) {
-                Op::Rename { from, to } if is_long(from) && is_long(to) && long_axes(b.func(), *a).len() == 2 => {
+                Op::Rename { from, to }
+                    if is_long(from) && is_long(to) && long_axes(b.func(), *a).len() == 2 =>
+                {
                     if rename.is_some_and(|r| r != (*from, *to)) {
                         return Ok(None);
                     }
@@ -64,8 +66,14 @@ pub fn lower_renames(func: &Func) -> Result<Func> {
                 _ => bare.push(*a),
             }
         }
-        let Some((from, to)) = rename else { return Ok(None) };
-        let others_free = args.iter().zip(&bare).filter(|(a, c)| a == c).all(|(a, _)| !b.has(*a, from) && !b.has(*a, to));
+        let Some((from, to)) = rename else {
+            return Ok(None);
+        };
+        let others_free = args
+            .iter()
+            .zip(&bare)
+            .filter(|(a, c)| a == c)
+            .all(|(a, _)| !b.has(*a, from) && !b.has(*a, to));
         let touches = match op {
             Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&to) || axes.contains(&from),
             _ => false,
@@ -95,7 +103,9 @@ pub fn stream_pairs(func: &Func, tiles: Tiles) -> Result<Func> {
         }
     }
     let Some(order) = topological(&func, &extra) else {
-        return Err(crate::DeriveError("tiled sums depend on each other in a cycle".into()));
+        return Err(crate::DeriveError(
+            "tiled sums depend on each other in a cycle".into(),
+        ));
     };
     let mut b = Builder::new(&func.name);
     let mut image: HashMap<ValueId, ValueId> = HashMap::new();
@@ -107,7 +117,11 @@ pub fn stream_pairs(func: &Func, tiles: Tiles) -> Result<Func> {
             build(&mut b, &func, g, tiles, &mut image)?;
             continue;
         }
-        let args: Option<Vec<ValueId>> = func.args(id).iter().map(|a| image.get(a).copied()).collect();
+        let args: Option<Vec<ValueId>> = func
+            .args(id)
+            .iter()
+            .map(|a| image.get(a).copied())
+            .collect();
         let Some(args) = args else { continue };
         let new = b.copy(func.value(id), &args)?;
         image.insert(id, new);
@@ -115,13 +129,23 @@ pub fn stream_pairs(func: &Func, tiles: Tiles) -> Result<Func> {
     for (name, v) in &func.results {
         match image.get(v) {
             Some(v) => b.result(name, *v),
-            None => return Err(crate::DeriveError(format!("result `{name}` was lost while tiling"))),
+            None => {
+                return Err(crate::DeriveError(format!(
+                    "result `{name}` was lost while tiling"
+                )));
+            }
         }
     }
     crate::sink::prune(&b.finish())
 }
 
-fn build(b: &mut Builder, func: &Func, g: &Group, tiles: Tiles, image: &mut HashMap<ValueId, ValueId>) -> Result<()> {
+fn build(
+    b: &mut Builder,
+    func: &Func,
+    g: &Group,
+    tiles: Tiles,
+    image: &mut HashMap<ValueId, ValueId>,
+) -> Result<()> {
     let results = tiles::tiled(b, func, g, tiles, image)?;
     for (e, v) in g.exits.iter().zip(results) {
         if let Some(name) = func.value(*e).name {

@@ -4,14 +4,19 @@ use super::bounds::{Inequality, neg_inf_outside, zero_outside};
 use super::exits::{Group, cone, is_pair};
 use super::{Tiles, long_axes};
 use crate::Result;
-use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, ReduceOp, Scan, SeqIn, Size, Ty, ValueId, op::Num};
+use seqc_algebra::{
+    Axis, Builder, Func, InputKind, MapFn, Op, Out, ReduceOp, Scan, SeqIn, Size, Ty, ValueId,
+    op::Num,
+};
 use std::collections::{BTreeSet, HashMap};
 
 /// Functions of positions alone are recomputed in the tile.
 fn is_positional(func: &Func, v: ValueId) -> bool {
     match func.op(v) {
         Op::Iota(_) | Op::Const(_) | Op::Length(_) => true,
-        Op::Map(_) | Op::Expand(_) | Op::Rename { .. } => func.args(v).iter().all(|a| is_positional(func, *a)),
+        Op::Map(_) | Op::Expand(_) | Op::Rename { .. } => {
+            func.args(v).iter().all(|a| is_positional(func, *a))
+        }
         _ => false,
     }
 }
@@ -64,25 +69,52 @@ pub fn inputs(func: &Func, g: &Group) -> Vec<ValueId> {
 }
 
 /// The group as a scan; one value per exit.
-pub fn tiled(b: &mut Builder, func: &Func, g: &Group, tiles: Tiles, image: &HashMap<ValueId, ValueId>) -> Result<Vec<ValueId>> {
+pub fn tiled(
+    b: &mut Builder,
+    func: &Func,
+    g: &Group,
+    tiles: Tiles,
+    image: &HashMap<ValueId, ValueId>,
+) -> Result<Vec<ValueId>> {
     let rows = Axis::new(&format!("{}%r", g.kept.name), tiles.kept);
     let cols = Axis::new(&format!("{}%c", g.streamed.name), tiles.streamed);
     let reads = inputs(func, g);
-    let (seqs, fixed): (Vec<ValueId>, Vec<ValueId>) = reads.into_iter().partition(|v| long_axes(func, *v).contains(&g.kept));
+    let (seqs, fixed): (Vec<ValueId>, Vec<ValueId>) = reads
+        .into_iter()
+        .partition(|v| long_axes(func, *v).contains(&g.kept));
     let mut outer = Builder::new("rows");
     let pos = outer.input("pos", InputKind::Formal, Ty::real(vec![]));
     let mut given: HashMap<ValueId, ValueId> = HashMap::new();
     for v in seqs.iter().chain(&fixed) {
-        let formal = outer.input(name_of(func, *v), InputKind::Formal, replaced(func.ty(*v), g.kept, rows));
+        let formal = outer.input(
+            name_of(func, *v),
+            InputKind::Formal,
+            replaced(func.ty(*v), g.kept, rows),
+        );
         given.insert(*v, formal);
     }
-    let mut inner = Inner { func, g, rows, cols, b: Builder::new("cols"), image: HashMap::new(), pos_rows: None, pos_cols: None, states: vec![] };
+    let mut inner = Inner {
+        func,
+        g,
+        rows,
+        cols,
+        b: Builder::new("cols"),
+        image: HashMap::new(),
+        pos_rows: None,
+        pos_cols: None,
+        states: vec![],
+    };
     let (finals, scan, args) = inner.scan(&mut outer, &given, pos)?;
     let results = outer.scan(scan, &args)?;
     let mut outs = Vec::new();
     for (n, _) in g.exits.iter().enumerate() {
         let v = finals[n].finish(&mut outer, &results)?;
-        let want: Vec<Axis> = func.ty(g.exits[n]).axes.iter().map(|a| if *a == g.kept { rows } else { *a }).collect();
+        let want: Vec<Axis> = func
+            .ty(g.exits[n])
+            .axes
+            .iter()
+            .map(|a| if *a == g.kept { rows } else { *a })
+            .collect();
         let missing: Vec<Axis> = want.into_iter().filter(|a| !outer.has(v, *a)).collect();
         let v = outer.expand(v, &missing)?;
         outer.result(&format!("exit{n}"), v);
@@ -109,7 +141,14 @@ fn name_of(func: &Func, v: ValueId) -> &'static str {
 }
 
 fn replaced(ty: &Ty, from: Axis, to: Axis) -> Ty {
-    Ty { elem: ty.elem, axes: ty.axes.iter().map(|a| if *a == from { to } else { *a }).collect() }
+    Ty {
+        elem: ty.elem,
+        axes: ty
+            .axes
+            .iter()
+            .map(|a| if *a == from { to } else { *a })
+            .collect(),
+    }
 }
 
 /// How an exit is read off the inner scan's final states (indices into its results).
@@ -117,9 +156,15 @@ fn replaced(ty: &Ty, from: Axis, to: Axis) -> Ty {
 enum Final {
     Plain(usize),
     /// maximum and sum: `m + log l`
-    LogSumExp { m: usize, l: usize },
+    LogSumExp {
+        m: usize,
+        l: usize,
+    },
     /// weighted sum over a running normaliser: `acc / l`
-    Online { acc: usize, l: usize },
+    Online {
+        acc: usize,
+        l: usize,
+    },
 }
 
 impl Final {
@@ -165,23 +210,47 @@ struct Inner<'a> {
 
 impl Inner<'_> {
     /// The scan, its arguments in the outer body, and how to read each exit.
-    fn scan(&mut self, outer: &mut Builder, given: &HashMap<ValueId, ValueId>, pos: ValueId) -> Result<(Vec<Final>, Scan, Vec<ValueId>)> {
+    fn scan(
+        &mut self,
+        outer: &mut Builder,
+        given: &HashMap<ValueId, ValueId>,
+        pos: ValueId,
+    ) -> Result<(Vec<Final>, Scan, Vec<ValueId>)> {
         let finals = self.plan();
         let pos_cols = self.b.input("pos", InputKind::Formal, Ty::real(vec![]));
         self.pos_cols = Some(pos_cols);
-        let states: Vec<ValueId> = self.states.clone().iter().map(|(ty, _)| self.b.input("state", InputKind::Formal, ty.clone())).collect();
+        let states: Vec<ValueId> = self
+            .states
+            .clone()
+            .iter()
+            .map(|(ty, _)| self.b.input("state", InputKind::Formal, ty.clone()))
+            .collect();
         let reads = inputs(self.func, self.g);
-        let (seqs, fixed): (Vec<ValueId>, Vec<ValueId>) =
-            reads.into_iter().partition(|v| long_axes(self.func, *v).contains(&self.g.streamed));
+        let (seqs, fixed): (Vec<ValueId>, Vec<ValueId>) = reads
+            .into_iter()
+            .partition(|v| long_axes(self.func, *v).contains(&self.g.streamed));
         for v in seqs.iter().chain(&fixed) {
-            let ty = replaced(&replaced(self.func.ty(*v), self.g.kept, self.rows), self.g.streamed, self.cols);
+            let ty = replaced(
+                &replaced(self.func.ty(*v), self.g.kept, self.rows),
+                self.g.streamed,
+                self.cols,
+            );
             let formal = self.b.input(name_of(self.func, *v), InputKind::Formal, ty);
             self.image.insert(*v, formal);
         }
-        self.pos_rows = Some(self.b.input("pos_rows", InputKind::Formal, Ty::real(vec![])));
+        self.pos_rows = Some(
+            self.b
+                .input("pos_rows", InputKind::Formal, Ty::real(vec![])),
+        );
         let next = self.next(&finals, &states)?;
         for (k, v) in next.iter().enumerate() {
-            let missing: Vec<Axis> = self.states[k].0.axes.iter().copied().filter(|a| !self.b.has(*v, *a)).collect();
+            let missing: Vec<Axis> = self.states[k]
+                .0
+                .axes
+                .iter()
+                .copied()
+                .filter(|a| !self.b.has(*v, *a))
+                .collect();
             let v = self.b.expand(*v, &missing)?;
             self.b.result(&format!("state{k}"), v);
         }
@@ -246,7 +315,9 @@ impl Inner<'_> {
                 Final::LogSumExp { m, l } => {
                     let scores = self.value(self.func.args(*e)[0])?;
                     let s = self.valid(scores, f64::NEG_INFINITY)?;
-                    let top = self.b.push(Op::Reduce(ReduceOp::Max, vec![self.cols]), &[s])?;
+                    let top = self
+                        .b
+                        .push(Op::Reduce(ReduceOp::Max, vec![self.cols]), &[s])?;
                     let m2 = self.b.map2(MapFn::Max, states[m], top)?;
                     let safe = finite(&mut self.b, m2)?;
                     let drop = self.b.sub(states[m], safe)?;
@@ -289,7 +360,11 @@ impl Inner<'_> {
 
     /// The exit's operation over the tile of columns.
     fn exit_op(&self, e: ValueId) -> Op {
-        let swap = |axes: &[Axis]| axes.iter().map(|a| if *a == self.g.streamed { self.cols } else { *a }).collect();
+        let swap = |axes: &[Axis]| {
+            axes.iter()
+                .map(|a| if *a == self.g.streamed { self.cols } else { *a })
+                .collect()
+        };
         match self.func.op(e) {
             Op::Contract(axes) => Op::Contract(swap(axes)),
             Op::Reduce(op, axes) => Op::Reduce(*op, swap(axes)),
@@ -315,7 +390,9 @@ impl Inner<'_> {
 
     /// `x` where the column is inside the sequence, else `outside`.
     fn valid(&mut self, x: ValueId, outside: f64) -> Result<ValueId> {
-        let Size::Len(length) = self.g.streamed.size else { return Ok(x) };
+        let Size::Len(length) = self.g.streamed.size else {
+            return Ok(x);
+        };
         let at = self.position(self.g.streamed)?;
         let len = self.b.push(Op::Length(length), &[])?;
         let inside = self.b.map2(MapFn::Lt, at, len)?;
@@ -325,7 +402,11 @@ impl Inner<'_> {
 
     /// Positions along the kept or streamed axis, as numbers.
     fn position(&mut self, axis: Axis) -> Result<ValueId> {
-        let (tile, pos) = if axis == self.g.kept { (self.rows, self.pos_rows) } else { (self.cols, self.pos_cols) };
+        let (tile, pos) = if axis == self.g.kept {
+            (self.rows, self.pos_rows)
+        } else {
+            (self.cols, self.pos_cols)
+        };
         let at = self.b.iota(tile)?;
         match pos {
             Some(pos) => Ok(self.b.add2(at, pos)?),
@@ -356,7 +437,12 @@ impl Inner<'_> {
             Op::Expand(axes) => Op::Expand(axes.iter().map(swap).collect()),
             other => other,
         };
-        let args = self.func.args(v).iter().map(|a| self.value(*a)).collect::<Result<Vec<_>>>()?;
+        let args = self
+            .func
+            .args(v)
+            .iter()
+            .map(|a| self.value(*a))
+            .collect::<Result<Vec<_>>>()?;
         // Positions may be renamed between time axes; their images are what they are.
         let new = match &op {
             Op::Rename { from, .. } if super::is_long(from) => return self.renamed_position(v),
@@ -381,16 +467,29 @@ impl Inner<'_> {
                 self.image.insert(v, p);
                 Ok(p)
             }
-            _ => Err(crate::DeriveError("a function of positions is renamed inside a pair of times".into())),
+            _ => Err(crate::DeriveError(
+                "a function of positions is renamed inside a pair of times".into(),
+            )),
         }
     }
 
     /// Bounds of the streamed positions for the rows `pos ..`, from inequalities that every exit obeys.
-    fn bounds(&self, outer: &mut Builder, pos: ValueId) -> Result<(Option<ValueId>, Option<ValueId>)> {
+    fn bounds(
+        &self,
+        outer: &mut Builder,
+        pos: ValueId,
+    ) -> Result<(Option<ValueId>, Option<ValueId>)> {
         let of = |e: &ValueId| -> Vec<Inequality> {
             match self.func.op(*e) {
-                Op::LogSumExp(_) | Op::Reduce(ReduceOp::Max, _) => neg_inf_outside(self.func, self.func.args(*e)[0]),
-                _ => self.func.args(*e).iter().flat_map(|a| zero_outside(self.func, *a)).collect(),
+                Op::LogSumExp(_) | Op::Reduce(ReduceOp::Max, _) => {
+                    neg_inf_outside(self.func, self.func.args(*e)[0])
+                }
+                _ => self
+                    .func
+                    .args(*e)
+                    .iter()
+                    .flat_map(|a| zero_outside(self.func, *a))
+                    .collect(),
             }
         };
         let mut common = self.g.exits.first().map(of).unwrap_or_default();
@@ -404,7 +503,11 @@ impl Inner<'_> {
             // Extremes over the rows of the tile: position `pos` and `pos + rows - 1`.
             match (c, r) {
                 (1, -1 | 0) => {
-                    let k = if r == 0 { 1 - i.constant } else { self.rows.size.constant().unwrap_or(1) as i64 - i.constant };
+                    let k = if r == 0 {
+                        1 - i.constant
+                    } else {
+                        self.rows.size.constant().unwrap_or(1) as i64 - i.constant
+                    };
                     let k = outer.num(k as f64);
                     let bound = if r == 0 { k } else { outer.add2(pos, k)? };
                     hi = Some(match hi {

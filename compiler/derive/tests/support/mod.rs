@@ -34,10 +34,18 @@ impl Rng {
 }
 
 pub fn tensor(ty: &Ty, sizes: &Sizes, rng: &mut Rng) -> Tensor {
-    let shape: Vec<usize> = ty.axes.iter().map(|a| interp::length(*a, sizes).unwrap()).collect();
+    let shape: Vec<usize> = ty
+        .axes
+        .iter()
+        .map(|a| interp::length(*a, sizes).unwrap())
+        .collect();
     let n = shape.iter().product();
     let data = match ty.elem {
-        Elem::Complex => Data::Complex((0..n).map(|_| C64::new(rng.signed(), rng.signed())).collect()),
+        Elem::Complex => Data::Complex(
+            (0..n)
+                .map(|_| C64::new(rng.signed(), rng.signed()))
+                .collect(),
+        ),
         _ => Data::Real((0..n).map(|_| rng.signed()).collect()),
     };
     Tensor::new(ty.axes.clone(), shape, data).unwrap()
@@ -47,7 +55,11 @@ fn dot(a: &Tensor, b: &Tensor) -> f64 {
     let b = b.ordered(&a.axes).unwrap();
     match (&a.data, &b.data) {
         (Data::Real(a), Data::Real(b)) => a.iter().zip(b).map(|(x, y)| x * y).sum(),
-        (Data::Complex(a), Data::Complex(b)) => a.iter().zip(b).map(|(x, y)| x.re * y.re + x.im * y.im).sum(),
+        (Data::Complex(a), Data::Complex(b)) => a
+            .iter()
+            .zip(b)
+            .map(|(x, y)| x.re * y.re + x.im * y.im)
+            .sum(),
         _ => panic!("kinds differ"),
     }
 }
@@ -55,14 +67,26 @@ fn dot(a: &Tensor, b: &Tensor) -> f64 {
 fn axpy(x: &Tensor, h: f64, d: &Tensor) -> Tensor {
     let d = d.ordered(&x.axes).unwrap();
     let data = match (&x.data, &d.data) {
-        (Data::Real(x), Data::Real(d)) => Data::Real(x.iter().zip(d).map(|(x, d)| x + h * d).collect()),
-        (Data::Complex(x), Data::Complex(d)) => Data::Complex(x.iter().zip(d).map(|(x, d)| *x + d.scale(h)).collect()),
+        (Data::Real(x), Data::Real(d)) => {
+            Data::Real(x.iter().zip(d).map(|(x, d)| x + h * d).collect())
+        }
+        (Data::Complex(x), Data::Complex(d)) => {
+            Data::Complex(x.iter().zip(d).map(|(x, d)| *x + d.scale(h)).collect())
+        }
         _ => panic!("kinds differ"),
     };
-    Tensor { axes: x.axes.clone(), shape: x.shape.clone(), data }
+    Tensor {
+        axes: x.axes.clone(),
+        shape: x.shape.clone(),
+        data,
+    }
 }
 
-pub fn run_named(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes) -> HashMap<String, Tensor> {
+pub fn run_named(
+    func: &Func,
+    inputs: &HashMap<String, Tensor>,
+    sizes: &Sizes,
+) -> HashMap<String, Tensor> {
     match run(func, inputs, sizes) {
         Ok(r) => r.into_iter().collect(),
         Err(e) => panic!("{e}\n{func}"),
@@ -75,7 +99,10 @@ pub fn well_formed(func: &Func) {
     }
     let text = func.to_string();
     match parse(&text) {
-        Ok(back) => assert!(back == *func, "the listing reads back differently:\n{text}\n{back}"),
+        Ok(back) => assert!(
+            back == *func,
+            "the listing reads back differently:\n{text}\n{back}"
+        ),
         Err(e) => panic!("{e}\n{text}"),
     }
 }
@@ -85,7 +112,11 @@ fn name(func: &Func, v: ValueId) -> String {
 }
 
 fn smooth_inputs(func: &Func) -> Vec<ValueId> {
-    func.params.iter().copied().filter(|p| func.ty(*p).elem != Elem::Int).collect()
+    func.params
+        .iter()
+        .copied()
+        .filter(|p| func.ty(*p).elem != Elem::Int)
+        .collect()
 }
 
 /// What the dual check found, for the check by differences.
@@ -97,7 +128,12 @@ pub struct Duals {
 }
 
 /// `⟨g, J v⟩ = ⟨Jᵀ g, v⟩` over the real and complex inputs, the values unchanged, all programs well formed.
-pub fn check_duals(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rng: &mut Rng) -> Duals {
+pub fn check_duals(
+    func: &Func,
+    inputs: &HashMap<String, Tensor>,
+    sizes: &Sizes,
+    rng: &mut Rng,
+) -> Duals {
     well_formed(func);
     let wrt = smooth_inputs(func);
     let outs: Vec<&str> = func.results.iter().map(|(n, _)| n.as_str()).collect();
@@ -117,19 +153,46 @@ pub fn check_duals(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes,
         tan.insert(name(func, *v), t);
     }
     let plain = run_named(func, inputs, sizes);
-    let (b, f) = (run_named(&back, &given, sizes), run_named(&fwd, &given, sizes));
+    let (b, f) = (
+        run_named(&back, &given, sizes),
+        run_named(&fwd, &given, sizes),
+    );
     for (n, y) in &plain {
         for other in [&b[n], &f[n]] {
             let diff = axpy(y, -1.0, other);
-            assert!(dot(&diff, &diff).sqrt() <= 1e-9 * (1.0 + dot(y, y).sqrt()), "value of {n} changed\n{func}\n{back}");
+            assert!(
+                dot(&diff, &diff).sqrt() <= 1e-9 * (1.0 + dot(y, y).sqrt()),
+                "value of {n} changed\n{func}\n{back}"
+            );
         }
     }
-    let terms = |pairs: Vec<f64>| (pairs.iter().sum::<f64>(), pairs.iter().map(|x| x.abs()).sum::<f64>());
-    let (left, size) = terms(cot.iter().map(|(n, g)| dot(g, &f[&format!("tangent.{n}")])).collect());
-    let (right, size2) = terms(tan.iter().map(|(n, t)| dot(t, &b[&format!("grad.{n}")])).collect());
+    let terms = |pairs: Vec<f64>| {
+        (
+            pairs.iter().sum::<f64>(),
+            pairs.iter().map(|x| x.abs()).sum::<f64>(),
+        )
+    };
+    let (left, size) = terms(
+        cot.iter()
+            .map(|(n, g)| dot(g, &f[&format!("tangent.{n}")]))
+            .collect(),
+    );
+    let (right, size2) = terms(
+        tan.iter()
+            .map(|(n, t)| dot(t, &b[&format!("grad.{n}")]))
+            .collect(),
+    );
     let scale = 1.0 + size.max(size2);
-    assert!((left - right).abs() <= 1e-8 * scale, "forward {left}, reverse {right}\n{func}\n{back}\n{fwd}");
-    Duals { cotangents: cot, tangents: tan, gradients: b, back }
+    assert!(
+        (left - right).abs() <= 1e-8 * scale,
+        "forward {left}, reverse {right}\n{func}\n{back}\n{fwd}"
+    );
+    Duals {
+        cotangents: cot,
+        tangents: tan,
+        gradients: b,
+        back,
+    }
 }
 
 /// Both checks, at given inputs.
@@ -142,7 +205,11 @@ pub fn check_at(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rn
             let mut moved = inputs.clone();
             moved.insert(n.clone(), axpy(&inputs[n], h, t));
             let y = run_named(func, &moved, sizes);
-            duals.cotangents.iter().map(|(n, g)| dot(g, &y[n])).sum::<f64>()
+            duals
+                .cotangents
+                .iter()
+                .map(|(n, g)| dot(g, &y[n]))
+                .sum::<f64>()
         };
         let h = 1e-4;
         // Fourth order.
@@ -150,7 +217,10 @@ pub fn check_at(func: &Func, inputs: &HashMap<String, Tensor>, sizes: &Sizes, rn
         let grad = &duals.gradients[&format!("grad.{n}")];
         let exact = dot(t, grad);
         let scale = 1.0 + numeric.abs() + grad.data.len() as f64 * 0.01;
-        assert!((numeric - exact).abs() <= 2e-6 * scale, "{n}: differences {numeric}, gradient {exact}\n{func}\n{back}");
+        assert!(
+            (numeric - exact).abs() <= 2e-6 * scale,
+            "{n}: differences {numeric}, gradient {exact}\n{func}\n{back}"
+        );
     }
 }
 
@@ -164,13 +234,20 @@ pub fn check(func: &Func, sizes: &[(&str, usize)], seed: u64) {
 
 /// Inputs for a program.
 pub fn draw(func: &Func, sizes: &Sizes, rng: &mut Rng) -> HashMap<String, Tensor> {
-    func.params.iter().map(|p| (name(func, *p), tensor(func.ty(*p), sizes, rng))).collect()
+    func.params
+        .iter()
+        .map(|p| (name(func, *p), tensor(func.ty(*p), sizes, rng)))
+        .collect()
 }
 
 /// A program of one expression over data inputs `x0, x1, …` of the given types.
 pub fn program(types: &[Ty], build: impl FnOnce(&mut Builder, &[ValueId]) -> ValueId) -> Func {
     let mut b = Builder::new("f");
-    let ids: Vec<ValueId> = types.iter().enumerate().map(|(k, t)| b.input(&format!("x{k}"), InputKind::Data, t.clone())).collect();
+    let ids: Vec<ValueId> = types
+        .iter()
+        .enumerate()
+        .map(|(k, t)| b.input(&format!("x{k}"), InputKind::Data, t.clone()))
+        .collect();
     let y = build(&mut b, &ids);
     b.result("y", y);
     b.finish()

@@ -15,10 +15,26 @@ pub fn print(kernel: &Kernel, helpers: &mut Helpers, target: Lanes) -> Result<St
     check_name(kernel)?;
     let mut e = Emit::new(kernel, helpers, target);
     let mut names = Names::default();
-    e.args = kernel.args.iter().map(|a| Value::new(names.unique(&a.name, "ptr"), PTR)).collect();
-    e.dims = kernel.dims.iter().map(|d| Value::new(names.unique(d, "dim"), I64)).collect();
-    e.locals = kernel.locals.iter().map(|l| Value::new(names.unique(&l.name, "loc"), PTR)).collect();
-    let (lo, hi, one) = (Value::new("%lo", I64), Value::new("%hi", I64), e.f.int(I64, 1));
+    e.args = kernel
+        .args
+        .iter()
+        .map(|a| Value::new(names.unique(&a.name, "ptr"), PTR))
+        .collect();
+    e.dims = kernel
+        .dims
+        .iter()
+        .map(|d| Value::new(names.unique(d, "dim"), I64))
+        .collect();
+    e.locals = kernel
+        .locals
+        .iter()
+        .map(|l| Value::new(names.unique(&l.name, "loc"), PTR))
+        .collect();
+    let (lo, hi, one) = (
+        Value::new("%lo", I64),
+        Value::new("%hi", I64),
+        e.f.int(I64, 1),
+    );
     let open = e.f.begin_for("cell", &lo, &hi, &one, &[]);
     e.bind_grid(open.iv.clone())?;
     e.block(&kernel.body)?;
@@ -31,10 +47,18 @@ pub fn print(kernel: &Kernel, helpers: &mut Helpers, target: Lanes) -> Result<St
 fn cells_header(e: &Emit) -> String {
     let mut params = vec![];
     for (v, arg) in e.args.iter().zip(&e.kernel.args) {
-        let readonly = if arg.access == Access::Read { ", llvm.readonly" } else { "" };
+        let readonly = if arg.access == Access::Read {
+            ", llvm.readonly"
+        } else {
+            ""
+        };
         params.push(format!("{v}: !llvm.ptr {{llvm.noalias{readonly}}}"));
     }
-    params.extend(e.locals.iter().map(|v| format!("{v}: !llvm.ptr {{llvm.noalias}}")));
+    params.extend(
+        e.locals
+            .iter()
+            .map(|v| format!("{v}: !llvm.ptr {{llvm.noalias}}")),
+    );
     params.extend(e.dims.iter().map(|v| format!("{v}: i64")));
     params.extend(["%lo: i64".into(), "%hi: i64".into()]);
     format!(
@@ -54,14 +78,28 @@ fn entry(e: &Emit) -> String {
         f.line(format_args!("{v} = llvm.load {p} : !llvm.ptr -> !llvm.ptr"));
     }
     for (i, v) in e.dims.iter().enumerate() {
-        let p = f.define("p", PTR, format!("llvm.getelementptr %dims[{i}] : (!llvm.ptr) -> !llvm.ptr, i64"));
+        let p = f.define(
+            "p",
+            PTR,
+            format!("llvm.getelementptr %dims[{i}] : (!llvm.ptr) -> !llvm.ptr, i64"),
+        );
         f.line(format_args!("{v} = llvm.load {p} : !llvm.ptr -> i64"));
     }
     place_locals(&mut f, e.kernel, &Value::new("%scratch", PTR), &e.locals);
     let bounds = [Value::new("%lo", I64), Value::new("%hi", I64)];
-    let all: Vec<Value> = e.args.iter().chain(&e.locals).chain(&e.dims).chain(&bounds).cloned().collect();
+    let all: Vec<Value> = e
+        .args
+        .iter()
+        .chain(&e.locals)
+        .chain(&e.dims)
+        .chain(&bounds)
+        .cloned()
+        .collect();
     let (names, types) = lists(&all);
-    f.line(format_args!("func.call @{}.cells({names}) : ({types}) -> ()", e.kernel.name));
+    f.line(format_args!(
+        "func.call @{}.cells({names}) : ({types}) -> ()",
+        e.kernel.name
+    ));
     let header = format!(
         "func.func @{}(%bufs: !llvm.ptr, %dims: !llvm.ptr, %lo: i64, %hi: i64, %scratch: !llvm.ptr) attributes \
          {{passthrough = [\"nounwind\"]}}",
@@ -74,7 +112,9 @@ fn entry(e: &Emit) -> String {
 pub fn place_locals(f: &mut Fun, kernel: &Kernel, scratch: &Value, locals: &[Value]) {
     for (i, v) in locals.iter().enumerate() {
         let offset = kernel.local_offset(i);
-        f.line(format_args!("{v} = llvm.getelementptr {scratch}[{offset}] : (!llvm.ptr) -> !llvm.ptr, i8"));
+        f.line(format_args!(
+            "{v} = llvm.getelementptr {scratch}[{offset}] : (!llvm.ptr) -> !llvm.ptr, i8"
+        ));
     }
 }
 
@@ -84,7 +124,10 @@ pub struct Names(HashSet<String>);
 
 impl Names {
     pub fn unique(&mut self, name: &str, suffix: &str) -> String {
-        let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let clean: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
         let mut candidate = format!("%_{clean}_{suffix}");
         if clean.starts_with(|c: char| c.is_ascii_alphabetic()) {
             candidate.remove(1);

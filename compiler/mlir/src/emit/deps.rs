@@ -81,7 +81,9 @@ impl Deps {
             }
             Expr::CmpIx(_, a, b) => self.index_fits(a) && self.index_fits(b),
             Expr::Select(c, a, b) => self.expr_fits(c) && self.expr_fits(a) && self.expr_fits(b),
-            Expr::Fold { lo, hi, body, .. } => !self.index(lo) && !self.index(hi) && self.expr_fits(body),
+            Expr::Fold { lo, hi, body, .. } => {
+                !self.index(lo) && !self.index(hi) && self.expr_fits(body)
+            }
         }
     }
 }

@@ -36,7 +36,9 @@ impl Effects {
     /// Would running both in either order, or at once, differ?
     pub fn conflict(&self, other: &Effects) -> bool {
         let meet = |a: &HashSet<Buf>, b: &HashSet<Buf>| !a.is_disjoint(b);
-        meet(&self.writes, &other.reads) || meet(&self.writes, &other.writes) || meet(&self.reads, &other.writes)
+        meet(&self.writes, &other.reads)
+            || meet(&self.writes, &other.writes)
+            || meet(&self.reads, &other.writes)
     }
 
     fn block(&mut self, stmts: &[Stmt]) {

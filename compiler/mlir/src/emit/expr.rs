@@ -17,13 +17,21 @@ impl Emit<'_> {
     /// A number.
     pub fn number(&mut self, e: &Expr) -> Result<Num> {
         let x = self.expr(e)?;
-        if x.v.ty.of == Of::F32 { Ok(x) } else { self.error("a truth value stands where a number is needed") }
+        if x.v.ty.of == Of::F32 {
+            Ok(x)
+        } else {
+            self.error("a truth value stands where a number is needed")
+        }
     }
 
     /// A truth value.
     pub fn truth(&mut self, e: &Expr) -> Result<Value> {
         let x = self.expr(e)?;
-        if x.v.ty.of == Of::I1 { Ok(x.v) } else { self.error("a number stands where a truth value is needed") }
+        if x.v.ty.of == Of::I1 {
+            Ok(x.v)
+        } else {
+            self.error("a number stands where a truth value is needed")
+        }
     }
 
     pub fn expr(&mut self, e: &Expr) -> Result<Num> {
@@ -40,7 +48,10 @@ impl Emit<'_> {
                 if elem == Elem::F32 {
                     x
                 } else {
-                    return Ok(Num { v: self.f.cast("arith.sitofp", &x, Of::F32), whole: Some(x) });
+                    return Ok(Num {
+                        v: self.f.cast("arith.sitofp", &x, Of::F32),
+                        whole: Some(x),
+                    });
                 }
             }
             Expr::Index(ix) => return self.index_as_number(ix),
@@ -73,11 +84,21 @@ impl Emit<'_> {
                 }
                 let (mut a, mut b) = self.join(&a, &b);
                 if c.ty.lanes > 1 {
-                    (a, b) = (self.f.broadcast(&a, c.ty.lanes), self.f.broadcast(&b, c.ty.lanes));
+                    (a, b) = (
+                        self.f.broadcast(&a, c.ty.lanes),
+                        self.f.broadcast(&b, c.ty.lanes),
+                    );
                 }
                 self.f.select(&c, &a, &b)
             }
-            Expr::Fold { op, var, lo, hi, lanes, body } => self.fold(*op, *var, lo, hi, *lanes, body)?,
+            Expr::Fold {
+                op,
+                var,
+                lo,
+                hi,
+                lanes,
+                body,
+            } => self.fold(*op, *var, lo, hi, *lanes, body)?,
         }))
     }
 
@@ -145,7 +166,10 @@ impl Emit<'_> {
         };
         // Vectors of i64 have no conversion before AVX-512; those of i32 have.
         let whole = self.f.cast("arith.trunci", &v, Of::I32);
-        Ok(Num { v: self.f.cast("arith.sitofp", &whole, Of::F32), whole: Some(whole) })
+        Ok(Num {
+            v: self.f.cast("arith.sitofp", &whole, Of::F32),
+            whole: Some(whole),
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Folds, and how a range is cut into vector steps.
 
+use super::Emit;
 use super::deps::Deps;
 use super::index::{Index, Uni};
-use super::Emit;
 use crate::error::Result;
 use crate::text::{F32, Of, Ty, Value};
 use seqc_schedule::ir::{Binary, Expr, FoldOp, Ix, Var};
@@ -23,7 +23,15 @@ impl Segment {
             return None;
         }
         let at = |i: i64| Uni::constant(start + i * i64::from(self.width));
-        Some((0..steps).map(|i| Segment { start: at(i), end: at(i + 1), width: self.width }).collect())
+        Some(
+            (0..steps)
+                .map(|i| Segment {
+                    start: at(i),
+                    end: at(i + 1),
+                    width: self.width,
+                })
+                .collect(),
+        )
     }
 }
 
@@ -32,14 +40,32 @@ const PARTIALS: u32 = 4;
 
 impl Emit<'_> {
     /// `op` over `lo..hi` of `body`: a scalar while all lanes agree, else a vector.
-    pub fn fold(&mut self, op: FoldOp, var: Var, lo: &Ix, hi: &Ix, lanes: u32, body: &Expr) -> Result<Value> {
+    pub fn fold(
+        &mut self,
+        op: FoldOp,
+        var: Var,
+        lo: &Ix,
+        hi: &Ix,
+        lanes: u32,
+        body: &Expr,
+    ) -> Result<Value> {
         let (lo, hi) = (self.uniform(lo)?, self.uniform(hi)?);
         if self.lanes == 1 {
             return self.fold_scalar(op, var, &lo, &hi, lanes, body);
         }
         if self.varies(body) {
             let init = self.neutral(op, self.lanes);
-            return self.fold_loop(op, var, Segment { start: lo, end: hi, width: 1 }, init, body);
+            return self.fold_loop(
+                op,
+                var,
+                Segment {
+                    start: lo,
+                    end: hi,
+                    width: 1,
+                },
+                init,
+                body,
+            );
         }
         // The same in every lane: computed once, in lanes of its own.
         let saved = std::mem::replace(&mut self.lanes, 1);
@@ -52,15 +78,29 @@ impl Emit<'_> {
     fn varies(&self, e: &Expr) -> bool {
         let uniform = |i: &Index| matches!(i, Index::Uniform(_));
         let deps = Deps {
-            vars: self.vars.iter().filter(|(_, i)| !uniform(i)).map(|(v, _)| *v).collect(),
-            vals: self.vals.iter().filter(|(_, n)| n.v.ty.lanes > 1).map(|(v, _)| *v).collect(),
+            vars: self
+                .vars
+                .iter()
+                .filter(|(_, i)| !uniform(i))
+                .map(|(v, _)| *v)
+                .collect(),
+            vals: self
+                .vals
+                .iter()
+                .filter(|(_, n)| n.v.ty.lanes > 1)
+                .map(|(v, _)| *v)
+                .collect(),
         };
         deps.expr(e)
     }
 
     /// Lanes to use where the schedule asks for some: a power of two that the target has registers for.
     pub fn usable_lanes(&self, asked: u32) -> u32 {
-        let most = if self.target.width <= 1 { 1 } else { 4 * self.target.width };
+        let most = if self.target.width <= 1 {
+            1
+        } else {
+            4 * self.target.width
+        };
         let n = asked.clamp(1, most);
         1 << n.ilog2()
     }
@@ -77,7 +117,11 @@ impl Emit<'_> {
             let steps = rest / i64::from(width);
             if steps > 0 {
                 let end = self.add(&start, &Uni::constant(steps * i64::from(width)));
-                cut.push(Segment { start, end: end.clone(), width });
+                cut.push(Segment {
+                    start,
+                    end: end.clone(),
+                    width,
+                });
                 (start, rest) = (end, rest % i64::from(width));
             }
             // Two lanes gain nothing over two scalars.
@@ -88,7 +132,11 @@ impl Emit<'_> {
 
     fn open_segments(&mut self, lo: &Uni, hi: &Uni, length: &Uni, lanes: u32) -> Vec<Segment> {
         if lanes == 1 {
-            return vec![Segment { start: lo.clone(), end: hi.clone(), width: 1 }];
+            return vec![Segment {
+                start: lo.clone(),
+                end: hi.clone(),
+                width: 1,
+            }];
         }
         let length = self.max(length, &Uni::constant(0));
         let step = Uni::constant(i64::from(lanes));
@@ -96,15 +144,35 @@ impl Emit<'_> {
         let whole = self.mul(&steps, &step);
         let middle = self.add(lo, &whole);
         vec![
-            Segment { start: lo.clone(), end: middle.clone(), width: lanes },
-            Segment { start: middle, end: hi.clone(), width: 1 },
+            Segment {
+                start: lo.clone(),
+                end: middle.clone(),
+                width: lanes,
+            },
+            Segment {
+                start: middle,
+                end: hi.clone(),
+                width: 1,
+            },
         ]
     }
 
-    fn fold_scalar(&mut self, op: FoldOp, var: Var, lo: &Uni, hi: &Uni, lanes: u32, body: &Expr) -> Result<Value> {
+    fn fold_scalar(
+        &mut self,
+        op: FoldOp,
+        var: Var,
+        lo: &Uni,
+        hi: &Uni,
+        lanes: u32,
+        body: &Expr,
+    ) -> Result<Value> {
         let mut deps = Deps::default();
         deps.vars.insert(var);
-        let lanes = if deps.expr_fits(body) { self.usable_lanes(lanes) } else { 1 };
+        let lanes = if deps.expr_fits(body) {
+            self.usable_lanes(lanes)
+        } else {
+            1
+        };
         let (mut lo, mut partial, mut total) = (lo.clone(), None, None);
         if lanes > 1 && cost(body) <= 8 {
             let first = self.segments(&lo, hi, lanes * PARTIALS).into_iter().next();
@@ -145,7 +213,14 @@ impl Emit<'_> {
     }
 
     /// One loop over a segment; the accumulator has as many lanes as `init`.
-    fn fold_loop(&mut self, op: FoldOp, var: Var, s: Segment, init: Value, body: &Expr) -> Result<Value> {
+    fn fold_loop(
+        &mut self,
+        op: FoldOp,
+        var: Var,
+        s: Segment,
+        init: Value,
+        body: &Expr,
+    ) -> Result<Value> {
         let lanes = init.ty.lanes;
         if let Some(steps) = s.short(cost(body)) {
             return self.fold_unrolled(op, var, steps, init, body);
@@ -160,7 +235,14 @@ impl Emit<'_> {
         Ok(self.f.end_for(open, &[next]).remove(0))
     }
 
-    fn fold_unrolled(&mut self, op: FoldOp, var: Var, steps: Vec<Segment>, init: Value, body: &Expr) -> Result<Value> {
+    fn fold_unrolled(
+        &mut self,
+        op: FoldOp,
+        var: Var,
+        steps: Vec<Segment>,
+        init: Value,
+        body: &Expr,
+    ) -> Result<Value> {
         let lanes = init.ty.lanes;
         let saved = std::mem::replace(&mut self.lanes, lanes);
         let mut total = init;
@@ -175,7 +257,14 @@ impl Emit<'_> {
     }
 
     /// The loop with several accumulators; returns their combination.
-    fn fold_partials(&mut self, op: FoldOp, var: Var, s: Segment, lanes: u32, body: &Expr) -> Result<Value> {
+    fn fold_partials(
+        &mut self,
+        op: FoldOp,
+        var: Var,
+        s: Segment,
+        lanes: u32,
+        body: &Expr,
+    ) -> Result<Value> {
         let init = vec![self.neutral(op, lanes); PARTIALS as usize];
         let open = self.open(var, &s, &init);
         let saved = std::mem::replace(&mut self.lanes, lanes);
@@ -183,21 +272,31 @@ impl Emit<'_> {
         let iv = Uni::new(open.iv.clone());
         for (i, carried) in open.carried.iter().enumerate() {
             let base = self.add(&iv, &Uni::constant(i as i64 * i64::from(lanes)));
-            self.vars.insert(var, Index::Affine { base, stride: Uni::constant(1) });
+            self.vars.insert(
+                var,
+                Index::Affine {
+                    base,
+                    stride: Uni::constant(1),
+                },
+            );
             let x = self.number(body)?.v;
             let x = self.f.broadcast(&x, lanes);
             next.push(self.combine(op, carried, &x));
         }
         self.lanes = saved;
         let r = self.f.end_for(open, &next);
-        let (a, b) = (self.combine(op, &r[0], &r[1]), self.combine(op, &r[2], &r[3]));
+        let (a, b) = (
+            self.combine(op, &r[0], &r[1]),
+            self.combine(op, &r[2], &r[3]),
+        );
         Ok(self.combine(op, &a, &b))
     }
 
     pub fn open(&mut self, var: Var, s: &Segment, init: &[Value]) -> crate::text::Loop {
         let (lo, hi) = (self.value(&s.start), self.value(&s.end));
         let step = self.value(&Uni::constant(i64::from(s.width)));
-        self.f.begin_for(&format!("i{}_", var.0), &lo, &hi, &step, init)
+        self.f
+            .begin_for(&format!("i{}_", var.0), &lo, &hi, &step, init)
     }
 
     /// Binds a loop variable: one number, or a ramp of `width` lanes.
@@ -206,7 +305,11 @@ impl Emit<'_> {
         base.nonneg = s.start.nonneg;
         let step = u64::from(s.width);
         let step = 1u64 << step.trailing_zeros();
-        base.align = if s.start.align == 0 { step } else { s.start.align.min(step) };
+        base.align = if s.start.align == 0 {
+            step
+        } else {
+            s.start.align.min(step)
+        };
         self.bind_at(var, base, s.width);
     }
 
@@ -214,7 +317,10 @@ impl Emit<'_> {
     pub fn bind_at(&mut self, var: Var, base: Uni, width: u32) {
         let index = match width {
             1 => Index::Uniform(base),
-            _ => Index::Affine { base, stride: Uni::constant(1) },
+            _ => Index::Affine {
+                base,
+                stride: Uni::constant(1),
+            },
         };
         self.vars.insert(var, index);
     }
@@ -250,7 +356,10 @@ impl Emit<'_> {
             FoldOp::Max => ("maximumf", "nsz"),
             FoldOp::Min => ("minimumf", "nsz"),
         };
-        let text = format!("vector.reduction <{kind}>, {x} fastmath<{flags}> : {} into f32", x.ty);
+        let text = format!(
+            "vector.reduction <{kind}>, {x} fastmath<{flags}> : {} into f32",
+            x.ty
+        );
         self.f.define("v", F32, text)
     }
 }
@@ -262,11 +371,18 @@ pub(crate) fn cost(e: &Expr) -> u32 {
         Expr::Load { .. } | Expr::Index(_) | Expr::CmpIx(..) => 1,
         Expr::Unary(op, x) => {
             use seqc_schedule::ir::Unary::{Abs, Floor, Neg};
-            cost(x) + if matches!(op, Neg | Abs | Floor) { 1 } else { 20 }
+            cost(x)
+                + if matches!(op, Neg | Abs | Floor) {
+                    1
+                } else {
+                    20
+                }
         }
         Expr::Not(x) => 1 + cost(x),
         Expr::Binary(Binary::Pow, ..) | Expr::Fold { .. } => 100,
-        Expr::Binary(_, a, b) | Expr::Cmp(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => 1 + cost(a) + cost(b),
+        Expr::Binary(_, a, b) | Expr::Cmp(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => {
+            1 + cost(a) + cost(b)
+        }
         Expr::Select(c, a, b) => 1 + cost(c) + cost(a) + cost(b),
     }
 }

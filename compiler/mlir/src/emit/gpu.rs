@@ -16,7 +16,14 @@ const SHARED: usize = 48 * 1024;
 /// Prints one kernel as a function marked `nvvm.kernel`, with its shared memory.
 pub fn print(kernel: &Kernel, helpers: &mut Helpers) -> Result<String> {
     check_name(kernel)?;
-    let mut e = Emit::new(kernel, helpers, Lanes { width: 1, registers: 0 });
+    let mut e = Emit::new(
+        kernel,
+        helpers,
+        Lanes {
+            width: 1,
+            registers: 0,
+        },
+    );
     let mut names = Names::default();
     for arg in &kernel.args {
         e.args.push(Value::new(names.unique(&arg.name, "ptr"), PTR));
@@ -26,10 +33,15 @@ pub fn print(kernel: &Kernel, helpers: &mut Helpers) -> Result<String> {
     }
     let [thread, threads, block, blocks] =
         ["tid", "ntid", "ctaid", "nctaid"].map(|what| e.position(what));
-    e.locals = kernel.locals.iter().map(|l| Value::new(names.unique(&l.name, "loc"), PTR)).collect();
+    e.locals = kernel
+        .locals
+        .iter()
+        .map(|l| Value::new(names.unique(&l.name, "loc"), PTR))
+        .collect();
     let shared = e.scratch(&block);
     let first = e.f.add(&Value::new("%lo", I64), &block);
-    let open = e.f.begin_for("cell", &first, &Value::new("%hi", I64), &blocks, &[]);
+    let open =
+        e.f.begin_for("cell", &first, &Value::new("%hi", I64), &blocks, &[]);
     e.bind_grid(open.iv.clone())?;
     e.team = Some(super::team::Team::new(thread, threads));
     e.team_block(&kernel.body)?;
@@ -42,9 +54,18 @@ pub fn print(kernel: &Kernel, helpers: &mut Helpers) -> Result<String> {
 }
 
 fn finish(e: Emit) -> String {
-    let mut params: Vec<String> = e.args.iter().chain(&e.dims).map(|v| format!("{v}: {}", v.ty)).collect();
+    let mut params: Vec<String> = e
+        .args
+        .iter()
+        .chain(&e.dims)
+        .map(|v| format!("{v}: {}", v.ty))
+        .collect();
     params.extend(["%lo: i64", "%hi: i64", "%scratch: !llvm.ptr"].map(String::from));
-    let header = format!("llvm.func @{}({}) attributes {{nvvm.kernel}}", e.kernel.name, params.join(", "));
+    let header = format!(
+        "llvm.func @{}({}) attributes {{nvvm.kernel}}",
+        e.kernel.name,
+        params.join(", ")
+    );
     e.f.finish(&header, "llvm.return")
 }
 
@@ -55,7 +76,9 @@ pub fn locals_are_shared(kernel: &Kernel) -> bool {
 
 impl Emit<'_> {
     fn position(&mut self, what: &str) -> Value {
-        let v = self.f.define(what, I32, format!("nvvm.read.ptx.sreg.{what}.x : i32"));
+        let v = self
+            .f
+            .define(what, I32, format!("nvvm.read.ptx.sreg.{what}.x : i32"));
         self.f.cast("arith.extui", &v, Of::I64)
     }
 
@@ -69,14 +92,23 @@ impl Emit<'_> {
         if !locals_are_shared(self.kernel) {
             let size = self.f.int(I64, bytes as i64);
             let offset = self.f.mul(block, &size);
-            let text = format!("llvm.getelementptr {base}[{offset}] : (!llvm.ptr, i64) -> !llvm.ptr, i8");
+            let text =
+                format!("llvm.getelementptr {base}[{offset}] : (!llvm.ptr, i64) -> !llvm.ptr, i8");
             let base = self.f.define("p", PTR, text);
             place_locals(&mut self.f, self.kernel, &base, &self.locals);
             return String::new();
         }
         let symbol = format!("{}_shared", self.kernel.name);
-        let near = self.f.define("p", PTR, format!("llvm.mlir.addressof @{symbol} : !llvm.ptr<3>"));
-        let base = self.f.define("p", PTR, format!("llvm.addrspacecast {near} : !llvm.ptr<3> to !llvm.ptr"));
+        let near = self.f.define(
+            "p",
+            PTR,
+            format!("llvm.mlir.addressof @{symbol} : !llvm.ptr<3>"),
+        );
+        let base = self.f.define(
+            "p",
+            PTR,
+            format!("llvm.addrspacecast {near} : !llvm.ptr<3> to !llvm.ptr"),
+        );
         place_locals(&mut self.f, self.kernel, &base, &self.locals);
         format!(
             "llvm.mlir.global internal @{symbol}() {{addr_space = 3 : i32, alignment = 64 : i64}} : \

@@ -26,18 +26,28 @@ enum Kind {
 pub(crate) enum Index {
     Uniform(Uni),
     /// Lane `l` has `base + l·stride`.
-    Affine { base: Uni, stride: Uni },
+    Affine {
+        base: Uni,
+        stride: Uni,
+    },
     /// A vector of i64.
     Lanes(Value),
 }
 
 impl Uni {
     pub fn new(v: Value) -> Uni {
-        Uni { kind: Kind::Value(v), align: 1, nonneg: false }
+        Uni {
+            kind: Kind::Value(v),
+            align: 1,
+            nonneg: false,
+        }
     }
 
     pub fn unsigned(v: Value) -> Uni {
-        Uni { nonneg: true, ..Uni::new(v) }
+        Uni {
+            nonneg: true,
+            ..Uni::new(v)
+        }
     }
 
     pub fn aligned(mut self, align: u64) -> Uni {
@@ -51,8 +61,16 @@ impl Uni {
     }
 
     pub fn constant(n: i64) -> Uni {
-        let align = if n == 0 { 0 } else { 1 << n.trailing_zeros().min(62) };
-        Uni { kind: Kind::Const(n), align, nonneg: n >= 0 }
+        let align = if n == 0 {
+            0
+        } else {
+            1 << n.trailing_zeros().min(62)
+        };
+        Uni {
+            kind: Kind::Const(n),
+            align,
+            nonneg: n >= 0,
+        }
     }
 
     pub fn known(&self) -> Option<i64> {
@@ -102,7 +120,9 @@ impl Emit<'_> {
         match (a.known(), b.known()) {
             (Some(x), Some(y)) => Uni::constant(x.wrapping_sub(y)),
             (_, Some(0)) => a.clone(),
-            _ => self.op("arith.subi", a, b).aligned(common(a.align, b.align)),
+            _ => self
+                .op("arith.subi", a, b)
+                .aligned(common(a.align, b.align)),
         }
     }
 
@@ -126,10 +146,21 @@ impl Emit<'_> {
             (Some(x), Some(y)) if y > 0 => Uni::constant(x.div_euclid(y)),
             (_, Some(1)) => a.clone(),
             (_, Some(y)) if y > 0 && y & (y - 1) == 0 => {
-                let (v, shift) = (self.value(a), self.f.int(I64, i64::from(y.trailing_zeros())));
+                let (v, shift) = (
+                    self.value(a),
+                    self.f.int(I64, i64::from(y.trailing_zeros())),
+                );
                 let r = self.f.binary("arith.shrsi", &v, &shift);
-                let align = if a.is_multiple(y as u64) { (a.align / y as u64).max(1) } else { 1 };
-                Uni { nonneg: a.nonneg, ..Uni::new(r) }.aligned(align)
+                let align = if a.is_multiple(y as u64) {
+                    (a.align / y as u64).max(1)
+                } else {
+                    1
+                };
+                Uni {
+                    nonneg: a.nonneg,
+                    ..Uni::new(r)
+                }
+                .aligned(align)
             }
             _ if a.nonneg => self.op("arith.divui", a, b).known_unsigned(),
             _ => {
@@ -171,8 +202,11 @@ impl Emit<'_> {
     pub fn min(&mut self, a: &Uni, b: &Uni) -> Uni {
         match (a.known(), b.known()) {
             (Some(x), Some(y)) => Uni::constant(x.min(y)),
-            _ => Uni { nonneg: a.nonneg && b.nonneg, ..self.op("arith.minsi", a, b) }
-                .aligned(common(a.align, b.align).max(1)),
+            _ => Uni {
+                nonneg: a.nonneg && b.nonneg,
+                ..self.op("arith.minsi", a, b)
+            }
+            .aligned(common(a.align, b.align).max(1)),
         }
     }
 
@@ -181,8 +215,11 @@ impl Emit<'_> {
             (Some(x), Some(y)) => Uni::constant(x.max(y)),
             (Some(x), _) if x <= 0 && b.nonneg => b.clone(),
             (_, Some(y)) if y <= 0 && a.nonneg => a.clone(),
-            _ => Uni { nonneg: a.nonneg || b.nonneg, ..self.op("arith.maxsi", a, b) }
-                .aligned(common(a.align, b.align).max(1)),
+            _ => Uni {
+                nonneg: a.nonneg || b.nonneg,
+                ..self.op("arith.maxsi", a, b)
+            }
+            .aligned(common(a.align, b.align).max(1)),
         }
     }
 
@@ -235,7 +272,10 @@ impl Emit<'_> {
             Ix::Add(a, b) => match (self.index(a)?, self.index(b)?) {
                 (Uniform(a), Uniform(b)) => Uniform(self.add(&a, &b)),
                 (Affine { base, stride }, Uniform(u)) | (Uniform(u), Affine { base, stride }) => {
-                    Affine { base: self.add(&base, &u), stride }
+                    Affine {
+                        base: self.add(&base, &u),
+                        stride,
+                    }
                 }
                 (Affine { base: a, stride: s }, Affine { base: b, stride: t }) => {
                     let (base, stride) = (self.add(&a, &b), self.add(&s, &t));
@@ -245,10 +285,16 @@ impl Emit<'_> {
             },
             Ix::Sub(a, b) => match (self.index(a)?, self.index(b)?) {
                 (Uniform(a), Uniform(b)) => Uniform(self.sub(&a, &b)),
-                (Affine { base, stride }, Uniform(u)) => Affine { base: self.sub(&base, &u), stride },
+                (Affine { base, stride }, Uniform(u)) => Affine {
+                    base: self.sub(&base, &u),
+                    stride,
+                },
                 (Uniform(u), Affine { base, stride }) => {
                     let base = self.sub(&u, &base);
-                    Affine { base, stride: self.sub(&Uni::constant(0), &stride) }
+                    Affine {
+                        base,
+                        stride: self.sub(&Uni::constant(0), &stride),
+                    }
                 }
                 (Affine { base: a, stride: s }, Affine { base: b, stride: t }) => {
                     let (base, stride) = (self.sub(&a, &b), self.sub(&s, &t));
@@ -291,10 +337,15 @@ impl Emit<'_> {
             (Index::Uniform(a), Index::Uniform(b)) => {
                 Index::Uniform(if rem { self.rem(a, b) } else { self.div(a, b) })
             }
-            (Index::Affine { base, stride }, Index::Uniform(d)) if self.one_block(base, stride, d) => {
+            (Index::Affine { base, stride }, Index::Uniform(d))
+                if self.one_block(base, stride, d) =>
+            {
                 // All lanes fall between two multiples of the divisor.
                 if rem {
-                    Index::Affine { base: self.rem(base, d), stride: stride.clone() }
+                    Index::Affine {
+                        base: self.rem(base, d),
+                        stride: stride.clone(),
+                    }
                 } else {
                     Index::Uniform(self.div(base, d))
                 }
@@ -313,7 +364,9 @@ impl Emit<'_> {
 
     /// Is `base + lane·stride` divided by `d` the same in every lane, whatever `base` is?
     fn one_block(&self, base: &Uni, stride: &Uni, d: &Uni) -> bool {
-        let (Some(s), Some(d)) = (stride.known(), d.known()) else { return false };
+        let (Some(s), Some(d)) = (stride.known(), d.known()) else {
+            return false;
+        };
         let span = s.saturating_mul(i64::from(self.lanes));
         s >= 0 && d > 0 && span > 0 && d % span == 0 && base.is_multiple(span as u64)
     }
@@ -325,14 +378,24 @@ impl Emit<'_> {
             Some(w) => w,
             None => {
                 let to = x.v.ty.with(Of::I32);
-                let suffix = if to.lanes == 1 { "i32.f32".into() } else { format!("v{0}i32.v{0}f32", to.lanes) };
-                let text =
-                    format!("llvm.call_intrinsic \"llvm.fptosi.sat.{suffix}\"({}) : ({}) -> {to}", x.v, x.v.ty);
+                let suffix = if to.lanes == 1 {
+                    "i32.f32".into()
+                } else {
+                    format!("v{0}i32.v{0}f32", to.lanes)
+                };
+                let text = format!(
+                    "llvm.call_intrinsic \"llvm.fptosi.sat.{suffix}\"({}) : ({}) -> {to}",
+                    x.v, x.v.ty
+                );
                 self.f.define("v", to, text)
             }
         };
         let v = self.f.cast("arith.extsi", &whole, Of::I64);
-        Ok(if v.ty.lanes == 1 { Index::Uniform(Uni::new(v)) } else { Index::Lanes(v) })
+        Ok(if v.ty.lanes == 1 {
+            Index::Uniform(Uni::new(v))
+        } else {
+            Index::Lanes(v)
+        })
     }
 
     /// Loads one element a lane, or one for all lanes if they agree.
@@ -344,11 +407,17 @@ impl Emit<'_> {
                 let p = self.address(base, u);
                 self.f.load(&p, Ty::new(of, 1))
             }
-            Index::Affine { base: first, stride } if stride.known() == Some(1) => {
+            Index::Affine {
+                base: first,
+                stride,
+            } if stride.known() == Some(1) => {
                 let p = self.address(base, first);
                 self.f.load(&p, ty)
             }
-            Index::Affine { base: first, stride } if stride.known() == Some(-1) => {
+            Index::Affine {
+                base: first,
+                stride,
+            } if stride.known() == Some(-1) => {
                 let last = self.add(first, &Uni::constant(1 - i64::from(self.lanes)));
                 let p = self.address(base, &last);
                 let v = self.f.load(&p, ty);
@@ -372,7 +441,10 @@ impl Emit<'_> {
                 let p = self.address(base, u);
                 self.f.store(x, &p);
             }
-            Index::Affine { base: first, stride } if stride.known() == Some(1) => {
+            Index::Affine {
+                base: first,
+                stride,
+            } if stride.known() == Some(1) => {
                 let p = self.address(base, first);
                 let x = self.f.broadcast(x, self.lanes);
                 self.f.store(&x, &p);
@@ -404,5 +476,9 @@ impl Emit<'_> {
 }
 
 fn affine(base: Uni, stride: Uni) -> Index {
-    if stride.known() == Some(0) { Index::Uniform(base) } else { Index::Affine { base, stride } }
+    if stride.known() == Some(0) {
+        Index::Uniform(base)
+    } else {
+        Index::Affine { base, stride }
+    }
 }

@@ -70,14 +70,23 @@ impl<'a> Emit<'a> {
     }
 
     fn error<T>(&self, what: impl Into<String>) -> Result<T> {
-        Err(Error::Kernel { kernel: self.kernel.name.clone(), what: what.into() })
+        Err(Error::Kernel {
+            kernel: self.kernel.name.clone(),
+            what: what.into(),
+        })
     }
 
     /// Base pointer and element type of a buffer.
     fn buffer(&self, buf: Buf) -> Result<(Value, Elem)> {
         let found = match buf {
-            Buf::Arg(i) => self.args.get(i as usize).zip(self.kernel.args.get(i as usize).map(|a| a.elem)),
-            Buf::Local(i) => self.locals.get(i as usize).zip(self.kernel.locals.get(i as usize).map(|l| l.elem)),
+            Buf::Arg(i) => self
+                .args
+                .get(i as usize)
+                .zip(self.kernel.args.get(i as usize).map(|a| a.elem)),
+            Buf::Local(i) => self
+                .locals
+                .get(i as usize)
+                .zip(self.kernel.locals.get(i as usize).map(|l| l.elem)),
         };
         match found {
             Some((v, e)) => Ok((v.clone(), e)),
@@ -107,9 +116,13 @@ impl<'a> Emit<'a> {
 fn check_name(kernel: &Kernel) -> Result<()> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');
     let name = &kernel.name;
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(good) {
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(good)
+    {
         let what = "its name is no symbol (letters, digits and _ only)".into();
-        return Err(Error::Kernel { kernel: name.clone(), what });
+        return Err(Error::Kernel {
+            kernel: name.clone(),
+            what,
+        });
     }
     Ok(())
 }

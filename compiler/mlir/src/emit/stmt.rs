@@ -1,9 +1,9 @@
 //! Statements of a sequential cell: loops, stores, bindings, branches, matrix products.
 
+use super::Emit;
 use super::deps::Deps;
 use super::fold::{Segment, cost};
 use super::index::{Index, Uni};
-use super::Emit;
 use crate::error::Result;
 use crate::matmul;
 use crate::text::Of;
@@ -16,7 +16,14 @@ impl Emit<'_> {
 
     fn stmt(&mut self, s: &Stmt) -> Result<()> {
         match s {
-            Stmt::For { var, lo, hi, kind, reverse, body } => {
+            Stmt::For {
+                var,
+                lo,
+                hi,
+                kind,
+                reverse,
+                body,
+            } => {
                 let (lo, hi) = (self.uniform(lo)?, self.uniform(hi)?);
                 match kind {
                     LoopKind::Vec(lanes) => self.vector_loop(*var, &lo, &hi, *lanes, body),
@@ -70,7 +77,11 @@ impl Emit<'_> {
                 return self.block(body);
             }
         }
-        let s = Segment { start: lo.clone(), end: hi.clone(), width: 1 };
+        let s = Segment {
+            start: lo.clone(),
+            end: hi.clone(),
+            width: 1,
+        };
         let open = self.open(var, &s, &[]);
         self.bind(var, &open.iv, &s);
         self.block(body)?;
@@ -80,7 +91,11 @@ impl Emit<'_> {
 
     fn backward(&mut self, var: Var, lo: &Uni, hi: &Uni, body: &[Stmt]) -> Result<()> {
         let (length, last) = (self.sub(hi, lo), self.sub(hi, &Uni::constant(1)));
-        let s = Segment { start: Uni::constant(0), end: length, width: 1 };
+        let s = Segment {
+            start: Uni::constant(0),
+            end: length,
+            width: 1,
+        };
         let open = self.open(var, &s, &[]);
         let mut at = self.sub(&last, &Uni::new(open.iv.clone()));
         at.nonneg = lo.nonneg;
@@ -90,7 +105,14 @@ impl Emit<'_> {
         Ok(())
     }
 
-    fn vector_loop(&mut self, var: Var, lo: &Uni, hi: &Uni, lanes: u32, body: &[Stmt]) -> Result<()> {
+    fn vector_loop(
+        &mut self,
+        var: Var,
+        lo: &Uni,
+        hi: &Uni,
+        lanes: u32,
+        body: &[Stmt],
+    ) -> Result<()> {
         let fits = self.lanes == 1 && Deps::default().body_fits(var, body);
         let lanes = if fits { self.usable_lanes(lanes) } else { 1 };
         for s in self.segments(lo, hi, lanes) {
@@ -146,7 +168,10 @@ impl Emit<'_> {
     /// Address of the first element of a tile.
     pub fn corner(&mut self, tile: &Tile) -> Result<crate::text::Value> {
         let (base, elem) = self.buffer(tile.buf)?;
-        if [tile.rows, tile.cols].iter().any(|s| s.unsigned_abs() > 1 << 40) {
+        if [tile.rows, tile.cols]
+            .iter()
+            .any(|s| s.unsigned_abs() > 1 << 40)
+        {
             return self.error("a stride of a matrix product is out of range");
         }
         if elem != Elem::F32 {

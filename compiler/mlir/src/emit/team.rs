@@ -22,7 +22,11 @@ pub(crate) struct Team {
 
 impl Team {
     pub fn new(thread: Value, threads: Value) -> Team {
-        Team { thread, threads, pending: Effects::default() }
+        Team {
+            thread,
+            threads,
+            pending: Effects::default(),
+        }
     }
 }
 
@@ -38,7 +42,10 @@ impl Emit<'_> {
     }
 
     fn pending(&mut self) -> &mut Effects {
-        &mut self.team.get_or_insert_with(|| Team::new(Value::new("%none", I64), Value::new("%none", I64))).pending
+        &mut self
+            .team
+            .get_or_insert_with(|| Team::new(Value::new("%none", I64), Value::new("%none", I64)))
+            .pending
     }
 
     fn place(&self) -> (Value, Value) {
@@ -62,8 +69,17 @@ impl Emit<'_> {
 
     fn team_stmt(&mut self, s: &Stmt) -> Result<()> {
         match s {
-            Stmt::For { kind, body, .. } if *kind != LoopKind::Seq && !has_product(body) => self.deal(s),
-            Stmt::For { var, lo, hi, reverse, body, .. } => {
+            Stmt::For { kind, body, .. } if *kind != LoopKind::Seq && !has_product(body) => {
+                self.deal(s)
+            }
+            Stmt::For {
+                var,
+                lo,
+                hi,
+                reverse,
+                body,
+                ..
+            } => {
                 self.sync(&Effects::of_indices([lo, hi]));
                 let (lo, hi) = (self.uniform(lo)?, self.uniform(hi)?);
                 let before = self.pending().clone();
@@ -112,7 +128,14 @@ impl Emit<'_> {
     }
 
     /// A loop that every thread runs.
-    fn together(&mut self, var: Var, lo: &Uni, hi: &Uni, reverse: bool, body: &[Stmt]) -> Result<()> {
+    fn together(
+        &mut self,
+        var: Var,
+        lo: &Uni,
+        hi: &Uni,
+        reverse: bool,
+        body: &[Stmt],
+    ) -> Result<()> {
         let one = self.f.int(I64, 1);
         let (start, end) = if reverse {
             (Uni::constant(0), self.sub(hi, lo))
@@ -120,7 +143,9 @@ impl Emit<'_> {
             (lo.clone(), hi.clone())
         };
         let (start, end) = (self.value(&start), self.value(&end));
-        let open = self.f.begin_for(&format!("i{}_", var.0), &start, &end, &one, &[]);
+        let open = self
+            .f
+            .begin_for(&format!("i{}_", var.0), &start, &end, &one, &[]);
         let mut at = Uni::new(open.iv.clone());
         if reverse {
             let last = self.sub(hi, &Uni::constant(1));
@@ -138,7 +163,17 @@ impl Emit<'_> {
         let mut nest: Nest = vec![];
         let mut rest = std::slice::from_ref(s);
         let mut deps = Deps::default();
-        while let [Stmt::For { var, lo, hi, kind, body, .. }] = rest {
+        while let [
+            Stmt::For {
+                var,
+                lo,
+                hi,
+                kind,
+                body,
+                ..
+            },
+        ] = rest
+        {
             if *kind == LoopKind::Seq || deps.index(lo) || deps.index(hi) {
                 break;
             }
@@ -159,7 +194,14 @@ impl Emit<'_> {
         let mut whole = part.clone();
         for (var, lo, hi) in nest.iter().rev() {
             let (var, lo, hi) = (*var, (*lo).clone(), (*hi).clone());
-            whole = Stmt::For { var, lo, hi, kind: LoopKind::Par, reverse: false, body: vec![whole] };
+            whole = Stmt::For {
+                var,
+                lo,
+                hi,
+                kind: LoopKind::Par,
+                reverse: false,
+                body: vec![whole],
+            };
         }
         self.deal(&whole)
     }
@@ -213,7 +255,11 @@ impl Emit<'_> {
         if let Some(c) = &wanted {
             f.begin_if(c);
         }
-        let tile = MicroTile { rows: rows as i64, cols: cols as i64, apart: across };
+        let tile = MicroTile {
+            rows: rows as i64,
+            cols: cols as i64,
+            apart: across,
+        };
         tile.print(f, m, [&out, &a, &b], &i, &j);
         if wanted.is_some() {
             f.end_if();
@@ -225,7 +271,12 @@ impl Emit<'_> {
 
 /// Rows and columns of a thread's tile: up to 4×4, dividing the product, leaving work for every thread.
 fn micro_tile(m: usize, n: usize) -> (usize, usize) {
-    let fit = |extent: usize| [4, 2, 1].into_iter().find(|t| extent.is_multiple_of(*t)).unwrap_or(1);
+    let fit = |extent: usize| {
+        [4, 2, 1]
+            .into_iter()
+            .find(|t| extent.is_multiple_of(*t))
+            .unwrap_or(1)
+    };
     let (mut rows, mut cols) = (fit(m), fit(n));
     while (m / rows) * (n / cols) < BUSY && rows * cols > 1 {
         if rows >= cols { rows /= 2 } else { cols /= 2 }
@@ -234,8 +285,18 @@ fn micro_tile(m: usize, n: usize) -> (usize, usize) {
 }
 
 /// Columns of a tile lie `across` apart: is any entry of the tile at `(i, j)` in the wanted part?
-fn wanted(f: &mut Fun, m: &Matmul, i: &Value, j: &Value, rows: usize, cols: usize) -> Option<Value> {
-    let (last_row, last_col) = (f.int(I64, rows as i64 - 1), f.int(I64, ((cols - 1) * (m.n / cols)) as i64));
+fn wanted(
+    f: &mut Fun,
+    m: &Matmul,
+    i: &Value,
+    j: &Value,
+    rows: usize,
+    cols: usize,
+) -> Option<Value> {
+    let (last_row, last_col) = (
+        f.int(I64, rows as i64 - 1),
+        f.int(I64, ((cols - 1) * (m.n / cols)) as i64),
+    );
     match m.part {
         Part::All => None,
         Part::Lower => {
@@ -260,7 +321,9 @@ impl MicroTile {
     fn print(&self, f: &mut Fun, m: &Matmul, [out, a, b]: [&Value; 3], i: &Value, j: &Value) {
         let corner = step(f, out, i, m.out.rows);
         let corner = step(f, &corner, j, m.out.cols);
-        let cells: Vec<(i64, i64)> = (0..self.rows).flat_map(|r| (0..self.cols).map(move |c| (r, c))).collect();
+        let cells: Vec<(i64, i64)> = (0..self.rows)
+            .flat_map(|r| (0..self.cols).map(move |c| (r, c)))
+            .collect();
         let place = |f: &mut Fun, r: i64, c: i64| {
             f.address_at(&corner, r * m.out.rows + c * self.apart * m.out.cols)
         };
@@ -276,9 +339,16 @@ impl MicroTile {
         let (left, top) = (step(f, a, i, m.a.rows), step(f, b, j, m.b.cols));
         let (zero, one, k) = (f.int(I64, 0), f.int(I64, 1), f.int(I64, m.k as i64));
         let open = f.begin_for("k", &zero, &k, &one, &sums);
-        let (left, top) = (step(f, &left, &open.iv, m.a.cols), step(f, &top, &open.iv, m.b.rows));
-        let column: Vec<Value> = (0..self.rows).map(|r| element(f, &left, r * m.a.rows)).collect();
-        let row: Vec<Value> = (0..self.cols).map(|c| element(f, &top, c * self.apart * m.b.cols)).collect();
+        let (left, top) = (
+            step(f, &left, &open.iv, m.a.cols),
+            step(f, &top, &open.iv, m.b.rows),
+        );
+        let column: Vec<Value> = (0..self.rows)
+            .map(|r| element(f, &left, r * m.a.rows))
+            .collect();
+        let row: Vec<Value> = (0..self.cols)
+            .map(|c| element(f, &top, c * self.apart * m.b.cols))
+            .collect();
         let next: Vec<Value> = cells
             .iter()
             .zip(&open.carried)

@@ -4,7 +4,12 @@
 use crate::text::{Fun, Of, Value};
 
 /// Coefficients of the even series in s = f/(2+f) (those of FreeBSD's msun; error below 2^-34).
-const R: [f64; 4] = [0.24279078841209412, 0.28498786687850952, 0.40000972151756287, 0.66666662693023682];
+const R: [f64; 4] = [
+    0.24279078841209412,
+    0.28498786687850952,
+    0.40000972151756287,
+    0.66666662693023682,
+];
 const LN2_HI: f64 = 6.9313812256e-01;
 const LN2_LO: f64 = 9.0580006145e-06;
 /// Bits of √½.
@@ -12,7 +17,11 @@ const SQRT_HALF: i64 = 0x3f35_04f3;
 const ONE: i64 = 0x3f80_0000;
 
 pub fn log(f: &mut Fun, x: &Value) -> Value {
-    let (smallest, up, one) = (f.float(x.ty, 1.17549435e-38), f.float(x.ty, 8388608.0), f.float(x.ty, 1.0));
+    let (smallest, up, one) = (
+        f.float(x.ty, 1.17549435e-38),
+        f.float(x.ty, 8388608.0),
+        f.float(x.ty, 1.0),
+    );
     let denormal = f.cmp("olt", x, &smallest);
     let scaled = f.mul(x, &up);
     let y = f.select(&denormal, &scaled, x);
@@ -43,7 +52,11 @@ pub fn log1p(f: &mut Fun, x: &Value) -> Value {
     let k = f.cast("arith.sitofp", &k, Of::F32);
     let g = f.sub(&m, &one);
     // Between √½ - 1 and √2 - 1 no scaling is needed and x itself is exact.
-    let (lo, hi, zero) = (f.float(x.ty, -0.292893), f.float(x.ty, 0.414213), f.float(x.ty, 0.0));
+    let (lo, hi, zero) = (
+        f.float(x.ty, -0.292893),
+        f.float(x.ty, 0.414213),
+        f.float(x.ty, 0.0),
+    );
     let above = f.cmp("ogt", x, &lo);
     let below = f.cmp("olt", x, &hi);
     let near = f.binary("arith.andi", &above, &below);

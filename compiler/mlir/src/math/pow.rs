@@ -41,7 +41,10 @@ fn log2(f: &mut Fun, x: &Value) -> Value {
     let s = f.div(&above, &below);
     let z = f.mul(&s, &s);
     // 2/ln 2 · atanh(s)/s with |s| ≤ 0.172: the first term left out is below 1e-13.
-    let series: Vec<f64> = (0..8).rev().map(|i| 2.0 * std::f64::consts::LOG2_E / (2 * i + 1) as f64).collect();
+    let series: Vec<f64> = (0..8)
+        .rev()
+        .map(|i| 2.0 * std::f64::consts::LOG2_E / (2 * i + 1) as f64)
+        .collect();
     let p = f.poly(&z, &series);
     f.fma(&p, &s, &k)
 }

@@ -5,7 +5,13 @@ use crate::text::{Fun, Value};
 
 /// (tanh(√z)/√z - 1)/z on [0, 1], interpolated at Chebyshev nodes; relative error below 3e-8.
 const P: [f64; 7] = [
-    -0.0004206955, 0.0025104594, -0.008218922, 0.021660116, -0.05393479, 0.13333128, -0.3333333,
+    -0.0004206955,
+    0.0025104594,
+    -0.008218922,
+    0.021660116,
+    -0.05393479,
+    0.13333128,
+    -0.3333333,
 ];
 
 pub fn tanh(f: &mut Fun, x: &Value) -> Value {

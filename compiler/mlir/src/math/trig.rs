@@ -60,7 +60,14 @@ fn small_sin(f: &mut Fun, r: &Value) -> Value {
 
 fn small_cos(f: &mut Fun, r: &Value) -> Value {
     let z = f.mul(r, r);
-    let p = f.poly(&z, &[2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2]);
+    let p = f.poly(
+        &z,
+        &[
+            2.443315711809948e-5,
+            -1.388731625493765e-3,
+            4.166664568298827e-2,
+        ],
+    );
     let (half, one) = (f.float(r.ty, -0.5), f.float(r.ty, 1.0));
     let z2 = f.mul(&z, &z);
     let base = f.fma(&z, &half, &one);

@@ -1,7 +1,7 @@
 //! One column with contiguous rows: each entry is a dot product along k, four rows at a time.
 
-use super::tile::element;
 use super::Atom;
+use super::tile::element;
 use crate::emit::Lanes;
 use crate::text::{F32, Fun, I64, Of, PTR, Ty, Value};
 
@@ -11,7 +11,11 @@ pub(super) fn print(atom: &Atom, target: Lanes) -> Fun {
     let mut f = Fun::new();
     let whole = atom.m / ROWS * ROWS;
     if whole > 0 {
-        let (zero, end, step) = (f.int(I64, 0), f.int(I64, whole as i64), f.int(I64, ROWS as i64));
+        let (zero, end, step) = (
+            f.int(I64, 0),
+            f.int(I64, whole as i64),
+            f.int(I64, ROWS as i64),
+        );
         let open = f.begin_for("i", &zero, &end, &step, &[]);
         let i = open.iv.clone();
         rows(&mut f, atom, ROWS, &i, target);
@@ -30,7 +34,11 @@ fn rows(f: &mut Fun, atom: &Atom, count: usize, i: &Value, target: Lanes) {
     let mut sums: Vec<Value> = (0..count)
         .map(|r| {
             let p = f.address_at(&out, r as i64 * atom.out.rows);
-            if atom.accumulate { f.load(&p, F32) } else { f.float(F32, 0.0) }
+            if atom.accumulate {
+                f.load(&p, F32)
+            } else {
+                f.float(F32, 0.0)
+            }
         })
         .collect();
     let width = i64::from(target.width.max(1));
@@ -39,7 +47,10 @@ fn rows(f: &mut Fun, atom: &Atom, count: usize, i: &Value, target: Lanes) {
         let none = f.float(Ty::new(Of::F32, target.width), 0.0);
         let lanes = along(f, atom, &a, 0, whole, width, &vec![none; count]);
         for (sum, lane) in sums.iter_mut().zip(&lanes) {
-            let text = format!("vector.reduction <add>, {lane}, {sum} fastmath<reassoc> : {} into f32", lane.ty);
+            let text = format!(
+                "vector.reduction <add>, {lane}, {sum} fastmath<reassoc> : {} into f32",
+                lane.ty
+            );
             *sum = f.define("v", F32, text);
         }
     }
@@ -54,7 +65,15 @@ fn rows(f: &mut Fun, atom: &Atom, count: usize, i: &Value, target: Lanes) {
 }
 
 /// Adds the products of `start..end` to the sums, `width` at a time.
-fn along(f: &mut Fun, atom: &Atom, a: &Value, start: i64, end: i64, width: i64, sums: &[Value]) -> Vec<Value> {
+fn along(
+    f: &mut Fun,
+    atom: &Atom,
+    a: &Value,
+    start: i64,
+    end: i64,
+    width: i64,
+    sums: &[Value],
+) -> Vec<Value> {
     let (start, end, step) = (f.int(I64, start), f.int(I64, end), f.int(I64, width));
     let open = f.begin_for("k", &start, &end, &step, sums);
     let ty = Ty::new(Of::F32, width as u32);

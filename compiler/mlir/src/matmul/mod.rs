@@ -22,7 +22,10 @@ pub(crate) struct Strides {
 
 impl Strides {
     fn transposed(self) -> Strides {
-        Strides { rows: self.cols, cols: self.rows }
+        Strides {
+            rows: self.cols,
+            cols: self.rows,
+        }
     }
 }
 
@@ -52,7 +55,10 @@ const LARGEST_PACK: usize = 1 << 16;
 
 impl Atom {
     pub fn of(m: &Matmul) -> Atom {
-        let strides = |t: &seqc_schedule::ir::Tile| Strides { rows: t.rows, cols: t.cols };
+        let strides = |t: &seqc_schedule::ir::Tile| Strides {
+            rows: t.rows,
+            cols: t.cols,
+        };
         Atom {
             m: m.m,
             n: m.n,
@@ -157,9 +163,21 @@ impl Atom {
             (t, true, None)
         } else {
             // Few lanes are not worth a pack.
-            let (best, swap) = if t.out.cols == 1 && self.out.cols != 1 { (t, true) } else { (self, false) };
+            let (best, swap) = if t.out.cols == 1 && self.out.cols != 1 {
+                (t, true)
+            } else {
+                (self, false)
+            };
             let packs = best.m >= 4 && best.n >= 4 && best.k * 64 <= LARGEST_PACK;
-            (best, swap, Some(if packs { Operand::Packed } else { Operand::Strided }))
+            (
+                best,
+                swap,
+                Some(if packs {
+                    Operand::Packed
+                } else {
+                    Operand::Strided
+                }),
+            )
         }
     }
 }

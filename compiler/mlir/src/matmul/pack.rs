@@ -1,8 +1,8 @@
 //! Packing a strip of the lane operand: `tile[k][column]`, contiguous along the columns.
 
+use super::Atom;
 use super::shape::{Column, Strip};
 use super::tile::element;
-use super::Atom;
 use crate::text::{F32, Fun, I64, Of, Ty, Value};
 
 /// Prints the copy of the strip's columns from `b` (its first column) to `to`.
@@ -51,10 +51,29 @@ fn transpose(f: &mut Fun, atom: &Atom, c: &Column, end: i64, from: &Value, into:
 /// One stage of a transposition: swaps the off-diagonal squares of size `distance`.
 fn exchange(f: &mut Fun, lines: &mut [Value], distance: u32) {
     let n = lines.len() as u32;
-    let low: Vec<u32> = (0..n).map(|c| if c & distance == 0 { c } else { n + c - distance }).collect();
-    let high: Vec<u32> = (0..n).map(|c| if c & distance == 0 { c + distance } else { n + c }).collect();
+    let low: Vec<u32> = (0..n)
+        .map(|c| {
+            if c & distance == 0 {
+                c
+            } else {
+                n + c - distance
+            }
+        })
+        .collect();
+    let high: Vec<u32> = (0..n)
+        .map(|c| {
+            if c & distance == 0 {
+                c + distance
+            } else {
+                n + c
+            }
+        })
+        .collect();
     for i in (0..n).filter(|i| i & distance == 0) {
-        let (a, b) = (lines[i as usize].clone(), lines[(i + distance) as usize].clone());
+        let (a, b) = (
+            lines[i as usize].clone(),
+            lines[(i + distance) as usize].clone(),
+        );
         lines[i as usize] = f.shuffle(&a, &b, &low);
         lines[(i + distance) as usize] = f.shuffle(&a, &b, &high);
     }

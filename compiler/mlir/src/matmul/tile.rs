@@ -21,7 +21,11 @@ pub(crate) fn print(atom: &Atom, operand: Operand, target: Lanes) -> Fun {
     let stack = (operand == Operand::Packed).then(|| {
         let lanes = strips.iter().map(Strip::lanes).max().unwrap_or(1);
         let size = f.int(I64, (lanes * atom.k.max(1)) as i64);
-        f.define("tile", PTR, format!("llvm.alloca {size} x f32 {{alignment = 64 : i64}} : (i64) -> !llvm.ptr"))
+        f.define(
+            "tile",
+            PTR,
+            format!("llvm.alloca {size} x f32 {{alignment = 64 : i64}} : (i64) -> !llvm.ptr"),
+        )
     });
     for strip in &strips {
         let first = f.int(I64, strip.first as i64);
@@ -45,9 +49,20 @@ fn one_strip(f: &mut Fun, atom: &Atom, strip: &Strip, j: &Value, stack: Option<&
     let lane = match stack {
         Some(tile) => {
             pack::print(f, atom, strip, &b, tile);
-            Lane { at: tile.clone(), strides: Strides { rows: strip.lanes() as i64, cols: 1 }, padded: true }
+            Lane {
+                at: tile.clone(),
+                strides: Strides {
+                    rows: strip.lanes() as i64,
+                    cols: 1,
+                },
+                padded: true,
+            }
         }
-        None => Lane { at: b, strides: atom.b, padded: false },
+        None => Lane {
+            at: b,
+            strides: atom.b,
+            padded: false,
+        },
     };
     let out = element(f, &Value::new("%out", PTR), j, atom.out.cols);
     let (rows, whole) = (strip.rows, atom.m / strip.rows * strip.rows);
@@ -91,7 +106,14 @@ fn row_range(f: &mut Fun, part: Part, j: &Value, strip: &Strip, whole: usize) ->
 }
 
 /// Condition for the rows after the full tiles; `None`: always.
-fn last_rows_wanted(f: &mut Fun, part: Part, j: &Value, strip: &Strip, m: usize, whole: usize) -> Option<Value> {
+fn last_rows_wanted(
+    f: &mut Fun,
+    part: Part,
+    j: &Value,
+    strip: &Strip,
+    m: usize,
+    whole: usize,
+) -> Option<Value> {
     match part {
         Part::All => None,
         Part::Lower => {
@@ -129,7 +151,13 @@ fn tile(f: &mut Fun, atom: &Atom, strip: &Strip, rows: usize, i: &Value, out: &V
     for c in &strip.columns {
         let p = f.address_at(&b, c.at as i64 * lane.strides.cols);
         let active = if lane.padded { c.width } else { c.active };
-        lanes.push(load(f, &p, Ty::new(Of::F32, c.width), lane.strides.cols, active));
+        lanes.push(load(
+            f,
+            &p,
+            Ty::new(Of::F32, c.width),
+            lane.strides.cols,
+            active,
+        ));
     }
     let mut next = vec![];
     for r in 0..rows {
@@ -144,7 +172,13 @@ fn tile(f: &mut Fun, atom: &Atom, strip: &Strip, rows: usize, i: &Value, out: &V
     for r in 0..rows {
         for (i, c) in strip.columns.iter().enumerate() {
             let p = f.address_at(&out, r as i64 * atom.out.rows + c.at as i64 * atom.out.cols);
-            store(f, &sums[r * strip.columns.len() + i], &p, atom.out.cols, c.active);
+            store(
+                f,
+                &sums[r * strip.columns.len() + i],
+                &p,
+                atom.out.cols,
+                c.active,
+            );
         }
     }
 }

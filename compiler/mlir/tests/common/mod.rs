@@ -48,7 +48,13 @@ pub fn load(kernels: &[Kernel]) -> Loaded {
 
 /// This CPU, with code printed for 16 lanes: LLVM splits the vectors where registers are narrower.
 pub fn sixteen_lanes() -> CpuTarget {
-    CpuTarget { lanes: Lanes { width: 16, registers: 32 }, ..CpuTarget::host().unwrap() }
+    CpuTarget {
+        lanes: Lanes {
+            width: 16,
+            registers: 32,
+        },
+        ..CpuTarget::host().unwrap()
+    }
 }
 
 pub fn load_for(kernels: &[Kernel], target: &CpuTarget) -> Loaded {
@@ -56,7 +62,10 @@ pub fn load_for(kernels: &[Kernel], target: &CpuTarget) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("k.so");
     link_shared(&compiled.object, &path).unwrap();
-    Loaded { library: unsafe { libloading::Library::new(&path).unwrap() }, _folder: folder }
+    Loaded {
+        library: unsafe { libloading::Library::new(&path).unwrap() },
+        _folder: folder,
+    }
 }
 
 #[repr(C, align(64))]
@@ -66,10 +75,19 @@ struct Line([u8; 64]);
 impl Loaded {
     /// Runs cells `lo..hi`; scratch starts as garbage.
     pub fn run(&self, kernel: &Kernel, data: &mut [Data], dims: &[i64], lo: i64, hi: i64) {
-        let entry: libloading::Symbol<Entry> = unsafe { self.library.get(kernel.name.as_bytes()).unwrap() };
+        let entry: libloading::Symbol<Entry> =
+            unsafe { self.library.get(kernel.name.as_bytes()).unwrap() };
         let pointers: Vec<*mut u8> = data.iter_mut().map(Data::pointer).collect();
         let mut scratch = vec![Line([0xff; 64]); kernel.scratch_bytes() / 64 + 1];
-        unsafe { entry(pointers.as_ptr(), dims.as_ptr(), lo, hi, scratch.as_mut_ptr().cast()) }
+        unsafe {
+            entry(
+                pointers.as_ptr(),
+                dims.as_ptr(),
+                lo,
+                hi,
+                scratch.as_mut_ptr().cast(),
+            )
+        }
     }
 }
 
@@ -134,22 +152,55 @@ pub fn bind(n: u32, value: Expr) -> Stmt {
     Stmt::Let { val: Val(n), value }
 }
 pub fn fold(op: FoldOp, var: u32, lo: Ix, hi: Ix, lanes: u32, body: Expr) -> Expr {
-    Expr::Fold { op, var: Var(var), lo, hi, lanes, body: Box::new(body) }
+    Expr::Fold {
+        op,
+        var: Var(var),
+        lo,
+        hi,
+        lanes,
+        body: Box::new(body),
+    }
 }
 pub fn each(kind: LoopKind, var: u32, lo: Ix, hi: Ix, body: Vec<Stmt>) -> Stmt {
-    Stmt::For { var: Var(var), lo, hi, kind, reverse: false, body }
+    Stmt::For {
+        var: Var(var),
+        lo,
+        hi,
+        kind,
+        reverse: false,
+        body,
+    }
 }
 pub fn back(var: u32, lo: Ix, hi: Ix, body: Vec<Stmt>) -> Stmt {
-    Stmt::For { var: Var(var), lo, hi, kind: LoopKind::Seq, reverse: true, body }
+    Stmt::For {
+        var: Var(var),
+        lo,
+        hi,
+        kind: LoopKind::Seq,
+        reverse: true,
+        body,
+    }
 }
 pub fn arg(name: &str, access: Access) -> Arg {
-    Arg { name: name.into(), elem: Elem::F32, access }
+    Arg {
+        name: name.into(),
+        elem: Elem::F32,
+        access,
+    }
 }
 pub fn tokens(name: &str) -> Arg {
-    Arg { name: name.into(), elem: Elem::I32, access: Access::Read }
+    Arg {
+        name: name.into(),
+        elem: Elem::I32,
+        access: Access::Read,
+    }
 }
 pub fn local(name: &str, len: usize) -> Local {
-    Local { name: name.into(), elem: Elem::F32, len }
+    Local {
+        name: name.into(),
+        elem: Elem::F32,
+        len,
+    }
 }
 pub const A: fn(u32) -> Buf = Buf::Arg;
 pub const L: fn(u32) -> Buf = Buf::Local;
@@ -168,6 +219,9 @@ pub fn close(got: &[f32], want: &[f64], tolerance: f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
     for (i, (g, w)) in got.iter().zip(want).enumerate() {
         let error = (f64::from(*g) - w).abs();
-        assert!(error <= tolerance * (1.0 + w.abs()), "{what}[{i}]: {g} instead of {w}");
+        assert!(
+            error <= tolerance * (1.0 + w.abs()),
+            "{what}[{i}]: {g} instead of {w}"
+        );
     }
 }

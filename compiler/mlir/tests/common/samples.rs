@@ -40,7 +40,11 @@ pub fn axpy(t: usize, rows: usize) -> Sample {
     let product = bin(Binary::Mul, un(Unary::Exp, ld(A(0), at())), ld(A(1), v(1)));
     let kernel = Kernel {
         name: format!("axpy{t}"),
-        args: vec![arg("x", Access::Read), arg("a", Access::Read), arg("y", Access::Write)],
+        args: vec![
+            arg("x", Access::Read),
+            arg("a", Access::Read),
+            arg("y", Access::Write),
+        ],
         dims: vec!["t".into(), "rows".into()],
         grid: vec![(Var(0), d(1))],
         locals: vec![],
@@ -53,7 +57,9 @@ pub fn axpy(t: usize, rows: usize) -> Sample {
         )],
     };
     let (x, a) = (noise(rows * t, 1), noise(t, 2));
-    let want = (0..rows * t).map(|i| f64::from(x[i]).exp() * f64::from(a[i % t]) + (i / t) as f64).collect();
+    let want = (0..rows * t)
+        .map(|i| f64::from(x[i]).exp() * f64::from(a[i % t]) + (i / t) as f64)
+        .collect();
     Sample {
         kernel,
         data: vec![Data::F(x), Data::F(a), Data::F(vec![f32::NAN; rows * t])],
@@ -80,9 +86,16 @@ pub fn softmax(n: usize) -> Sample {
                 2,
                 c(0),
                 c(n as i64),
-                vec![st(L(0), v(2), un(Unary::Exp, bin(Binary::Sub, ld(A(0), at(2)), val(0))))],
+                vec![st(
+                    L(0),
+                    v(2),
+                    un(Unary::Exp, bin(Binary::Sub, ld(A(0), at(2)), val(0))),
+                )],
             ),
-            bind(1, fold(FoldOp::Sum, 3, c(0), c(n as i64), 8, ld(L(0), v(3)))),
+            bind(
+                1,
+                fold(FoldOp::Sum, 3, c(0), c(n as i64), 8, ld(L(0), v(3))),
+            ),
             each(
                 LoopKind::Vec(8),
                 4,
@@ -110,7 +123,12 @@ pub fn softmax(n: usize) -> Sample {
 /// A linear recurrence over time with a matrix state: sequential, then backwards; `If`, products, locals.
 pub fn scan(t: usize) -> Sample {
     let (k, n) = (6i64, 20i64);
-    let tile = |buf, base, rows, cols| Tile { buf, base, rows, cols };
+    let tile = |buf, base, rows, cols| Tile {
+        buf,
+        base,
+        rows,
+        cols,
+    };
     let outer = Matmul {
         m: k as usize,
         n: n as usize,
@@ -135,7 +153,11 @@ pub fn scan(t: usize) -> Sample {
     let later = add(mul(add(v(4), c(1)), c(n)), v(5));
     let kernel = Kernel {
         name: "scan".into(),
-        args: vec![arg("k", Access::Read), arg("v", Access::Read), arg("y", Access::ReadWrite)],
+        args: vec![
+            arg("k", Access::Read),
+            arg("v", Access::Read),
+            arg("y", Access::ReadWrite),
+        ],
         dims: vec!["t".into()],
         grid: vec![],
         locals: vec![local("state", (k * n) as usize)],
@@ -182,7 +204,11 @@ pub fn scan(t: usize) -> Sample {
                         5,
                         c(0),
                         c(n),
-                        vec![st(A(2), here.clone(), bin(Binary::Add, ld(A(2), here), ld(A(2), later)))],
+                        vec![st(
+                            A(2),
+                            here.clone(),
+                            bin(Binary::Add, ld(A(2), here), ld(A(2), later)),
+                        )],
                     )],
                     els: vec![st(A(2), c(0), num(7.0))],
                 }],
@@ -195,7 +221,8 @@ pub fn scan(t: usize) -> Sample {
     for s in 0..t {
         for i in 0..6 {
             for j in 0..20 {
-                state[i * 20 + j] = state[i * 20 + j] * 0.5 + f64::from(ks[s * 6 + i]) * f64::from(vs[s * 20 + j]);
+                state[i * 20 + j] =
+                    state[i * 20 + j] * 0.5 + f64::from(ks[s * 6 + i]) * f64::from(vs[s * 20 + j]);
                 y[s * 20 + j] += f64::from(ks[s * 6 + i]) * state[i * 20 + j];
             }
         }
@@ -220,7 +247,12 @@ pub fn gather() -> Sample {
     let token = |i: u32| Ix::Data(Box::new(ld(A(0), v(i))));
     let kernel = Kernel {
         name: "gather".into(),
-        args: vec![tokens("tokens"), arg("table", Access::Read), arg("y", Access::Write), arg("first", Access::Write)],
+        args: vec![
+            tokens("tokens"),
+            arg("table", Access::Read),
+            arg("y", Access::Write),
+            arg("first", Access::Write),
+        ],
         dims: vec!["n".into()],
         grid: vec![],
         locals: vec![],
@@ -251,13 +283,27 @@ pub fn gather() -> Sample {
             ),
         ],
     };
-    let ids: Vec<i32> = noise(n, 4).iter().map(|x| ((x + 1.0) * 3.5) as i32).collect();
+    let ids: Vec<i32> = noise(n, 4)
+        .iter()
+        .map(|x| ((x + 1.0) * 3.5) as i32)
+        .collect();
     let table = noise(7 * width as usize, 6);
-    let y = ids.iter().flat_map(|&i| wide(&table[i as usize * 12..i as usize * 12 + 12])).collect();
-    let first = ids.iter().map(|&i| f64::from(table[i as usize * 12])).collect();
+    let y = ids
+        .iter()
+        .flat_map(|&i| wide(&table[i as usize * 12..i as usize * 12 + 12]))
+        .collect();
+    let first = ids
+        .iter()
+        .map(|&i| f64::from(table[i as usize * 12]))
+        .collect();
     Sample {
         kernel,
-        data: vec![Data::I(ids), Data::F(table), Data::F(vec![0.0; n * 12]), Data::F(vec![0.0; n])],
+        data: vec![
+            Data::I(ids),
+            Data::F(table),
+            Data::F(vec![0.0; n * 12]),
+            Data::F(vec![0.0; n]),
+        ],
         dims: vec![n as i64],
         cells: 1,
         want: vec![(2, y), (3, first)],
@@ -272,7 +318,11 @@ pub fn masks(n: usize) -> Sample {
     let cond = Expr::And(Box::new(causal), Box::new(Expr::Not(Box::new(big))));
     let kernel = Kernel {
         name: "masks".into(),
-        args: vec![arg("x", Access::Read), arg("y", Access::Write), arg("prefix", Access::Write)],
+        args: vec![
+            arg("x", Access::Read),
+            arg("y", Access::Write),
+            arg("prefix", Access::Write),
+        ],
         dims: vec!["n".into()],
         grid: vec![(Var(0), d(0))],
         locals: vec![],
@@ -292,14 +342,27 @@ pub fn masks(n: usize) -> Sample {
                 vec![st(
                     A(2),
                     add(mul(v(0), d(0)), v(2)),
-                    fold(FoldOp::Sum, 3, c(0), add(v(2), c(1)), 8, ld(A(0), add(mul(v(0), d(0)), v(3)))),
+                    fold(
+                        FoldOp::Sum,
+                        3,
+                        c(0),
+                        add(v(2), c(1)),
+                        8,
+                        ld(A(0), add(mul(v(0), d(0)), v(3))),
+                    ),
                 )],
             ),
         ],
     };
     let x = noise(n * n, 12);
     let y = (0..n * n)
-        .map(|i| if i % n <= i / n && x[i] <= 0.25 { f64::from(x[i]) } else { -1.0 })
+        .map(|i| {
+            if i % n <= i / n && x[i] <= 0.25 {
+                f64::from(x[i])
+            } else {
+                -1.0
+            }
+        })
         .collect();
     let mut prefix = vec![];
     for row in wide(&x).chunks(n) {
@@ -311,7 +374,11 @@ pub fn masks(n: usize) -> Sample {
     }
     Sample {
         kernel,
-        data: vec![Data::F(x), Data::F(vec![0.0; n * n]), Data::F(vec![0.0; n * n])],
+        data: vec![
+            Data::F(x),
+            Data::F(vec![0.0; n * n]),
+            Data::F(vec![0.0; n * n]),
+        ],
         dims: vec![n as i64],
         cells: n as i64,
         want: vec![(1, y), (2, prefix)],
@@ -325,10 +392,19 @@ pub fn convolution(t: usize) -> Sample {
     let inside = Expr::CmpIx(Cmp::Le, v(1), v(0));
     let sum = fold(FoldOp::Sum, 1, c(0), c(4), 4, select(inside, tap, num(0.0)));
     let mirrored = ld(A(0), sub(sub(d(0), c(1)), v(2)));
-    let blocks = bin(Binary::Add, Expr::Index(div(v(2), c(8))), Expr::Index(rem(v(2), c(5))));
+    let blocks = bin(
+        Binary::Add,
+        Expr::Index(div(v(2), c(8))),
+        Expr::Index(rem(v(2), c(5))),
+    );
     let kernel = Kernel {
         name: "convolution".into(),
-        args: vec![arg("x", Access::Read), arg("w", Access::Read), arg("y", Access::Write), arg("z", Access::Write)],
+        args: vec![
+            arg("x", Access::Read),
+            arg("w", Access::Read),
+            arg("y", Access::Write),
+            arg("z", Access::Write),
+        ],
         dims: vec!["t".into()],
         grid: vec![],
         locals: vec![],
@@ -345,12 +421,23 @@ pub fn convolution(t: usize) -> Sample {
     };
     let (x, w) = (noise(t, 13), noise(4, 14));
     let y = (0..t)
-        .map(|i| (0..4.min(i + 1)).map(|l| f64::from(w[l]) * f64::from(x[i - l])).sum())
+        .map(|i| {
+            (0..4.min(i + 1))
+                .map(|l| f64::from(w[l]) * f64::from(x[i - l]))
+                .sum()
+        })
         .collect();
-    let z = (0..t).map(|i| f64::from(x[t - 1 - i]) + (i / 8) as f64 + (i % 5) as f64).collect();
+    let z = (0..t)
+        .map(|i| f64::from(x[t - 1 - i]) + (i / 8) as f64 + (i % 5) as f64)
+        .collect();
     Sample {
         kernel,
-        data: vec![Data::F(x), Data::F(w), Data::F(vec![0.0; t]), Data::F(vec![0.0; t])],
+        data: vec![
+            Data::F(x),
+            Data::F(w),
+            Data::F(vec![0.0; t]),
+            Data::F(vec![0.0; t]),
+        ],
         dims: vec![t as i64],
         cells: 1,
         want: vec![(2, y), (3, z)],
@@ -361,7 +448,12 @@ pub fn convolution(t: usize) -> Sample {
 pub fn attention(t: usize) -> Sample {
     let (w, d_) = (16i64, 8i64);
     let padded = (t as i64 + 15) / 16 * 16;
-    let tile = |buf, base, rows, cols| Tile { buf, base, rows, cols };
+    let tile = |buf, base, rows, cols| Tile {
+        buf,
+        base,
+        rows,
+        cols,
+    };
     let head = || mul(v(0), c(padded * d_));
     let block = |i: u32| add(head(), mul(v(i), c(w * d_)));
     let scores = Matmul {
@@ -385,7 +477,11 @@ pub fn attention(t: usize) -> Sample {
         part: Part::All,
     };
     let s = || add(mul(v(3), c(w)), v(4));
-    let mask = Expr::CmpIx(Cmp::Le, add(mul(v(2), c(w)), v(4)), add(mul(v(1), c(w)), v(3)));
+    let mask = Expr::CmpIx(
+        Cmp::Le,
+        add(mul(v(2), c(w)), v(4)),
+        add(mul(v(1), c(w)), v(3)),
+    );
     let row = || add(mul(v(7), c(d_)), v(8));
     let kernel = Kernel {
         name: "attention".into(),
@@ -399,8 +495,20 @@ pub fn attention(t: usize) -> Sample {
         grid: vec![(Var(0), d(0)), (Var(1), div(add(d(1), c(15)), c(16)))],
         locals: vec![local("scores", 256), local("sum", 128), local("weight", 16)],
         body: vec![
-            each(LoopKind::Vec(8), 5, c(0), c(128), vec![st(L(1), v(5), num(0.0))]),
-            each(LoopKind::Vec(8), 6, c(0), c(16), vec![st(L(2), v(6), num(0.0))]),
+            each(
+                LoopKind::Vec(8),
+                5,
+                c(0),
+                c(128),
+                vec![st(L(1), v(5), num(0.0))],
+            ),
+            each(
+                LoopKind::Vec(8),
+                6,
+                c(0),
+                c(16),
+                vec![st(L(2), v(6), num(0.0))],
+            ),
             each(
                 LoopKind::Seq,
                 2,
@@ -419,7 +527,11 @@ pub fn attention(t: usize) -> Sample {
                                 4,
                                 c(0),
                                 c(16),
-                                vec![st(L(0), s(), select(mask, un(Unary::Exp, ld(L(0), s())), num(0.0)))],
+                                vec![st(
+                                    L(0),
+                                    s(),
+                                    select(mask, un(Unary::Exp, ld(L(0), s())), num(0.0)),
+                                )],
                             ),
                             st(
                                 L(2),
@@ -427,7 +539,14 @@ pub fn attention(t: usize) -> Sample {
                                 bin(
                                     Binary::Add,
                                     ld(L(2), v(3)),
-                                    fold(FoldOp::Sum, 9, c(0), c(16), 8, ld(L(0), add(mul(v(3), c(w)), v(9)))),
+                                    fold(
+                                        FoldOp::Sum,
+                                        9,
+                                        c(0),
+                                        c(16),
+                                        8,
+                                        ld(L(0), add(mul(v(3), c(w)), v(9))),
+                                    ),
                                 ),
                             ),
                         ],
@@ -447,7 +566,10 @@ pub fn attention(t: usize) -> Sample {
                     c(8),
                     vec![st(
                         A(3),
-                        add(add(mul(v(0), mul(d(1), c(d_))), mul(v(1), c(w * d_))), row()),
+                        add(
+                            add(mul(v(0), mul(d(1), c(d_))), mul(v(1), c(w * d_))),
+                            row(),
+                        ),
                         bin(Binary::Div, ld(L(1), row()), ld(L(2), v(7))),
                     )],
                 )],
@@ -461,17 +583,32 @@ pub fn attention(t: usize) -> Sample {
         let at = |i: usize, j: usize| h * padded as usize * 8 + i * 8 + j;
         for i in 0..t {
             let weights: Vec<f64> = (0..=i)
-                .map(|s| (0..8).map(|j| f64::from(q[at(i, j)]) * f64::from(k[at(s, j)])).sum::<f64>().exp())
+                .map(|s| {
+                    (0..8)
+                        .map(|j| f64::from(q[at(i, j)]) * f64::from(k[at(s, j)]))
+                        .sum::<f64>()
+                        .exp()
+                })
                 .collect();
             let sum: f64 = weights.iter().sum();
             for j in 0..8 {
-                y.push((0..=i).map(|s| weights[s] * f64::from(vs[at(s, j)])).sum::<f64>() / sum);
+                y.push(
+                    (0..=i)
+                        .map(|s| weights[s] * f64::from(vs[at(s, j)]))
+                        .sum::<f64>()
+                        / sum,
+                );
             }
         }
     }
     Sample {
         kernel,
-        data: vec![Data::F(q), Data::F(k), Data::F(vs), Data::F(vec![0.0; y.len()])],
+        data: vec![
+            Data::F(q),
+            Data::F(k),
+            Data::F(vs),
+            Data::F(vec![0.0; y.len()]),
+        ],
         dims: vec![2, t as i64],
         cells: 2 * ((t as i64 + 15) / 16),
         want: vec![(3, y)],
@@ -481,8 +618,22 @@ pub fn attention(t: usize) -> Sample {
 /// Strided stores and loads, a store to integers, folds inside lanes, products and minima.
 pub fn strides() -> Sample {
     let n = 20i64;
-    let column = fold(FoldOp::Min, 1, c(0), c(3), 1, ld(A(0), add(mul(v(1), c(n)), v(0))));
-    let uniform = fold(FoldOp::Prod, 2, c(0), c(3), 2, bin(Binary::Add, ld(A(0), v(2)), num(2.0)));
+    let column = fold(
+        FoldOp::Min,
+        1,
+        c(0),
+        c(3),
+        1,
+        ld(A(0), add(mul(v(1), c(n)), v(0))),
+    );
+    let uniform = fold(
+        FoldOp::Prod,
+        2,
+        c(0),
+        c(3),
+        2,
+        bin(Binary::Add, ld(A(0), v(2)), num(2.0)),
+    );
     let whole = bin(Binary::Mul, un(Unary::Floor, ld(A(0), v(3))), num(3.0));
     let mut numbers = arg("numbers", Access::Write);
     numbers.elem = Elem::I32;
@@ -498,7 +649,10 @@ pub fn strides() -> Sample {
                 0,
                 c(0),
                 c(n),
-                vec![bind(0, column), st(A(1), mul(v(0), c(2)), bin(Binary::Max, val(0), uniform))],
+                vec![
+                    bind(0, column),
+                    st(A(1), mul(v(0), c(2)), bin(Binary::Max, val(0), uniform)),
+                ],
             ),
             each(LoopKind::Vec(8), 3, c(0), c(n), vec![st(A(2), v(3), whole)]),
         ],
@@ -507,7 +661,9 @@ pub fn strides() -> Sample {
     let product: f64 = (0..3).map(|i| f64::from(x[i]) + 2.0).product();
     let mut y = vec![0.0; 40];
     for i in 0..20 {
-        let least = (0..3).map(|r| f64::from(x[r * 20 + i])).fold(f64::INFINITY, f64::min);
+        let least = (0..3)
+            .map(|r| f64::from(x[r * 20 + i]))
+            .fold(f64::INFINITY, f64::min);
         y[2 * i] = least.max(product);
     }
     let whole = (0..20).map(|i| f64::from(x[i].floor()) * 3.0).collect();
@@ -523,7 +679,12 @@ pub fn strides() -> Sample {
 /// More locals than shared memory holds: a matrix product through a transposed copy.
 pub fn large_locals() -> Sample {
     let n = 120i64;
-    let tile = |buf, rows, cols| Tile { buf, base: c(0), rows, cols };
+    let tile = |buf, rows, cols| Tile {
+        buf,
+        base: c(0),
+        rows,
+        cols,
+    };
     let product = Matmul {
         m: 120,
         n: 120,
@@ -540,7 +701,13 @@ pub fn large_locals() -> Sample {
         0,
         c(0),
         c(n),
-        vec![each(LoopKind::Vec(8), 1, c(0), c(n), vec![st(L(0), at(1, 0), ld(A(0), at(0, 1)))])],
+        vec![each(
+            LoopKind::Vec(8),
+            1,
+            c(0),
+            c(n),
+            vec![st(L(0), at(1, 0), ld(A(0), at(0, 1)))],
+        )],
     );
     // Clears what is above the diagonal.
     let clear = each(
@@ -548,7 +715,13 @@ pub fn large_locals() -> Sample {
         2,
         c(0),
         c(n),
-        vec![each(LoopKind::Vec(8), 3, add(v(2), c(1)), c(n), vec![st(A(1), at(2, 3), num(0.0))])],
+        vec![each(
+            LoopKind::Vec(8),
+            3,
+            add(v(2), c(1)),
+            c(n),
+            vec![st(A(1), at(2, 3), num(0.0))],
+        )],
     );
     let kernel = Kernel {
         name: "large_locals".into(),
@@ -562,7 +735,9 @@ pub fn large_locals() -> Sample {
     let mut y = vec![0.0; 120 * 120];
     for i in 0..120 {
         for j in 0..=i {
-            y[i * 120 + j] = (0..120).map(|k| f64::from(x[i * 120 + k]) * f64::from(x[j * 120 + k])).sum();
+            y[i * 120 + j] = (0..120)
+                .map(|k| f64::from(x[i * 120 + k]) * f64::from(x[j * 120 + k]))
+                .sum();
         }
     }
     Sample {
@@ -582,7 +757,12 @@ impl Sample {
                 Data::F(v) => v.clone(),
                 Data::I(v) => v.iter().map(|&i| i as f32).collect(),
             };
-            close(&got, want, 2e-6, &format!("{} argument {arg}", self.kernel.name));
+            close(
+                &got,
+                want,
+                2e-6,
+                &format!("{} argument {arg}", self.kernel.name),
+            );
         }
     }
 }

@@ -4,7 +4,9 @@ use super::LowerError;
 use super::place::{Mem, Place, size_dim, size_ix};
 use crate::ir::Ix;
 use seqc_abi::{Buffer, Elem, Init, Role};
-use seqc_algebra::{Axis, Dist, Func, Init as Start, Input, InputKind, MapFn, Op, Size, Sym, Ty, ValueId};
+use seqc_algebra::{
+    Axis, Dist, Func, Init as Start, Input, InputKind, MapFn, Op, Size, Sym, Ty, ValueId,
+};
 
 /// All run-time lengths that a program mentions, `batch` first.
 pub(crate) fn lengths(func: &Func) -> Vec<Sym> {
@@ -37,7 +39,11 @@ pub(crate) fn lengths(func: &Func) -> Vec<Sym> {
 pub(crate) fn buffer(name: &str, ty: &Ty, role: Role) -> Buffer {
     Buffer {
         name: name.to_owned(),
-        elem: if ty.elem == seqc_algebra::Elem::Int { Elem::I32 } else { Elem::F32 },
+        elem: if ty.elem == seqc_algebra::Elem::Int {
+            Elem::I32
+        } else {
+            Elem::F32
+        },
         axes: ty.axes.iter().map(|a| a.name.as_str().to_owned()).collect(),
         shape: ty.axes.iter().map(|a| size_dim(a.size)).collect(),
         role,
@@ -46,31 +52,57 @@ pub(crate) fn buffer(name: &str, ty: &Ty, role: Role) -> Buffer {
 
 /// The place of a whole buffer.
 pub(crate) fn place(index: usize, ty: &Ty, lens: &[Sym]) -> Result<Place, LowerError> {
-    let sized = |a: &Axis| size_ix(a.size, lens).map(|n| (*a, n)).ok_or_else(|| LowerError(format!("axis `{a}` has an unknown length")));
+    let sized = |a: &Axis| {
+        size_ix(a.size, lens)
+            .map(|n| (*a, n))
+            .ok_or_else(|| LowerError(format!("axis `{a}` has an unknown length")))
+    };
     let axes: Vec<(Axis, Ix)> = ty.axes.iter().map(sized).collect::<Result<_, _>>()?;
-    Ok(Place { int: ty.elem == seqc_algebra::Elem::Int, ..Place::row_major(Mem::Global(index), &axes) })
+    Ok(Place {
+        int: ty.elem == seqc_algebra::Elem::Int,
+        ..Place::row_major(Mem::Global(index), &axes)
+    })
 }
 
 pub(crate) fn input_role(input: &Input, ty: &Ty) -> Role {
     let name = input.name.as_str().to_owned();
     match &input.kind {
-        InputKind::Param { init, decay } => Role::Param { path: name, init: start(init, ty), decay: *decay },
-        InputKind::State => Role::StateIn { name: name.strip_prefix("state.").unwrap_or(&name).to_owned(), init: Init::Zero },
-        InputKind::Noise(d) => Role::Noise { name, init: noise(d) },
+        InputKind::Param { init, decay } => Role::Param {
+            path: name,
+            init: start(init, ty),
+            decay: *decay,
+        },
+        InputKind::State => Role::StateIn {
+            name: name.strip_prefix("state.").unwrap_or(&name).to_owned(),
+            init: Init::Zero,
+        },
+        InputKind::Noise(d) => Role::Noise {
+            name,
+            init: noise(d),
+        },
         InputKind::Data | InputKind::Formal => Role::Input { name },
     }
 }
 
 pub(crate) fn result_role(func: &Func, name: &str) -> Role {
     let is_param = |path: &str| {
-        func.params.iter().filter_map(|p| func.input(*p)).any(|i| i.name.as_str() == path && matches!(i.kind, InputKind::Param { .. }))
+        func.params
+            .iter()
+            .filter_map(|p| func.input(*p))
+            .any(|i| i.name.as_str() == path && matches!(i.kind, InputKind::Param { .. }))
     };
     if let Some(path) = name.strip_prefix("grad.").filter(|p| is_param(p)) {
-        return Role::Grad { path: path.to_owned() };
+        return Role::Grad {
+            path: path.to_owned(),
+        };
     }
     match name.strip_prefix("state.") {
-        Some(state) => Role::StateOut { name: state.to_owned() },
-        None => Role::Output { name: name.to_owned() },
+        Some(state) => Role::StateOut {
+            name: state.to_owned(),
+        },
+        None => Role::Output {
+            name: name.to_owned(),
+        },
     }
 }
 
@@ -89,8 +121,13 @@ fn start(init: &Start, ty: &Ty) -> Init {
         Start::Normal { std } => Init::Normal { std: std.0 },
         Start::Uniform { lo, hi } => Init::Uniform { lo: lo.0, hi: hi.0 },
         Start::LogUniform { lo, hi } => Init::LogUniform { lo: lo.0, hi: hi.0 },
-        Start::Coord(a) => Init::Coord { axis: ty.axes.iter().position(|x| x == a).unwrap_or(0) },
-        Start::Apply(f, args) => Init::Apply { f: function(*f), args: args.iter().map(|a| start(a, ty)).collect() },
+        Start::Coord(a) => Init::Coord {
+            axis: ty.axes.iter().position(|x| x == a).unwrap_or(0),
+        },
+        Start::Apply(f, args) => Init::Apply {
+            f: function(*f),
+            args: args.iter().map(|a| start(a, ty)).collect(),
+        },
     }
 }
 

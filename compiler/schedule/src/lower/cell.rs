@@ -22,14 +22,24 @@ pub(crate) enum Along {
     /// At one position of an axis.
     Step { axis: Axis, at: Ix },
     /// A tile of an axis: position `base + tile`, of `len`; `fill` beyond.
-    Tile { axis: Axis, tile: Axis, base: Ix, len: Ix, fill: f64, whole: bool },
+    Tile {
+        axis: Axis,
+        tile: Axis,
+        base: Ix,
+        len: Ix,
+        fill: f64,
+        whole: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Formal {
     /// The position of the step.
     Pos(Ix),
-    Outer { value: ValueId, along: Along },
+    Outer {
+        value: ValueId,
+        along: Along,
+    },
 }
 
 pub(crate) struct Scope<'a> {
@@ -69,8 +79,22 @@ pub(crate) struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    pub fn new(options: &'a Options, lens: &'a [Sym], func: &'a Func, choice: Rc<Choice>) -> Cell<'a> {
-        let scope = Scope { func, choice, parent: None, formal: HashMap::new(), place: HashMap::new(), copies: HashMap::new(), still: vec![false; func.values.len()], level: 0 };
+    pub fn new(
+        options: &'a Options,
+        lens: &'a [Sym],
+        func: &'a Func,
+        choice: Rc<Choice>,
+    ) -> Cell<'a> {
+        let scope = Scope {
+            func,
+            choice,
+            parent: None,
+            formal: HashMap::new(),
+            place: HashMap::new(),
+            copies: HashMap::new(),
+            still: vec![false; func.values.len()],
+            level: 0,
+        };
         Cell {
             options,
             lens,
@@ -91,7 +115,11 @@ impl<'a> Cell<'a> {
     }
 
     pub fn size(&self, axis: Axis) -> Result<Ix> {
-        size_ix(axis.size, self.lens).ok_or_else(|| LowerError(format!("axis `{axis}` has a length that the program does not declare")))
+        size_ix(axis.size, self.lens).ok_or_else(|| {
+            LowerError(format!(
+                "axis `{axis}` has a length that the program does not declare"
+            ))
+        })
     }
 
     /// Positions of an axis that the cell's loops visit: of a parted axis, those inside.
@@ -128,17 +156,38 @@ impl<'a> Cell<'a> {
 
     /// New scratch, row-major over `axes`.
     pub fn local(&mut self, name: &str, axes: &[Axis]) -> Result<Place> {
-        let sized: Vec<(Axis, Ix)> = axes.iter().map(|a| Ok((*a, Ix::Const(self.room(*a)? as i64)))).collect::<Result<_>>()?;
+        let sized: Vec<(Axis, Ix)> = axes
+            .iter()
+            .map(|a| Ok((*a, Ix::Const(self.room(*a)? as i64))))
+            .collect::<Result<_>>()?;
         let mut len = 1usize;
         for (_, n) in &sized {
-            len = n.known().and_then(|n| len.checked_mul(n as usize)).filter(|n| *n <= 1 << 26).ok_or_else(|| LowerError(format!("scratch `{name}` is too large")))?;
+            len = n
+                .known()
+                .and_then(|n| len.checked_mul(n as usize))
+                .filter(|n| *n <= 1 << 26)
+                .ok_or_else(|| LowerError(format!("scratch `{name}` is too large")))?;
         }
-        self.locals.push(Local { name: format!("{name}.{}", self.locals.len()), elem: Elem::F32, len: len.max(1) });
+        self.locals.push(Local {
+            name: format!("{name}.{}", self.locals.len()),
+            elem: Elem::F32,
+            len: len.max(1),
+        });
         let place = Place::row_major(Mem::Local(self.locals.len() as u32 - 1), &sized);
         // Rows beyond the end of a parted axis are never stored, but products read whole tiles.
-        if axes.iter().any(|a| self.parts.get(a).is_some_and(|p| p.valid.known() != Some(p.size as i64))) {
+        if axes.iter().any(|a| {
+            self.parts
+                .get(a)
+                .is_some_and(|p| p.valid.known() != Some(p.size as i64))
+        }) {
             let at = self.var();
-            let zero = Stmt::vec(self.options.lanes, at, 0, len as i64, vec![Buf::Local(self.locals.len() as u32 - 1).store(at, Expr::num(0.0))]);
+            let zero = Stmt::vec(
+                self.options.lanes,
+                at,
+                0,
+                len as i64,
+                vec![Buf::Local(self.locals.len() as u32 - 1).store(at, Expr::num(0.0))],
+            );
             self.blocks[0].push(zero);
         }
         Ok(place)
@@ -242,7 +291,15 @@ impl<'a> Cell<'a> {
             (false, true) => Access::Write,
             _ => Access::Read,
         };
-        let args = self.args.iter().enumerate().map(|(k, (_, elem, r, w))| Arg { name: format!("a{k}"), elem: *elem, access: access(*r, *w) });
+        let args = self
+            .args
+            .iter()
+            .enumerate()
+            .map(|(k, (_, elem, r, w))| Arg {
+                name: format!("a{k}"),
+                elem: *elem,
+                access: access(*r, *w),
+            });
         let kernel = Kernel {
             name: name.to_owned(),
             args: args.collect(),

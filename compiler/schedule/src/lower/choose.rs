@@ -26,7 +26,9 @@ pub(crate) struct Roles {
 }
 
 pub(crate) fn roles(func: &Func, id: ValueId) -> Option<Roles> {
-    let Op::Contract(over) = func.op(id) else { return None };
+    let Op::Contract(over) = func.op(id) else {
+        return None;
+    };
     let &[a, b] = func.args(id) else { return None };
     let (a, b) = (func.ty(a), func.ty(b));
     let mut r = Roles::default();
@@ -48,20 +50,30 @@ pub(crate) fn roles(func: &Func, id: ValueId) -> Option<Roles> {
 
 /// Is it worth a matrix-product routine?
 pub(crate) fn is_product(func: &Func, id: ValueId, top: bool) -> bool {
-    let Some(r) = roles(func, id) else { return false };
+    let Some(r) = roles(func, id) else {
+        return false;
+    };
     let (m, n, k) = (space(&r.rows), space(&r.cols), space(&r.sum));
-    let all_const = func.args(id).iter().all(|a| func.ty(*a).axes.iter().all(|x| x.is_const()));
+    let all_const = func
+        .args(id)
+        .iter()
+        .all(|a| func.ty(*a).axes.iter().all(|x| x.is_const()));
     if top {
         return m.min(n) >= 2.0 && k >= 2.0 && m * n * k >= 256.0;
     }
     let long = [&r.rows, &r.cols, &r.sum, &r.both].into_iter().flatten();
-    let fits = long.filter(|a| !a.is_const()).all(|a| a.name.as_str() == "batch");
+    let fits = long
+        .filter(|a| !a.is_const())
+        .all(|a| a.name.as_str() == "batch");
     (all_const || fits) && m.max(n) >= 4.0 && k >= 4.0 && m * n * k >= 64.0
 }
 
 /// Does it only rearrange elements?
 pub(crate) fn is_view(op: &Op) -> bool {
-    matches!(op, Op::Rename { .. } | Op::Split { .. } | Op::Merge { .. } | Op::Pick { .. } | Op::Expand(_))
+    matches!(
+        op,
+        Op::Rename { .. } | Op::Split { .. } | Op::Merge { .. } | Op::Pick { .. } | Op::Expand(_)
+    )
 }
 
 /// Free to recompute anywhere.
@@ -76,7 +88,11 @@ pub(crate) fn is_long(axis: &Axis) -> bool {
 /// Must be computed by a loop of its own.
 fn is_forced(func: &Func, id: ValueId, top: bool) -> bool {
     match func.op(id) {
-        Op::Solve { .. } | Op::ScatterAdd { .. } | Op::Conv { .. } | Op::ConvKernel { .. } | Op::Proj(_) => true,
+        Op::Solve { .. }
+        | Op::ScatterAdd { .. }
+        | Op::Conv { .. }
+        | Op::ConvKernel { .. }
+        | Op::Proj(_) => true,
         Op::Reduce(_, over) | Op::Contract(over) if top && over.iter().any(is_long) => true,
         Op::Contract(_) => is_product(func, id, top),
         _ => false,
@@ -109,7 +125,9 @@ fn positional(func: &Func) -> Vec<bool> {
         all[id.index()] = match func.op(id) {
             Op::Input(i) => i.kind == InputKind::Formal && func.ty(id).axes.is_empty(),
             Op::Const(_) | Op::Iota(_) | Op::Length(_) => true,
-            Op::Map(Add | Sub | Max | Min | Neg | Lt | Le | Gt | Ge | Eq | Ne | And | Or | Not | Select) => args(),
+            Op::Map(
+                Add | Sub | Max | Min | Neg | Lt | Le | Gt | Ge | Eq | Ne | And | Or | Not | Select,
+            ) => args(),
             op => is_view(op) && args(),
         };
     }
@@ -120,7 +138,8 @@ fn own_cost(func: &Func, id: ValueId) -> f64 {
     use MapFn::*;
     match func.op(id) {
         Op::Map(f) => match f {
-            Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Sigmoid | LogSigmoid | Softplus | Erf | Pow => 12.0,
+            Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Sigmoid | LogSigmoid | Softplus
+            | Erf | Pow => 12.0,
             BitLen | Xor | Hash => 200.0,
             Div | Sqrt | Rem => 5.0,
             _ => 1.0,
@@ -168,9 +187,15 @@ pub(crate) fn choose(func: &Func, top: bool, reference: bool) -> Choice {
         let mut c = 0.0;
         let mut n = 1.0;
         for a in func.args(id) {
-            let stored = users[a.index()].len() > 1 && cost[a.index()] > 3.0 || memory[a.index()] || is_forced(func, *a, top);
+            let stored = users[a.index()].len() > 1 && cost[a.index()] > 3.0
+                || memory[a.index()]
+                || is_forced(func, *a, top);
             c += if stored { 0.5 } else { cost[a.index()] };
-            n += if stored { 1.0 } else { text[a.index()] * repeats(func.op(id)) };
+            n += if stored {
+                1.0
+            } else {
+                text[a.index()] * repeats(func.op(id))
+            };
         }
         cost[id.index()] = match func.op(id) {
             Op::Input(_) => 0.5,
@@ -187,17 +212,18 @@ pub(crate) fn choose(func: &Func, top: bool, reference: bool) -> Choice {
     for id in func.ids().rev().filter(|id| live[id.index()]) {
         let op = func.op(id);
         let i = id.index();
-        let keep = if matches!(op, Op::Input(_) | Op::Scan(_)) || is_free(op) && !is_result(func, id) {
-            false
-        } else if reference {
-            !matches!(op, Op::Expand(_)) || is_result(func, id)
-        } else if is_forced(func, id, top) || memory[i] {
-            true
-        } else if is_view(op) {
-            false
-        } else {
-            (evals[i] - 1.0) * cost[i] > if top { 6.0 } else { 3.0 }
-        };
+        let keep =
+            if matches!(op, Op::Input(_) | Op::Scan(_)) || is_free(op) && !is_result(func, id) {
+                false
+            } else if reference {
+                !matches!(op, Op::Expand(_)) || is_result(func, id)
+            } else if is_forced(func, id, top) || memory[i] {
+                true
+            } else if is_view(op) {
+                false
+            } else {
+                (evals[i] - 1.0) * cost[i] > if top { 6.0 } else { 3.0 }
+            };
         root[i] = keep;
         let own = if keep { 1.0 } else { evals[i].max(0.01) };
         let mut whole = func.ty(id).axes.clone();
@@ -209,7 +235,9 @@ pub(crate) fn choose(func: &Func, top: bool, reference: bool) -> Choice {
                 Op::Scan(s) if k >= s.states && k < s.states + s.seqs.len() => 2.0,
                 Op::Scan(s) if k >= s.states + s.seqs.len() => 100.0,
                 Op::Scan(_) => 1.0,
-                Op::Unwindow { lag, .. } => own * weight(*lag) * space(&whole) / space(&func.ty(*a).axes),
+                Op::Unwindow { lag, .. } => {
+                    own * weight(*lag) * space(&whole) / space(&func.ty(*a).axes)
+                }
                 _ => own * repeats(op) * (space(&whole) / space(&func.ty(*a).axes)).max(0.01),
             };
             evals[a.index()] += n;

@@ -13,18 +13,26 @@ pub(crate) fn desugar(func: &Func) -> Result<Func, LowerError> {
     let live = func.live();
     let users = func.users();
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    for id in func.ids().filter(|id| live[id.index()] || func.params.contains(id)) {
+    for id in func
+        .ids()
+        .filter(|id| live[id.index()] || func.params.contains(id))
+    {
         let args: Option<Vec<ValueId>> = func.args(id).iter().map(|a| image[a.index()]).collect();
         let args = args.ok_or_else(|| LowerError::new("a value's argument comes after it"))?;
         let new = match func.op(id) {
             Op::Scan(scan) => {
-                let scan = Scan { body: desugar(&scan.body)?, ..(**scan).clone() };
+                let scan = Scan {
+                    body: desugar(&scan.body)?,
+                    ..(**scan).clone()
+                };
                 b.push(Op::Scan(Box::new(scan)), &args)?
             }
             Op::Softmax(a) => softmax(&mut b, *a, args[0])?,
             Op::LogSumExp(a) => log_sum_exp(&mut b, *a, args[0])?,
             Op::TopMask(a, k) => top_mask(&mut b, *a, *k, args[0])?,
-            Op::Reduce(op @ (ReduceOp::ArgMax | ReduceOp::ArgMin), axes) => arg_most(&mut b, *op, axes[0], args[0])?,
+            Op::Reduce(op @ (ReduceOp::ArgMax | ReduceOp::ArgMin), axes) => {
+                arg_most(&mut b, *op, axes[0], args[0])?
+            }
             Op::Contract(over) => product(&mut b, over, &args)?,
             Op::Reduce(ReduceOp::Sum, over) => {
                 // A sum of a product is a contraction: one rule for both.
@@ -87,7 +95,11 @@ fn log_sum_exp(b: &mut Builder, axis: Axis, x: ValueId) -> Result<ValueId, Shape
 
 /// The first index that attains the extreme.
 fn arg_most(b: &mut Builder, op: ReduceOp, axis: Axis, x: ValueId) -> Result<ValueId, ShapeError> {
-    let most = if op == ReduceOp::ArgMax { ReduceOp::Max } else { ReduceOp::Min };
+    let most = if op == ReduceOp::ArgMax {
+        ReduceOp::Max
+    } else {
+        ReduceOp::Min
+    };
     let m = b.push(Op::Reduce(most, vec![axis]), &[x])?;
     let hit = b.map2(MapFn::Eq, x, m)?;
     let (at, far) = (b.iota(axis)?, b.num(f64::from(1u32 << 30)));
@@ -122,7 +134,13 @@ fn product(b: &mut Builder, over: &[Axis], args: &[ValueId]) -> Result<ValueId, 
             let own: Vec<Axis> = left
                 .iter()
                 .copied()
-                .filter(|x| b.has(args[k], *x) && args.iter().enumerate().all(|(o, v)| o == k || !b.has(*v, *x)))
+                .filter(|x| {
+                    b.has(args[k], *x)
+                        && args
+                            .iter()
+                            .enumerate()
+                            .all(|(o, v)| o == k || !b.has(*v, *x))
+                })
                 .collect();
             if !own.is_empty() {
                 args[k] = b.sum(&own, args[k])?;
@@ -148,7 +166,9 @@ fn product(b: &mut Builder, over: &[Axis], args: &[ValueId]) -> Result<ValueId, 
             }
         }
         // Otherwise contract the pair with the smallest result.
-        let Some((_, x, y)) = best else { return pairwise(b, over, args) };
+        let Some((_, x, y)) = best else {
+            return pairwise(b, over, args);
+        };
         let xy = b.mul(args[y], args[x])?;
         args[y] = xy;
         args.remove(x);
@@ -163,8 +183,16 @@ fn pairwise(b: &mut Builder, over: &[Axis], mut args: Vec<ValueId>) -> Result<Va
         for x in 0..args.len() {
             for y in x + 1..args.len() {
                 let both = seqc_algebra::shape::union([b.ty(args[x]), b.ty(args[y])])?;
-                let elsewhere = |a: &Axis| args.iter().enumerate().any(|(k, v)| k != x && k != y && b.has(*v, *a));
-                let sum: Vec<Axis> = both.iter().copied().filter(|a| over.contains(a) && !elsewhere(a)).collect();
+                let elsewhere = |a: &Axis| {
+                    args.iter()
+                        .enumerate()
+                        .any(|(k, v)| k != x && k != y && b.has(*v, *a))
+                };
+                let sum: Vec<Axis> = both
+                    .iter()
+                    .copied()
+                    .filter(|a| over.contains(a) && !elsewhere(a))
+                    .collect();
                 let rest: Vec<Axis> = both.into_iter().filter(|a| !sum.contains(a)).collect();
                 let cost = space(&rest);
                 if best.as_ref().is_none_or(|(c, ..)| cost < *c) {
@@ -176,7 +204,15 @@ fn pairwise(b: &mut Builder, over: &[Axis], mut args: Vec<ValueId>) -> Result<Va
         let xy = b.contract(&sum, &[args[x], args[y]])?;
         args[x] = xy;
         args.remove(y);
-        return product(b, &over.iter().copied().filter(|a| !sum.contains(a)).collect::<Vec<_>>(), &args);
+        return product(
+            b,
+            &over
+                .iter()
+                .copied()
+                .filter(|a| !sum.contains(a))
+                .collect::<Vec<_>>(),
+            &args,
+        );
     }
     b.contract(over, &args)
 }

@@ -1,10 +1,10 @@
 //! One element of a value as an expression: loads from where values live, index substitution for views,
 //! arithmetic for maps, folds for sums.
 
+use super::LowerError;
 use super::cell::{Along, Cell, Formal, Result};
 use super::choose::is_view;
 use super::place::{Env, Place};
-use super::LowerError;
 use crate::ir::{Binary, Cmp, Expr, FoldOp, Ix, Unary};
 use seqc_algebra::{Axis, MapFn, Op, ReduceOp, ValueId};
 
@@ -20,7 +20,11 @@ impl<'a> Cell<'a> {
         let func = self.scopes[scope].func;
         if self.scopes[scope].choice.root[v.index()] {
             let name = func.value(v).name.map_or("", |n| n.as_str());
-            return Err(LowerError(format!("value %{} `{name}` ({:?}) is used before it is computed", v.0, short(func.op(v)))));
+            return Err(LowerError(format!(
+                "value %{} `{name}` ({:?}) is used before it is computed",
+                v.0,
+                short(func.op(v))
+            )));
         }
         self.compute(scope, v, env)
     }
@@ -29,14 +33,19 @@ impl<'a> Cell<'a> {
     pub fn stored(&self, scope: usize, v: ValueId) -> Option<Place> {
         let s = &self.scopes[scope];
         let ragged = || match s.formal.get(&v) {
-            Some(Formal::Outer { along: Along::Tile { whole: false, .. }, .. }) => s.copies.get(&v)?.first(),
+            Some(Formal::Outer {
+                along: Along::Tile { whole: false, .. },
+                ..
+            }) => s.copies.get(&v)?.first(),
             _ => None,
         };
         s.place.get(&v).or_else(ragged).cloned()
     }
 
     fn formal(&mut self, scope: usize, f: &Formal, env: &Env) -> Result<Expr> {
-        let parent = self.scopes[scope].parent.ok_or_else(|| LowerError::new("a formal without a scan"))?;
+        let parent = self.scopes[scope]
+            .parent
+            .ok_or_else(|| LowerError::new("a formal without a scan"))?;
         match f {
             Formal::Pos(p) => Ok(Expr::Index(p.clone())),
             Formal::Outer { value, along } => {
@@ -47,7 +56,14 @@ impl<'a> Cell<'a> {
                         out.set(*axis, at.clone());
                         self.elem(parent, *value, &out)
                     }
-                    Along::Tile { axis, tile, base, len, fill, whole } => {
+                    Along::Tile {
+                        axis,
+                        tile,
+                        base,
+                        len,
+                        fill,
+                        whole,
+                    } => {
                         let at = (base.clone() + self.index(env, *tile)?).simplify();
                         out.0.retain(|(a, _)| a != tile);
                         if *whole {
@@ -56,7 +72,9 @@ impl<'a> Cell<'a> {
                         }
                         out.set(*axis, at.clone().min_ix(len.clone() - 1));
                         let x = self.elem(parent, *value, &out)?;
-                        Ok(at.cmp_with(Cmp::Lt, len.clone()).select(x, Expr::num(*fill)))
+                        Ok(at
+                            .cmp_with(Cmp::Lt, len.clone())
+                            .select(x, Expr::num(*fill)))
                     }
                 }
             }
@@ -135,7 +153,9 @@ impl<'a> Cell<'a> {
                 let mut env = env.clone();
                 env.0.retain(|(a, _)| a != axis);
                 if let Some(k) = i.known() {
-                    let arg = args.get(k as usize).ok_or_else(|| LowerError::new("an index outside a stack"))?;
+                    let arg = args
+                        .get(k as usize)
+                        .ok_or_else(|| LowerError::new("an index outside a stack"))?;
                     return self.elem(scope, *arg, &env);
                 }
                 let mut all = self.elem(scope, args[args.len() - 1], &env)?;
@@ -159,14 +179,22 @@ impl<'a> Cell<'a> {
                     let x = c.elem(scope, args[0], e)?;
                     let at = c.rounded(scope, args[1], e)?;
                     let top = c.size(*axis)? - 1;
-                    Ok(at.max_ix(0).min_ix(top).cmp_with(Cmp::Eq, row.clone()).select(x, Expr::num(0.0)))
+                    Ok(at
+                        .max_ix(0)
+                        .min_ix(top)
+                        .cmp_with(Cmp::Eq, row.clone())
+                        .select(x, Expr::num(0.0)))
                 })
             }
             Op::Conv { axis, lag, ahead } => {
                 let p = self.index(env, *axis)?;
                 let len = self.size(*axis)?;
                 let room = self.size(*lag)?;
-                let most = if *ahead { len - p.clone() } else { p.clone() + 1 };
+                let most = if *ahead {
+                    len - p.clone()
+                } else {
+                    p.clone() + 1
+                };
                 let l = self.var();
                 let mut inner = env.with(*lag, Ix::Var(l));
                 let f = self.elem(scope, args[0], &inner)?;
@@ -175,7 +203,12 @@ impl<'a> Cell<'a> {
                 let x = self.elem(scope, args[1], &inner)?;
                 Ok(Expr::sum(l, 0, most.min_ix(room), 1, f * x))
             }
-            Op::ConvKernel { axis, lag, ahead, over } => {
+            Op::ConvKernel {
+                axis,
+                lag,
+                ahead,
+                over,
+            } => {
                 let l = self.index(env, *lag)?;
                 let len = self.size(*axis)?;
                 let mut env = env.clone();
@@ -183,13 +216,20 @@ impl<'a> Cell<'a> {
                 self.folded(FoldOp::Sum, over, &env, &mut |c, e| {
                     let t = c.var();
                     let g = c.elem(scope, args[0], &e.with(*axis, Ix::Var(t)))?;
-                    let (lo, hi) = if *ahead { (Ix::Const(0), len.clone() - l.clone()) } else { (l.clone(), len.clone()) };
+                    let (lo, hi) = if *ahead {
+                        (Ix::Const(0), len.clone() - l.clone())
+                    } else {
+                        (l.clone(), len.clone())
+                    };
                     let at = if *ahead { t + l.clone() } else { t - l.clone() };
                     let x = c.elem(scope, args[1], &e.with(*axis, at))?;
                     Ok(Expr::sum(t, lo, hi, 1, g * x))
                 })
             }
-            other => Err(LowerError(format!("{} has no element by itself", short(other)))),
+            other => Err(LowerError(format!(
+                "{} has no element by itself",
+                short(other)
+            ))),
         }
     }
 
@@ -215,7 +255,11 @@ impl<'a> Cell<'a> {
                 out.0.retain(|(a, _)| a != into);
                 for (k, a) in axes.iter().enumerate().rev() {
                     let n = self.size(*a)?;
-                    let i = if k == 0 { rest.clone() } else { rest.clone().floor_rem(n.clone()) };
+                    let i = if k == 0 {
+                        rest.clone()
+                    } else {
+                        rest.clone().floor_rem(n.clone())
+                    };
                     out.set(*a, i.simplify());
                     rest = rest.floor_div(n);
                 }
@@ -230,7 +274,16 @@ impl<'a> Cell<'a> {
     /// The argument at `at`, 0 outside the axis. `below`/`above`: on which side `at` may fall outside... of the end
     /// (`past_end`) or before the start (`before`).
     #[allow(clippy::too_many_arguments)]
-    fn inside(&mut self, scope: usize, arg: ValueId, axis: Axis, at: Ix, past_end: bool, before: bool, env: &Env) -> Result<Expr> {
+    fn inside(
+        &mut self,
+        scope: usize,
+        arg: ValueId,
+        axis: Axis,
+        at: Ix,
+        past_end: bool,
+        before: bool,
+        env: &Env,
+    ) -> Result<Expr> {
         let len = self.size(axis)?;
         let mut clamped = at.clone();
         let mut ok: Option<Expr> = None;
@@ -254,7 +307,13 @@ impl<'a> Cell<'a> {
     }
 
     /// Nested folds over axes; lanes are used where the innermost reads are contiguous.
-    pub fn folded(&mut self, op: FoldOp, over: &[Axis], env: &Env, body: &mut dyn FnMut(&mut Self, &Env) -> Result<Expr>) -> Result<Expr> {
+    pub fn folded(
+        &mut self,
+        op: FoldOp,
+        over: &[Axis],
+        env: &Env,
+        body: &mut dyn FnMut(&mut Self, &Env) -> Result<Expr>,
+    ) -> Result<Expr> {
         let mut inner = env.clone();
         let mut vars = Vec::new();
         for a in over {
@@ -264,11 +323,21 @@ impl<'a> Cell<'a> {
         }
         let mut e = body(self, &inner)?;
         // Contiguous axes innermost.
-        let ragged = |e: &Expr, v| crate::walk::Node::Expr(e).loads().iter().filter(|(_, at)| !matches!(at.stride(v), Some(0 | 1))).count();
+        let ragged = |e: &Expr, v| {
+            crate::walk::Node::Expr(e)
+                .loads()
+                .iter()
+                .filter(|(_, at)| !matches!(at.stride(v), Some(0 | 1)))
+                .count()
+        };
         vars.sort_by_key(|(v, _)| ragged(&e, *v));
         for (k, (v, n)) in vars.into_iter().enumerate() {
             let long = n.known().is_none_or(|n| n >= i64::from(self.options.lanes));
-            let lanes = if k == 0 && long && !self.options.reference && ragged(&e, v) == 0 { self.options.lanes } else { 1 };
+            let lanes = if k == 0 && long && !self.options.reference && ragged(&e, v) == 0 {
+                self.options.lanes
+            } else {
+                1
+            };
             e = Expr::fold(op, v, 0, n, lanes, e);
         }
         Ok(e)
@@ -281,7 +350,11 @@ impl<'a> Cell<'a> {
             return Ok(i);
         }
         let whole = self.stored(scope, v).is_some_and(|p| p.int);
-        Ok(Ix::data(if whole { x } else { (x + Expr::num(0.5)).unary(Unary::Floor) }))
+        Ok(Ix::data(if whole {
+            x
+        } else {
+            (x + Expr::num(0.5)).unary(Unary::Floor)
+        }))
     }
 
     fn map(&mut self, scope: usize, f: MapFn, args: &[ValueId], env: &Env) -> Result<Expr> {
@@ -291,7 +364,10 @@ impl<'a> Cell<'a> {
         }
         if f == M::Select {
             let c = self.cond(scope, args[0], env)?;
-            let (a, b) = (self.elem(scope, args[1], env)?, self.elem(scope, args[2], env)?);
+            let (a, b) = (
+                self.elem(scope, args[1], env)?,
+                self.elem(scope, args[2], env)?,
+            );
             return Ok(c.select(a, b));
         }
         let x = self.elem(scope, args[0], env)?;
@@ -302,15 +378,30 @@ impl<'a> Cell<'a> {
         match f {
             M::Sigmoid => return Ok(one() / (one() + x.unary(Unary::Neg).exp())),
             M::Softplus | M::LogSigmoid => {
-                let tail = x.clone().unary(Unary::Abs).unary(Unary::Neg).exp().unary(Unary::Log1p);
-                return Ok(if f == M::Softplus { x.max(Expr::num(0.0)) + tail } else { x.min(Expr::num(0.0)) - tail });
+                let tail = x
+                    .clone()
+                    .unary(Unary::Abs)
+                    .unary(Unary::Neg)
+                    .exp()
+                    .unary(Unary::Log1p);
+                return Ok(if f == M::Softplus {
+                    x.max(Expr::num(0.0)) + tail
+                } else {
+                    x.min(Expr::num(0.0)) - tail
+                });
             }
             M::Stop | M::Re | M::Conj => return Ok(x),
             M::Im => return Ok(Expr::num(0.0)),
             M::BitLen => {
                 let bits = (0..24).map(|k| (0.5 + f64::from((1u32 << k) - 1), k));
-                let ones = bits.map(|(limit, _)| x.clone().cmp_with(Cmp::Gt, Expr::num(limit)).select(one(), Expr::num(0.0)));
-                return ones.reduce(|a, b| a + b).ok_or_else(|| LowerError::new("no bits"));
+                let ones = bits.map(|(limit, _)| {
+                    x.clone()
+                        .cmp_with(Cmp::Gt, Expr::num(limit))
+                        .select(one(), Expr::num(0.0))
+                });
+                return ones
+                    .reduce(|a, b| a + b)
+                    .ok_or_else(|| LowerError::new("no bits"));
             }
             _ => {}
         }
@@ -326,7 +417,11 @@ impl<'a> Cell<'a> {
             M::Rem => Binary::Rem,
             M::Xor => return Ok(xor(&x, &y)),
             M::Hash => return super::hash::hash(&x, &y),
-            other => return Err(LowerError(format!("`{other:?}` is not a function of real numbers"))),
+            other => {
+                return Err(LowerError(format!(
+                    "`{other:?}` is not a function of real numbers"
+                )));
+            }
         };
         // Positions stay indices, so that masks are integer comparisons.
         if let (Some(a), Some(b)) = (as_ix(&x), as_ix(&y))
@@ -343,7 +438,13 @@ impl<'a> Cell<'a> {
         Ok(x.binary(op, y))
     }
 
-    fn comparison(&mut self, scope: usize, f: MapFn, args: &[ValueId], env: &Env) -> Result<Option<Expr>> {
+    fn comparison(
+        &mut self,
+        scope: usize,
+        f: MapFn,
+        args: &[ValueId],
+        env: &Env,
+    ) -> Result<Option<Expr>> {
         let cmp = match f {
             MapFn::Lt => Cmp::Lt,
             MapFn::Le => Cmp::Le,
@@ -351,12 +452,25 @@ impl<'a> Cell<'a> {
             MapFn::Ge => Cmp::Ge,
             MapFn::Eq => Cmp::Eq,
             MapFn::Ne => Cmp::Ne,
-            MapFn::And => return Ok(Some(self.cond(scope, args[0], env)?.and(self.cond(scope, args[1], env)?))),
-            MapFn::Or => return Ok(Some(self.cond(scope, args[0], env)?.or(self.cond(scope, args[1], env)?))),
+            MapFn::And => {
+                return Ok(Some(
+                    self.cond(scope, args[0], env)?
+                        .and(self.cond(scope, args[1], env)?),
+                ));
+            }
+            MapFn::Or => {
+                return Ok(Some(
+                    self.cond(scope, args[0], env)?
+                        .or(self.cond(scope, args[1], env)?),
+                ));
+            }
             MapFn::Not => return Ok(Some(!self.cond(scope, args[0], env)?)),
             _ => return Ok(None),
         };
-        let (a, b) = (self.elem(scope, args[0], env)?, self.elem(scope, args[1], env)?);
+        let (a, b) = (
+            self.elem(scope, args[0], env)?,
+            self.elem(scope, args[1], env)?,
+        );
         Ok(Some(match (as_ix(&a), as_ix(&b)) {
             (Some(a), Some(b)) => a.simplify().cmp_with(cmp, b.simplify()),
             _ => a.cmp_with(cmp, b),

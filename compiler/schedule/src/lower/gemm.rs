@@ -14,10 +14,12 @@ const MOST: usize = 64;
 /// Axes as one, innermost last.
 fn chain(axes: &[Axis], places: &[&Place], lens: &[Sym]) -> Option<Vec<Axis>> {
     let follows = |outer: Axis, inner: Axis| {
-        places.iter().all(|p| match (p.stride(outer), p.stride(inner), size_ix(inner.size, lens)) {
-            (Some(o), Some(i), Some(n)) => o.simplify() == (i.clone() * n).simplify(),
-            _ => false,
-        })
+        places.iter().all(
+            |p| match (p.stride(outer), p.stride(inner), size_ix(inner.size, lens)) {
+                (Some(o), Some(i), Some(n)) => o.simplify() == (i.clone() * n).simplify(),
+                _ => false,
+            },
+        )
     };
     fn extend(done: &mut Vec<Axis>, axes: &[Axis], follows: &dyn Fn(Axis, Axis) -> bool) -> bool {
         if done.len() == axes.len() {
@@ -39,14 +41,23 @@ fn chain(axes: &[Axis], places: &[&Place], lens: &[Sym]) -> Option<Vec<Axis>> {
 }
 
 /// The group as one axis, after moving as few constant axes as possible into `single`.
-fn collapse(axes: &[Axis], places: &[&Place], lens: &[Sym], single: &mut Vec<Axis>) -> Option<Vec<Axis>> {
+fn collapse(
+    axes: &[Axis],
+    places: &[&Place],
+    lens: &[Sym],
+    single: &mut Vec<Axis>,
+) -> Option<Vec<Axis>> {
     if let Some(c) = chain(axes, places, lens) {
         return Some(c);
     }
     let mut constant: Vec<Axis> = axes.iter().copied().filter(|a| a.is_const()).collect();
     constant.sort_by_key(|a| a.size.constant());
     for k in 1..=constant.len() {
-        let rest: Vec<Axis> = axes.iter().copied().filter(|a| !constant[..k].contains(a)).collect();
+        let rest: Vec<Axis> = axes
+            .iter()
+            .copied()
+            .filter(|a| !constant[..k].contains(a))
+            .collect();
         if let Some(c) = chain(&rest, places, lens) {
             single.extend(&constant[..k]);
             return Some(c);
@@ -60,7 +71,13 @@ fn product(axes: &[Axis]) -> Dim {
 }
 
 /// The launches for `out = Σ a b`, or `None` if the layouts do not allow it.
-pub(crate) fn gemm(r: &Roles, a: &Place, b: &Place, out: &Place, lens: &[Sym]) -> Option<Vec<Launch>> {
+pub(crate) fn gemm(
+    r: &Roles,
+    a: &Place,
+    b: &Place,
+    out: &Place,
+    lens: &[Sym],
+) -> Option<Vec<Launch>> {
     if a.int || b.int {
         return None;
     }
@@ -70,23 +87,38 @@ pub(crate) fn gemm(r: &Roles, a: &Place, b: &Place, out: &Place, lens: &[Sym]) -
     let cols = collapse(&r.cols, &[b, out], lens, &mut single)?;
     let mut serial = Vec::new();
     let sum = collapse(&r.sum, &[a, b], lens, &mut serial)?;
-    let count = single.iter().chain(&serial).try_fold(1usize, |n, x| n.checked_mul(x.size.constant()?))?;
+    let count = single
+        .iter()
+        .chain(&serial)
+        .try_fold(1usize, |n, x| n.checked_mul(x.size.constant()?))?;
     if count > MOST {
         return None;
     }
-    let operand = |p: &Place, rows: &[Axis], cols: &[Axis], at: &[(Axis, i64)]| -> Option<GemmOperand> {
-        let stride = |axes: &[Axis]| match axes.last() {
-            None => Some(Dim::Const(0)),
-            Some(x) => ix_dim(&p.stride(*x).cloned().unwrap_or(Ix::Const(0)).simplify(), lens),
+    let operand =
+        |p: &Place, rows: &[Axis], cols: &[Axis], at: &[(Axis, i64)]| -> Option<GemmOperand> {
+            let stride = |axes: &[Axis]| match axes.last() {
+                None => Some(Dim::Const(0)),
+                Some(x) => ix_dim(
+                    &p.stride(*x).cloned().unwrap_or(Ix::Const(0)).simplify(),
+                    lens,
+                ),
+            };
+            let Mem::Global(buffer) = p.mem else {
+                return None;
+            };
+            let mut place = p.clone();
+            for (axis, k) in at {
+                place = place.at(*axis, Ix::Const(*k));
+            }
+            let offset = u64::try_from(place.base.known()?).ok()?;
+            Some(GemmOperand {
+                buffer,
+                offset,
+                batch: stride(&batch)?,
+                rows: stride(rows)?,
+                cols: stride(cols)?,
+            })
         };
-        let Mem::Global(buffer) = p.mem else { return None };
-        let mut place = p.clone();
-        for (axis, k) in at {
-            place = place.at(*axis, Ix::Const(*k));
-        }
-        let offset = u64::try_from(place.base.known()?).ok()?;
-        Some(GemmOperand { buffer, offset, batch: stride(&batch)?, rows: stride(rows)?, cols: stride(cols)? })
-    };
     let mut launches = Vec::new();
     let all: Vec<Axis> = single.iter().chain(&serial).copied().collect();
     for k in 0..count {

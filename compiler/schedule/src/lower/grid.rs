@@ -24,15 +24,25 @@ pub(crate) fn keeps(func: &Func, id: ValueId, x: Axis) -> bool {
     let other = |a: &Axis| a.name != x.name;
     match func.op(id) {
         Op::Reduce(_, over) | Op::Contract(over) => over.iter().all(other),
-        Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) | Op::Flip(a) | Op::Shift { axis: a, .. } => other(a),
-        Op::Pick { axis, .. } | Op::Place { axis, .. } | Op::Stack(axis) | Op::Gather(axis) => other(axis),
+        Op::Softmax(a)
+        | Op::LogSumExp(a)
+        | Op::TopMask(a, _)
+        | Op::Flip(a)
+        | Op::Shift { axis: a, .. } => other(a),
+        Op::Pick { axis, .. } | Op::Place { axis, .. } | Op::Stack(axis) | Op::Gather(axis) => {
+            other(axis)
+        }
         Op::Rename { from, to } => other(from) && other(to),
         Op::Split { axis, into } => other(axis) && into.iter().all(other),
         Op::Merge { axes, into } => axes.iter().all(other) && other(into),
-        Op::Window { axis, lag, .. } | Op::Unwindow { axis, lag, .. } | Op::Conv { axis, lag, .. } => other(axis) && other(lag),
+        Op::Window { axis, lag, .. }
+        | Op::Unwindow { axis, lag, .. }
+        | Op::Conv { axis, lag, .. } => other(axis) && other(lag),
         Op::ScatterAdd { axis, over } => other(axis) && over.iter().all(other),
         Op::Solve { row, col, .. } => other(row) && other(col),
-        Op::ConvKernel { axis, lag, over, .. } => other(axis) && other(lag) && over.iter().all(other),
+        Op::ConvKernel {
+            axis, lag, over, ..
+        } => other(axis) && other(lag) && over.iter().all(other),
         Op::Scan(s) => other(&s.axis) && s.tile.is_none_or(|c| other(&c)) && body_keeps(&s.body, x),
         _ => true,
     }
@@ -40,7 +50,9 @@ pub(crate) fn keeps(func: &Func, id: ValueId, x: Axis) -> bool {
 
 fn body_keeps(body: &Func, x: Axis) -> bool {
     let live = body.live();
-    body.ids().filter(|id| live[id.index()]).all(|id| keeps(body, id, x))
+    body.ids()
+        .filter(|id| live[id.index()])
+        .all(|id| keeps(body, id, x))
 }
 
 /// Work of a body: in all, and on values that lack the axis.
@@ -57,7 +69,12 @@ fn work(body: &Func, x: Axis, steps: f64) -> (f64, f64) {
                 without += w;
                 continue;
             }
-            Op::Input(_) | Op::Const(_) | Op::Iota(_) | Op::Expand(_) | Op::Rename { .. } | Op::Proj(_) => continue,
+            Op::Input(_)
+            | Op::Const(_)
+            | Op::Iota(_)
+            | Op::Expand(_)
+            | Op::Rename { .. }
+            | Op::Proj(_) => continue,
             _ => {}
         }
         let n = space(&whole);
@@ -79,7 +96,13 @@ pub(crate) fn grid(scan: &Scan, wanted: &[bool], lanes: usize) -> Grid {
             }
         }
     }
-    let outs = || scan.outs.iter().zip(wanted).filter(|(_, w)| **w).map(|(o, _)| o);
+    let outs = || {
+        scan.outs
+            .iter()
+            .zip(wanted)
+            .filter(|(_, w)| **w)
+            .map(|(o, _)| o)
+    };
     candidates.retain(|x| {
         let states = (0..scan.states).all(|k| body.ty(body.params[k + 1]).has(*x));
         let emitted = outs().all(|o| match o {
@@ -87,18 +110,41 @@ pub(crate) fn grid(scan: &Scan, wanted: &[bool], lanes: usize) -> Grid {
             _ => true,
         });
         let (all, without) = work(body, *x, 1.0);
-        Some(*x) != scan.tile && x.name != scan.axis.name && states && emitted && body_keeps(body, *x) && without <= 0.15 * all
+        Some(*x) != scan.tile
+            && x.name != scan.axis.name
+            && states
+            && emitted
+            && body_keeps(body, *x)
+            && without <= 0.15 * all
     });
-    let mut g = Grid { steps: scan.states == 0, ..Grid::default() };
+    let mut g = Grid {
+        steps: scan.states == 0,
+        ..Grid::default()
+    };
     let (long, fixed): (Vec<Axis>, Vec<Axis>) = candidates.into_iter().partition(|a| !a.is_const());
     let kept = |body: &Func| {
         let sizes = (0..scan.states).map(|k| body.ty(body.params[k + 1]));
         let emitted = body.results.iter().map(|r| body.ty(r.1));
-        let left = |axes: &[Axis]| space(&axes.iter().copied().filter(|a| a.is_const() && !fixed.contains(a)).collect::<Vec<_>>());
-        sizes.chain(emitted).map(|t| left(&t.axes)).fold(1.0f64, f64::max)
+        let left = |axes: &[Axis]| {
+            space(
+                &axes
+                    .iter()
+                    .copied()
+                    .filter(|a| a.is_const() && !fixed.contains(a))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        sizes
+            .chain(emitted)
+            .map(|t| left(&t.axes))
+            .fold(1.0f64, f64::max)
     };
     let needs_lanes = kept(body) < 128.0;
-    let lane = fixed.iter().copied().filter(|_| needs_lanes).max_by_key(|a| a.size.constant());
+    let lane = fixed
+        .iter()
+        .copied()
+        .filter(|_| needs_lanes)
+        .max_by_key(|a| a.size.constant());
     for a in fixed {
         match a.size.constant() {
             Some(n) if Some(a) == lane => g.parted.push((a, n.min(lanes * 8))),
@@ -123,9 +169,18 @@ fn matvec(body: &Func, batch: Axis) -> bool {
         if let Op::Scan(s) = body.op(id) {
             return matvec(&s.body, batch);
         }
-        let Some(r) = roles(body, id).filter(|_| is_product(body, id, false)) else { return false };
+        let Some(r) = roles(body, id).filter(|_| is_product(body, id, false)) else {
+            return false;
+        };
         [&r.rows, &r.cols].into_iter().any(|side| {
-            side.contains(&batch) && space(&side.iter().copied().filter(|a| *a != batch).collect::<Vec<_>>()) < 8.0
+            side.contains(&batch)
+                && space(
+                    &side
+                        .iter()
+                        .copied()
+                        .filter(|a| *a != batch)
+                        .collect::<Vec<_>>(),
+                ) < 8.0
         })
     })
 }

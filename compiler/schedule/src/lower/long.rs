@@ -47,9 +47,19 @@ impl<'a> Top<'a> {
             _ => return Err(LowerError::new("not a sum")),
         };
         let (rows, inner) = over.iter().copied().partition(is_long);
-        let (outer, lanes): (Vec<Axis>, Vec<Axis>) = self.func.ty(v).axes.iter().copied().partition(is_long);
-        let width = lanes.iter().try_fold(1usize, |n, a| n.checked_mul(a.size.constant()?));
-        let s = Long { v, op, rows, inner, outer, lanes };
+        let (outer, lanes): (Vec<Axis>, Vec<Axis>) =
+            self.func.ty(v).axes.iter().copied().partition(is_long);
+        let width = lanes
+            .iter()
+            .try_fold(1usize, |n, a| n.checked_mul(a.size.constant()?));
+        let s = Long {
+            v,
+            op,
+            rows,
+            inner,
+            outer,
+            lanes,
+        };
         match width {
             Some(w) if w <= PARTIAL => self.two_stages(&s),
             _ => self.by_result(&s),
@@ -59,9 +69,18 @@ impl<'a> Top<'a> {
     fn two_stages(&mut self, s: &Long) -> Result<()> {
         let mut rows = s.rows.clone();
         rows.sort_by_key(|a| a.name.as_str() != "batch");
-        let Some((last, before)) = rows.split_last() else { return Err(LowerError::new("a sum over no rows")) };
+        let Some((last, before)) = rows.split_last() else {
+            return Err(LowerError::new("a sum over no rows"));
+        };
         let parts = blocks(*last, BLOCK);
-        let axes: Vec<Axis> = s.outer.iter().chain(before).copied().chain([parts]).chain(s.lanes.iter().copied()).collect();
+        let axes: Vec<Axis> = s
+            .outer
+            .iter()
+            .chain(before)
+            .copied()
+            .chain([parts])
+            .chain(s.lanes.iter().copied())
+            .collect();
         let index = self.buffers.len();
         self.buffers.push(Buffer {
             name: format!("partial.{}", label(self.func, s.v)),
@@ -75,7 +94,14 @@ impl<'a> Top<'a> {
         self.second_stage(s, before, parts, &partial)
     }
 
-    fn first_stage(&mut self, s: &Long, last: Axis, before: &[Axis], parts: Axis, partial: &Place) -> Result<()> {
+    fn first_stage(
+        &mut self,
+        s: &Long,
+        last: Axis,
+        before: &[Axis],
+        parts: Axis,
+        partial: &Place,
+    ) -> Result<()> {
         let mut cell = self.cell();
         for a in s.outer.iter().chain(before).chain([&parts]) {
             self.over_grid(&mut cell, *a)?;
@@ -91,8 +117,14 @@ impl<'a> Top<'a> {
         if s.lanes.is_empty() {
             let x = element(&mut cell, s, &env)?;
             let reads = crate::walk::Node::Expr(&x).loads();
-            let flat = reads.iter().all(|(_, at)| matches!(at.stride(r), Some(0 | 1)));
-            let lanes = if flat && s.inner.is_empty() { self.options.lanes } else { 1 };
+            let flat = reads
+                .iter()
+                .all(|(_, at)| matches!(at.stride(r), Some(0 | 1)));
+            let lanes = if flat && s.inner.is_empty() {
+                self.options.lanes
+            } else {
+                1
+            };
             let sum = Expr::fold(s.op, r, lo, hi, lanes, x);
             let buf = cell.buf(&dest, true);
             cell.emit(buf.store(dest.base.simplify(), sum));
@@ -105,7 +137,13 @@ impl<'a> Top<'a> {
         self.launch(cell, &format!("partial_{name}"))
     }
 
-    fn second_stage(&mut self, s: &Long, before: &[Axis], parts: Axis, partial: &Place) -> Result<()> {
+    fn second_stage(
+        &mut self,
+        s: &Long,
+        before: &[Axis],
+        parts: Axis,
+        partial: &Place,
+    ) -> Result<()> {
         let mut dest = self.keep(s.v)?;
         let mut cell = self.cell();
         for a in &s.outer {
@@ -135,7 +173,10 @@ impl<'a> Top<'a> {
     fn by_result(&mut self, s: &Long) -> Result<()> {
         let mut dest = self.keep(s.v)?;
         let mut cell = self.cell();
-        let (first, lanes) = s.lanes.split_first().ok_or_else(|| LowerError::new("a scalar is not too large"))?;
+        let (first, lanes) = s
+            .lanes
+            .split_first()
+            .ok_or_else(|| LowerError::new("a scalar is not too large"))?;
         for a in s.outer.iter().chain([first]) {
             self.over_grid(&mut cell, *a)?;
             dest = dest.at(*a, cell.ambient[a].clone());
@@ -156,11 +197,20 @@ impl<'a> Top<'a> {
 
     /// `y[index[row], …] += g[row, …]`: a cell owns a block of columns and walks all rows in order.
     pub fn launch_scatter(&mut self, v: ValueId) -> Result<()> {
-        let Op::ScatterAdd { axis, over } = self.func.op(v) else { return Err(LowerError::new("not a scatter")) };
+        let Op::ScatterAdd { axis, over } = self.func.op(v) else {
+            return Err(LowerError::new("not a scatter"));
+        };
         let (g, index) = (self.func.args(v)[0], self.func.args(v)[1]);
         let mut dest = self.keep(v)?;
         let mut cell = self.cell();
-        let rest: Vec<Axis> = self.func.ty(v).axes.iter().copied().filter(|a| a != axis).collect();
+        let rest: Vec<Axis> = self
+            .func
+            .ty(v)
+            .axes
+            .iter()
+            .copied()
+            .filter(|a| a != axis)
+            .collect();
         let (outer, columns): (Vec<Axis>, Vec<Axis>) = rest.into_iter().partition(is_long);
         for a in &outer {
             self.over_grid(&mut cell, *a)?;
@@ -175,7 +225,9 @@ impl<'a> Top<'a> {
             cell.grid.push((block, n.ceil_div(wide).simplify()));
         }
         let all: Vec<Axis> = [*axis].into_iter().chain(columns.iter().copied()).collect();
-        cell.nest(&dest, &all, &ranges, &Env::default(), &mut |_, _| Ok(Expr::num(0.0)))?;
+        cell.nest(&dest, &all, &ranges, &Env::default(), &mut |_, _| {
+            Ok(Expr::num(0.0))
+        })?;
         let mut env = Env::default();
         let mut loops = vec![];
         for a in over {
@@ -203,7 +255,13 @@ impl<'a> Top<'a> {
 }
 
 /// `acc = neutral; for rows { acc = acc op element }`
-fn accumulate(cell: &mut Cell, s: &Long, acc: &Place, loops: Vec<(Var, Ix, Ix)>, env: &Env) -> Result<()> {
+fn accumulate(
+    cell: &mut Cell,
+    s: &Long,
+    acc: &Place,
+    loops: Vec<(Var, Ix, Ix)>,
+    env: &Env,
+) -> Result<()> {
     debug_assert!(matches!(acc.mem, Mem::Local(_)));
     let neutral = match s.op {
         FoldOp::Sum => 0.0,
@@ -212,7 +270,9 @@ fn accumulate(cell: &mut Cell, s: &Long, acc: &Place, loops: Vec<(Var, Ix, Ix)>,
         FoldOp::Min => f64::INFINITY,
     };
     let axes: Vec<Axis> = acc.strides.iter().map(|(a, _)| *a).collect();
-    cell.nest(acc, &axes, &[], &Env::default(), &mut |_, _| Ok(Expr::num(neutral)))?;
+    cell.nest(acc, &axes, &[], &Env::default(), &mut |_, _| {
+        Ok(Expr::num(neutral))
+    })?;
     cell.open();
     let made = cell.nest(acc, &axes, &[], env, &mut |c, env| {
         let x = element(c, s, env)?;

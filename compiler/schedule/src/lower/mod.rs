@@ -41,7 +41,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { lanes: 8, reference: false }
+        Options {
+            lanes: 8,
+            reference: false,
+        }
     }
 }
 
@@ -88,7 +91,10 @@ pub fn lower(func: &Func, options: &Options) -> Result<Lowered, LowerError> {
 fn refuse_complex(func: &Func) -> Result<(), LowerError> {
     for v in &func.values {
         if v.ty.elem == Elem::Complex {
-            return Err(LowerError(format!("`{}` has complex values; they are split into real ones first", func.name)));
+            return Err(LowerError(format!(
+                "`{}` has complex values; they are split into real ones first",
+                func.name
+            )));
         }
         if let Op::Scan(s) = &v.op {
             refuse_complex(&s.body)?;

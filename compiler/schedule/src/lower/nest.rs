@@ -21,7 +21,14 @@ pub(crate) type Ranges<'r> = &'r [(Axis, Ix, Ix)];
 
 impl<'a> Cell<'a> {
     /// `dest[axes] = f(env)`, emitted into the open block.
-    pub fn nest(&mut self, dest: &Place, axes: &[Axis], ranges: Ranges, env: &Env, f: &mut dyn FnMut(&mut Self, &Env) -> Result<Expr>) -> Result<()> {
+    pub fn nest(
+        &mut self,
+        dest: &Place,
+        axes: &[Axis],
+        ranges: Ranges,
+        env: &Env,
+        f: &mut dyn FnMut(&mut Self, &Env) -> Result<Expr>,
+    ) -> Result<()> {
         let mut env = env.clone();
         let mut loops = Vec::new();
         for axis in axes {
@@ -41,7 +48,11 @@ impl<'a> Cell<'a> {
         }
         let value = f(self, &env)?;
         let at = self.at(dest, &env)?;
-        let lane = if self.options.reference { None } else { self.lane(&loops, &at, &value) };
+        let lane = if self.options.reference {
+            None
+        } else {
+            self.lane(&loops, &at, &value)
+        };
         let buf = self.buf(dest, true);
         let mut body = vec![buf.store(at, value)];
         if let Some(k) = lane {

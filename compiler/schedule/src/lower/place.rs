@@ -33,11 +33,19 @@ impl Place {
             stride = (stride * n.clone()).simplify();
         }
         strides.reverse();
-        Place { mem, base: Ix::Const(0), strides, int: false }
+        Place {
+            mem,
+            base: Ix::Const(0),
+            strides,
+            int: false,
+        }
     }
 
     pub fn stride(&self, axis: Axis) -> Option<&Ix> {
-        self.strides.iter().find(|(a, _)| *a == axis).map(|(_, s)| s)
+        self.strides
+            .iter()
+            .find(|(a, _)| *a == axis)
+            .map(|(_, s)| s)
     }
 
     pub fn has(&self, axis: Axis) -> bool {
@@ -111,7 +119,11 @@ pub(crate) struct Env(pub Vec<(Axis, Ix)>);
 
 impl Env {
     pub fn get(&self, axis: Axis) -> Option<&Ix> {
-        self.0.iter().rev().find(|(a, _)| *a == axis).map(|(_, i)| i)
+        self.0
+            .iter()
+            .rev()
+            .find(|(a, _)| *a == axis)
+            .map(|(_, i)| i)
     }
 
     pub fn set(&mut self, axis: Axis, ix: Ix) {

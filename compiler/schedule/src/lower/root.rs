@@ -38,11 +38,19 @@ impl<'a> Cell<'a> {
         if self.options.reference {
             return fused;
         }
-        for id in func.ids().filter(|id| live[id.index()] && is_product(func, *id, false)) {
+        for id in func
+            .ids()
+            .filter(|id| live[id.index()] && is_product(func, *id, false))
+        {
             let mut top = id;
             loop {
                 let next = match users[top.index()].as_slice() {
-                    [u] if !is_result(func, top) && *func.op(*u) == Op::Map(MapFn::Add) && func.ty(*u).same(func.ty(id)) => *u,
+                    [u] if !is_result(func, top)
+                        && *func.op(*u) == Op::Map(MapFn::Add)
+                        && func.ty(*u).same(func.ty(id)) =>
+                    {
+                        *u
+                    }
                     _ => break,
                 };
                 top = next;
@@ -56,7 +64,12 @@ impl<'a> Cell<'a> {
     }
 
     /// Stored values of a scope in an order of computation: `late` ones as late as possible.
-    pub fn order(&self, scope: usize, late: &HashSet<ValueId>, fused: &HashMap<ValueId, ValueId>) -> Vec<ValueId> {
+    pub fn order(
+        &self,
+        scope: usize,
+        late: &HashSet<ValueId>,
+        fused: &HashMap<ValueId, ValueId>,
+    ) -> Vec<ValueId> {
         let s = &self.scopes[scope];
         let wanted = |id: &ValueId| {
             let op = s.func.op(*id);
@@ -64,15 +77,21 @@ impl<'a> Cell<'a> {
                 && !s.formal.contains_key(id)
                 && !s.place.contains_key(id)
                 && !fused.contains_key(id)
-                && (matches!(op, Op::Scan(_)) || s.choice.root[id.index()] && !matches!(op, Op::Proj(_)))
+                && (matches!(op, Op::Scan(_))
+                    || s.choice.root[id.index()] && !matches!(op, Op::Proj(_)))
         };
         let mut left: Vec<ValueId> = s.func.ids().filter(wanted).collect();
         let mut order = Vec::new();
         // What a late value needs is needed by all that reads it; a value is ready if no other one left is below it.
-        let below: HashMap<ValueId, HashSet<ValueId>> = left.iter().map(|v| (*v, self.below(scope, *v))).collect();
+        let below: HashMap<ValueId, HashSet<ValueId>> =
+            left.iter().map(|v| (*v, self.below(scope, *v))).collect();
         while !left.is_empty() {
             let ready = |v: &&ValueId| left.iter().all(|w| w == *v || !below[*v].contains(w));
-            let next = left.iter().filter(ready).find(|v| !late.contains(v)).or_else(|| left.iter().find(ready));
+            let next = left
+                .iter()
+                .filter(ready)
+                .find(|v| !late.contains(v))
+                .or_else(|| left.iter().find(ready));
             let Some(next) = next.copied() else { break };
             left.retain(|v| *v != next);
             order.push(next);
@@ -99,12 +118,15 @@ impl<'a> Cell<'a> {
         let mut todo = vec![(v, true)];
         let mut seen = HashSet::new();
         while let Some((x, still_here)) = todo.pop() {
-            let here = still_here && (matches!(s.func.op(x), Op::Map(_)) || matches!(s.func.op(x), Op::Contract(o) if o.is_empty()));
+            let here = still_here
+                && (matches!(s.func.op(x), Op::Map(_))
+                    || matches!(s.func.op(x), Op::Contract(o) if o.is_empty()));
             for a in s.func.args(x) {
                 if !seen.insert((*a, here)) {
                     continue;
                 }
-                let kept = matches!(s.func.op(*a), Op::Input(_) | Op::Proj(_)) || s.choice.root[a.index()] && !fused.contains_key(a);
+                let kept = matches!(s.func.op(*a), Op::Input(_) | Op::Proj(_))
+                    || s.choice.root[a.index()] && !fused.contains_key(a);
                 if kept {
                     reads.all.insert(*a);
                     if !here {
@@ -119,7 +141,13 @@ impl<'a> Cell<'a> {
     }
 
     /// Computes a stored value into its target, or into new scratch, and remembers where it is.
-    pub fn lower_root(&mut self, scope: usize, v: ValueId, target: Option<Target>, fused: &HashMap<ValueId, ValueId>) -> Result<()> {
+    pub fn lower_root(
+        &mut self,
+        scope: usize,
+        v: ValueId,
+        target: Option<Target>,
+        fused: &HashMap<ValueId, ValueId>,
+    ) -> Result<()> {
         let func = self.scopes[scope].func;
         let level = self.home(scope, v);
         let name = func.value(v).name.map_or("v", |n| n.as_str());
@@ -127,7 +155,10 @@ impl<'a> Cell<'a> {
             Some(t) => t,
             None => {
                 let axes = self.layout(scope, v);
-                Target { place: self.local(name, &axes)?, ranges: vec![] }
+                Target {
+                    place: self.local(name, &axes)?,
+                    ranges: vec![],
+                }
             }
         };
         let place = target.place.clone();
@@ -139,15 +170,29 @@ impl<'a> Cell<'a> {
     /// Axes of a value that loops of this cell visit, the lane axis last.
     pub fn layout(&self, scope: usize, v: ValueId) -> Vec<Axis> {
         let func = self.scopes[scope].func;
-        let mut axes: Vec<Axis> = func.ty(v).axes.iter().copied().filter(|a| !self.ambient.contains_key(a)).collect();
-        let Some(r) = roles(func, v).filter(|_| is_product(func, v, false)) else { return axes };
+        let mut axes: Vec<Axis> = func
+            .ty(v)
+            .axes
+            .iter()
+            .copied()
+            .filter(|a| !self.ambient.contains_key(a))
+            .collect();
+        let Some(r) = roles(func, v).filter(|_| is_product(func, v, false)) else {
+            return axes;
+        };
         let contiguous = |x: &Axis| {
             let factor = func.args(v)[usize::from(r.cols.contains(x))];
             let views = self.views(scope, factor);
-            !r.both.contains(x) && (views.is_empty() && axes.last() == Some(x) || views.iter().any(|p| p.step(*x) == Some(1)))
+            !r.both.contains(x)
+                && (views.is_empty() && axes.last() == Some(x)
+                    || views.iter().any(|p| p.step(*x) == Some(1)))
         };
         let free = |x: &&Axis| !r.both.contains(x) && self.room(**x).is_ok_and(|n| n >= 4);
-        let best = axes.iter().rev().find(|x| free(x) && contiguous(x)).or_else(|| axes.iter().rev().find(free));
+        let best = axes
+            .iter()
+            .rev()
+            .find(|x| free(x) && contiguous(x))
+            .or_else(|| axes.iter().rev().find(free));
         if let Some(best) = best.copied() {
             axes.retain(|a| *a != best);
             axes.push(best);
@@ -155,18 +200,35 @@ impl<'a> Cell<'a> {
         axes
     }
 
-    fn compute_into(&mut self, scope: usize, v: ValueId, target: &Target, fused: &HashMap<ValueId, ValueId>) -> Result<()> {
+    fn compute_into(
+        &mut self,
+        scope: usize,
+        v: ValueId,
+        target: &Target,
+        fused: &HashMap<ValueId, ValueId>,
+    ) -> Result<()> {
         let func = self.scopes[scope].func;
         let whole = target.ranges.is_empty();
         match func.op(v) {
-            Op::Solve { row, col, transpose } => self.solve(scope, v, target, *row, *col, *transpose),
-            Op::Contract(_) if whole && !self.options.reference && is_product(func, v, false) && self.atoms_fit(&target.place) => {
+            Op::Solve {
+                row,
+                col,
+                transpose,
+            } => self.solve(scope, v, target, *row, *col, *transpose),
+            Op::Contract(_)
+                if whole
+                    && !self.options.reference
+                    && is_product(func, v, false)
+                    && self.atoms_fit(&target.place) =>
+            {
                 match self.matmul(scope, v, &target.place, false)? {
                     true => Ok(()),
                     false => self.pointwise(scope, v, target),
                 }
             }
-            Op::Map(MapFn::Add) if whole && fused.values().any(|u| *u == v) => self.sum_of_products(scope, v, target, fused),
+            Op::Map(MapFn::Add) if whole && fused.values().any(|u| *u == v) => {
+                self.sum_of_products(scope, v, target, fused)
+            }
             _ => self.pointwise(scope, v, target),
         }
     }
@@ -174,16 +236,32 @@ impl<'a> Cell<'a> {
     /// An atom writes whole extents; in a global place every row must be inside.
     fn atoms_fit(&self, place: &Place) -> bool {
         super::contract::is_local(place)
-            || place.strides.iter().all(|(a, _)| self.parts.get(a).is_none_or(|p| p.valid.known() == Some(p.size as i64)))
+            || place.strides.iter().all(|(a, _)| {
+                self.parts
+                    .get(a)
+                    .is_none_or(|p| p.valid.known() == Some(p.size as i64))
+            })
     }
 
     pub fn pointwise(&mut self, scope: usize, v: ValueId, target: &Target) -> Result<()> {
         let axes: Vec<Axis> = target.place.strides.iter().map(|(a, _)| *a).collect();
-        self.nest(&target.place, &axes, &target.ranges, &Env::default(), &mut |c, env| c.compute(scope, v, env))
+        self.nest(
+            &target.place,
+            &axes,
+            &target.ranges,
+            &Env::default(),
+            &mut |c, env| c.compute(scope, v, env),
+        )
     }
 
     /// `v = x + y + … + products`: the plain terms first, then each product is accumulated.
-    fn sum_of_products(&mut self, scope: usize, v: ValueId, target: &Target, fused: &HashMap<ValueId, ValueId>) -> Result<()> {
+    fn sum_of_products(
+        &mut self,
+        scope: usize,
+        v: ValueId,
+        target: &Target,
+        fused: &HashMap<ValueId, ValueId>,
+    ) -> Result<()> {
         let func = self.scopes[scope].func;
         let (mut plain, mut products) = (vec![], vec![]);
         let mut todo = vec![v];
@@ -191,7 +269,11 @@ impl<'a> Cell<'a> {
             for a in func.args(x) {
                 if fused.get(a) == Some(&v) {
                     products.push(*a);
-                } else if fused.iter().any(|(c, u)| *u == v && self.below(scope, *a).contains(c)) && !self.scopes[scope].choice.root[a.index()] {
+                } else if fused
+                    .iter()
+                    .any(|(c, u)| *u == v && self.below(scope, *a).contains(c))
+                    && !self.scopes[scope].choice.root[a.index()]
+                {
                     todo.push(*a);
                 } else {
                     plain.push(*a);
@@ -233,29 +315,48 @@ impl<'a> Cell<'a> {
     }
 
     /// Forward or backward substitution: rows in order, other axes in lanes.
-    fn solve(&mut self, scope: usize, v: ValueId, target: &Target, row: Axis, col: Axis, transpose: bool) -> Result<()> {
+    fn solve(
+        &mut self,
+        scope: usize,
+        v: ValueId,
+        target: &Target,
+        row: Axis,
+        col: Axis,
+        transpose: bool,
+    ) -> Result<()> {
         let func = self.scopes[scope].func;
         let (l, r) = (func.args(v)[0], func.args(v)[1]);
         let place = target.place.clone();
         let n = self.size(row)?;
         let (at, k) = (self.var(), self.var());
-        let axes: Vec<Axis> = place.strides.iter().map(|(a, _)| *a).filter(|a| *a != row).collect();
+        let axes: Vec<Axis> = place
+            .strides
+            .iter()
+            .map(|(a, _)| *a)
+            .filter(|a| *a != row)
+            .collect();
         self.open();
-        let made = self.nest(&place, &axes, &target.ranges, &Env(vec![(row, Ix::Var(at))]), &mut |c, env| {
-            let right = c.elem(scope, r, env)?;
-            let known = c.load(&place, &env.with(row, Ix::Var(k)))?;
-            let (lo, hi, mut inner) = (Ix::Const(0), Ix::Var(at), env.clone());
-            let (lo, hi) = if transpose {
-                inner.set(row, Ix::Var(k));
-                inner.set(col, Ix::Var(at));
-                (Ix::Var(at) + 1, n.clone())
-            } else {
-                inner.set(col, Ix::Var(k));
-                (lo, hi)
-            };
-            let factor = c.elem(scope, l, &inner)?;
-            Ok(right - Expr::sum(k, lo, hi, 1, factor * known))
-        });
+        let made = self.nest(
+            &place,
+            &axes,
+            &target.ranges,
+            &Env(vec![(row, Ix::Var(at))]),
+            &mut |c, env| {
+                let right = c.elem(scope, r, env)?;
+                let known = c.load(&place, &env.with(row, Ix::Var(k)))?;
+                let (lo, hi, mut inner) = (Ix::Const(0), Ix::Var(at), env.clone());
+                let (lo, hi) = if transpose {
+                    inner.set(row, Ix::Var(k));
+                    inner.set(col, Ix::Var(at));
+                    (Ix::Var(at) + 1, n.clone())
+                } else {
+                    inner.set(col, Ix::Var(k));
+                    (lo, hi)
+                };
+                let factor = c.elem(scope, l, &inner)?;
+                Ok(right - Expr::sum(k, lo, hi, 1, factor * known))
+            },
+        );
         let body = self.close();
         made?;
         let mut rows = Stmt::for_(LoopKind::Seq, at, Ix::Const(0), n, body);
@@ -270,7 +371,11 @@ impl<'a> Cell<'a> {
 /// Do two programs' values come from the same operation? Used to name kernels.
 pub(crate) fn label(func: &Func, v: ValueId) -> String {
     match func.value(v).name {
-        Some(n) => n.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect(),
+        Some(n) => n
+            .as_str()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect(),
         None => format!("v{}", v.0),
     }
 }

@@ -15,7 +15,12 @@ const SCRATCH: usize = 1 << 15;
 
 impl<'a> Top<'a> {
     /// `left`: items that are still to come and may read the group's values.
-    pub fn launch_rows(&mut self, group: &[ValueId], left: &[ValueId], reads: &HashMap<ValueId, Vec<(ValueId, bool)>>) -> Result<()> {
+    pub fn launch_rows(
+        &mut self,
+        group: &[ValueId],
+        left: &[ValueId],
+        reads: &HashMap<ValueId, Vec<(ValueId, bool)>>,
+    ) -> Result<()> {
         let axes = self.func.ty(group[0]).axes.clone();
         let rows: Vec<Axis> = axes.iter().copied().filter(is_long).collect();
         let lanes = |v: &ValueId| self.func.ty(*v).axes.iter().any(|a| a.is_const());
@@ -39,15 +44,28 @@ impl<'a> Top<'a> {
                 cell.ambient.insert(*last, Ix::Var(r));
                 row_loop = Some((r, lo, hi));
             }
-        } else if let Some(first) = axes.first().filter(|_| axes.len() > 1 && axes.iter().map(|a| weight(*a)).product::<f64>() > 2048.0) {
+        } else if let Some(first) = axes
+            .first()
+            .filter(|_| axes.len() > 1 && axes.iter().map(|a| weight(*a)).product::<f64>() > 2048.0)
+        {
             self.over_grid(&mut cell, *first)?;
         }
         cell.open();
         cell.scopes[0].level = cell.blocks.len() - 1;
         let none = HashMap::new();
         for v in group {
-            let outside = self.is_named(*v) || left.iter().any(|w| reads.get(w).is_none_or(|r| r.iter().any(|(u, _)| u == v)));
-            let small = self.func.ty(*v).axes.iter().filter_map(|a| a.size.constant()).try_fold(1usize, |n, m| n.checked_mul(m)).is_some_and(|n| n <= SCRATCH);
+            let outside = self.is_named(*v)
+                || left
+                    .iter()
+                    .any(|w| reads.get(w).is_none_or(|r| r.iter().any(|(u, _)| u == v)));
+            let small = self
+                .func
+                .ty(*v)
+                .axes
+                .iter()
+                .filter_map(|a| a.size.constant())
+                .try_fold(1usize, |n, m| n.checked_mul(m))
+                .is_some_and(|n| n <= SCRATCH);
             let scratch = !outside && !narrow && small && group.len() > 1;
             let target = match scratch {
                 true => None,
@@ -56,7 +74,10 @@ impl<'a> Top<'a> {
                     for (a, ix) in &cell.ambient {
                         place = place.at(*a, ix.clone());
                     }
-                    Some(Target { place, ranges: ranges.clone() })
+                    Some(Target {
+                        place,
+                        ranges: ranges.clone(),
+                    })
                 }
             };
             let whole = (!scratch).then(|| self.place[v].clone());
@@ -94,7 +115,15 @@ impl<'a> Top<'a> {
         if narrow {
             return 256;
         }
-        let widths = group.iter().map(|v| self.func.ty(*v).axes.iter().filter(|a| a.is_const()).map(|a| weight(*a)).product::<f64>());
+        let widths = group.iter().map(|v| {
+            self.func
+                .ty(*v)
+                .axes
+                .iter()
+                .filter(|a| a.is_const())
+                .map(|a| weight(*a))
+                .product::<f64>()
+        });
         let width: f64 = widths.sum::<f64>().max(1.0);
         ((8192.0 / width) as i64).clamp(1, 64)
     }
@@ -111,7 +140,9 @@ impl<'a> Top<'a> {
             dest = dest.at(*first, cell.ambient[first].clone());
         }
         let loops: Vec<Axis> = dest.strides.iter().map(|(a, _)| *a).collect();
-        cell.nest(&dest, &loops, &[], &Env::default(), &mut |c, env| c.elem(0, v, env))?;
+        cell.nest(&dest, &loops, &[], &Env::default(), &mut |c, env| {
+            c.elem(0, v, env)
+        })?;
         self.launch(cell, &format!("copy_{name}"))
     }
 }

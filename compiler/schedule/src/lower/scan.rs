@@ -27,9 +27,17 @@ struct Steps {
 impl<'a> Cell<'a> {
     /// Lowers a scan of `scope`. `outs[k]`: where its k-th result goes, as the scan's scope sees it (inside the
     /// cell's parts), if anywhere. `step`: the step's number when the grid shares the steps out.
-    pub fn scan(&mut self, scope: usize, id: ValueId, outs: &[Option<Place>], step: Option<Ix>) -> Result<()> {
+    pub fn scan(
+        &mut self,
+        scope: usize,
+        id: ValueId,
+        outs: &[Option<Place>],
+        step: Option<Ix>,
+    ) -> Result<()> {
         let func = self.scopes[scope].func;
-        let Op::Scan(scan) = func.op(id) else { return Err(LowerError::new("not a scan")) };
+        let Op::Scan(scan) = func.op(id) else {
+            return Err(LowerError::new("not a scan"));
+        };
         let args = func.args(id);
         let steps = self.steps(scope, scan, args, step.clone())?;
         let inner = self.enter(&scan.body, scope);
@@ -40,7 +48,12 @@ impl<'a> Cell<'a> {
         self.open();
         self.scopes[inner].level = self.blocks.len() - 1;
         let bounded = scan.lo || scan.hi;
-        let visits_all = bounded && scan.outs.iter().zip(outs).any(|(o, p)| p.is_some() && !matches!(o, Out::Final(_)));
+        let visits_all = bounded
+            && scan
+                .outs
+                .iter()
+                .zip(outs)
+                .any(|(o, p)| p.is_some() && !matches!(o, Out::Final(_)));
         for (o, place) in scan.outs.iter().zip(outs) {
             if let (Out::Enter(k), Some(place)) = (o, place) {
                 let dest = place.clone().at(self.along(scan), steps.at.clone());
@@ -59,18 +72,32 @@ impl<'a> Cell<'a> {
                 if let (Out::Emit(e), Some(place)) = (o, place) {
                     let t = self.emitted(scan, *e, place, &steps);
                     let axes: Vec<Axis> = t.place.strides.iter().map(|(a, _)| *a).collect();
-                    self.nest(&t.place, &axes, &t.ranges, &Env::default(), &mut |_, _| Ok(Expr::num(0.0)))?;
+                    self.nest(&t.place, &axes, &t.ranges, &Env::default(), &mut |_, _| {
+                        Ok(Expr::num(0.0))
+                    })?;
                 }
             }
             let els = self.close();
-            let inside = steps.at.clone().cmp_with(Cmp::Ge, steps.from.clone()).and(steps.at.clone().cmp_with(Cmp::Lt, steps.to.clone()));
+            let inside = steps
+                .at
+                .clone()
+                .cmp_with(Cmp::Ge, steps.from.clone())
+                .and(steps.at.clone().cmp_with(Cmp::Lt, steps.to.clone()));
             // What is the same at every step was put before the `If`, inside the loop.
-            self.emit(Stmt::If { cond: inside, then, els });
+            self.emit(Stmt::If {
+                cond: inside,
+                then,
+                els,
+            });
         }
         let made = self.close();
         match (&step, &steps.at) {
             (None, Ix::Var(var)) => {
-                let (lo, hi) = if visits_all { (Ix::Const(0), steps.count.clone()) } else { (steps.from.clone(), steps.to.clone()) };
+                let (lo, hi) = if visits_all {
+                    (Ix::Const(0), steps.count.clone())
+                } else {
+                    (steps.from.clone(), steps.to.clone())
+                };
                 let mut all = Stmt::for_(LoopKind::Seq, *var, lo, hi, made);
                 if scan.reverse {
                     all = all.reversed();
@@ -97,17 +124,36 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn steps(&mut self, scope: usize, scan: &Scan, args: &[ValueId], step: Option<Ix>) -> Result<Steps> {
+    fn steps(
+        &mut self,
+        scope: usize,
+        scan: &Scan,
+        args: &[ValueId],
+        step: Option<Ix>,
+    ) -> Result<Steps> {
         let len = self.size(scan.axis)?;
-        let tile = scan.tile.map_or(Some(1), |c| c.size.constant()).filter(|c| *c > 0).ok_or_else(|| LowerError::new("a tile without a constant size"))? as i64;
-        let count = if tile == 1 { len.clone() } else { len.clone().ceil_div(tile).simplify() };
+        let tile = scan
+            .tile
+            .map_or(Some(1), |c| c.size.constant())
+            .filter(|c| *c > 0)
+            .ok_or_else(|| LowerError::new("a tile without a constant size"))?
+            as i64;
+        let count = if tile == 1 {
+            len.clone()
+        } else {
+            len.clone().ceil_div(tile).simplify()
+        };
         let at = match step {
             Some(ix) => ix,
             None => Ix::Var(self.var()),
         };
         let pos = (at.clone() * tile).simplify();
         let whole = tile == 1 || len.known().is_some_and(|n| n % tile == 0);
-        let valid = if whole { Ix::Const(tile) } else { (len.clone() - pos.clone()).min_ix(tile) };
+        let valid = if whole {
+            Ix::Const(tile)
+        } else {
+            (len.clone() - pos.clone()).min_ix(tile)
+        };
         let first = scan.states + scan.seqs.len() + scan.fixed;
         let (mut from, mut to) = (Ix::Const(0), count.clone());
         if scan.lo {
@@ -118,7 +164,16 @@ impl<'a> Cell<'a> {
             let hi = self.bound(scope, args[first + usize::from(scan.lo)])?;
             to = hi.max_ix(0).ceil_div(tile).min_ix(count.clone());
         }
-        Ok(Steps { at, pos, valid, whole, len, count, from: from.simplify(), to: to.simplify() })
+        Ok(Steps {
+            at,
+            pos,
+            valid,
+            whole,
+            len,
+            count,
+            from: from.simplify(),
+            to: to.simplify(),
+        })
     }
 
     /// A scalar of the scope, rounded up to an index.
@@ -150,8 +205,14 @@ impl<'a> Cell<'a> {
                         fill: scan.seqs[k - 1 - scan.states].fill.0,
                         whole: steps.whole,
                     },
-                    Some(_) => Along::Step { axis: along, at: steps.at.clone() },
-                    None => Along::Step { axis: scan.axis, at: steps.at.clone() },
+                    Some(_) => Along::Step {
+                        axis: along,
+                        at: steps.at.clone(),
+                    },
+                    None => Along::Step {
+                        axis: scan.axis,
+                        at: steps.at.clone(),
+                    },
                 };
                 Formal::Outer { value, along }
             };
@@ -162,21 +223,41 @@ impl<'a> Cell<'a> {
     }
 
     /// Scratch for the states, filled with their starts.
-    fn start_states(&mut self, inner: usize, scope: usize, scan: &Scan, args: &[ValueId], outs: &[Option<Place>]) -> Result<Vec<Place>> {
+    fn start_states(
+        &mut self,
+        inner: usize,
+        scope: usize,
+        scan: &Scan,
+        args: &[ValueId],
+        outs: &[Option<Place>],
+    ) -> Result<Vec<Place>> {
         let mut states = Vec::new();
         for k in 0..scan.states {
             let param = scan.body.params[k + 1];
             // The layout of the value that replaces it, so that it can be computed in place.
             let next = scan.body.results[k].1;
             let mut axes = self.layout(inner, next);
-            if axes.len() != scan.body.ty(param).axes.iter().filter(|a| !self.ambient.contains_key(a)).count() {
+            if axes.len()
+                != scan
+                    .body
+                    .ty(param)
+                    .axes
+                    .iter()
+                    .filter(|a| !self.ambient.contains_key(a))
+                    .count()
+            {
                 axes = self.layout(inner, param);
             }
             let own = self.local(&scan.body.results[k].0, &axes);
             let place = match own {
                 Ok(p) => p,
                 // A final state that is wanted whole in a global place may live there.
-                Err(e) => match scan.outs.iter().zip(outs).find(|(o, p)| **o == Out::Final(k) && p.is_some()) {
+                Err(e) => match scan
+                    .outs
+                    .iter()
+                    .zip(outs)
+                    .find(|(o, p)| **o == Out::Final(k) && p.is_some())
+                {
                     Some((_, Some(p))) => p.clone(),
                     _ => return Err(e),
                 },
@@ -212,16 +293,33 @@ impl<'a> Cell<'a> {
         let v = scan.body.results[scan.states + e].1;
         match scan.tile {
             Some(c) if scan.body.ty(v).has(c) => {
-                let place = place.clone().from(scan.axis, steps.pos.clone()).renamed(scan.axis, c);
-                let ranges = if steps.whole { vec![] } else { vec![(c, Ix::Const(0), steps.valid.clone())] };
+                let place = place
+                    .clone()
+                    .from(scan.axis, steps.pos.clone())
+                    .renamed(scan.axis, c);
+                let ranges = if steps.whole {
+                    vec![]
+                } else {
+                    vec![(c, Ix::Const(0), steps.valid.clone())]
+                };
                 Target { place, ranges }
             }
-            _ => Target { place: place.clone().at(self.along(scan), steps.at.clone()), ranges: vec![] },
+            _ => Target {
+                place: place.clone().at(self.along(scan), steps.at.clone()),
+                ranges: vec![],
+            },
         }
     }
 
     /// One step: all stored values of the body, then results.
-    fn step(&mut self, inner: usize, scan: &Scan, outs: &[Option<Place>], states: &[Place], steps: &Steps) -> Result<()> {
+    fn step(
+        &mut self,
+        inner: usize,
+        scan: &Scan,
+        outs: &[Option<Place>],
+        states: &[Place],
+        steps: &Steps,
+    ) -> Result<()> {
         let body = &scan.body;
         self.copy_tiles(inner, scan)?;
         let fused = self.fused(inner);
@@ -242,12 +340,19 @@ impl<'a> Cell<'a> {
                 self.inner_scan(inner, *v)?;
                 continue;
             }
-            let target = self.state_in_place(inner, *v, &order[n + 1..], &next, states, scan, &fused).or_else(|| {
-                let t = emits.get(v).filter(|t| t.len() == 1 && users[v.index()].is_empty() && !late.contains(v))?[0].clone();
-                // Products of ragged tiles are made whole in scratch first.
-                let direct = t.ranges.is_empty() || !super::choose::is_product(body, *v, false) && !fused.values().any(|u| u == v);
-                direct.then_some(t)
-            });
+            let target = self
+                .state_in_place(inner, *v, &order[n + 1..], &next, states, scan, &fused)
+                .or_else(|| {
+                    let t = emits.get(v).filter(|t| {
+                        t.len() == 1 && users[v.index()].is_empty() && !late.contains(v)
+                    })?[0]
+                        .clone();
+                    // Products of ragged tiles are made whole in scratch first.
+                    let direct = t.ranges.is_empty()
+                        || !super::choose::is_product(body, *v, false)
+                            && !fused.values().any(|u| u == v);
+                    direct.then_some(t)
+                });
             let emitted = target.is_some() && emits.contains_key(v) && !late.contains(v);
             self.lower_root(inner, *v, target, &fused)?;
             if emitted {
@@ -258,7 +363,13 @@ impl<'a> Cell<'a> {
         for (v, targets) in emits {
             for t in targets {
                 let axes: Vec<Axis> = t.place.strides.iter().map(|(a, _)| *a).collect();
-                self.nest(&t.place, &axes, &t.ranges, &Env::default(), &mut |c, env| c.elem(inner, v, env))?;
+                self.nest(
+                    &t.place,
+                    &axes,
+                    &t.ranges,
+                    &Env::default(),
+                    &mut |c, env| c.elem(inner, v, env),
+                )?;
             }
         }
         self.next_states(inner, &next, states)
@@ -269,7 +380,10 @@ impl<'a> Cell<'a> {
         let live = self.scopes[inner].choice.live.clone();
         for p in &scan.body.params {
             if live[p.index()]
-                && let Some(Formal::Outer { along: Along::Tile { whole: false, .. }, .. }) = self.scopes[inner].formal.get(p)
+                && let Some(Formal::Outer {
+                    along: Along::Tile { whole: false, .. },
+                    ..
+                }) = self.scopes[inner].formal.get(p)
             {
                 self.operand(inner, *p, &[], None)?;
             }
@@ -279,7 +393,16 @@ impl<'a> Cell<'a> {
 
     /// The state's own scratch as the target of its next value, if nothing computed later reads the old value.
     #[allow(clippy::too_many_arguments)]
-    fn state_in_place(&self, inner: usize, v: ValueId, later: &[ValueId], next: &[ValueId], states: &[Place], scan: &Scan, fused: &HashMap<ValueId, ValueId>) -> Option<Target> {
+    fn state_in_place(
+        &self,
+        inner: usize,
+        v: ValueId,
+        later: &[ValueId],
+        next: &[ValueId],
+        states: &[Place],
+        scan: &Scan,
+        fused: &HashMap<ValueId, ValueId>,
+    ) -> Option<Target> {
         if self.options.reference || next.iter().filter(|n| **n == v).count() != 1 {
             return None;
         }
@@ -293,22 +416,32 @@ impl<'a> Cell<'a> {
             && later.iter().all(|w| !reads(w).all.contains(&param))
             && next.iter().all(|n| *n != param)
             && scan.outs.iter().all(|o| !matches!(o, Out::Emit(e) if self.emits_old(inner, scan.body.results[scan.states + e].1, param)));
-        free.then(|| Target { place: states[k].clone(), ranges: vec![] })
+        free.then(|| Target {
+            place: states[k].clone(),
+            ranges: vec![],
+        })
     }
 
     /// Does an emitted value that is stored only at the end of the step read the state?
     fn emits_old(&self, inner: usize, v: ValueId, param: ValueId) -> bool {
         let s = &self.scopes[inner];
-        v == param || !s.choice.root[v.index()] && self.reads(inner, v, &HashMap::new()).all.contains(&param)
+        v == param
+            || !s.choice.root[v.index()]
+                && self.reads(inner, v, &HashMap::new()).all.contains(&param)
     }
 
     /// Results of a scan in a body live in scratch.
     pub fn inner_scan(&mut self, scope: usize, id: ValueId) -> Result<()> {
         let func = self.scopes[scope].func;
-        let Op::Scan(scan) = func.op(id) else { return Ok(()) };
+        let Op::Scan(scan) = func.op(id) else {
+            return Ok(());
+        };
         let live = self.scopes[scope].choice.live.clone();
         let mut outs = vec![None; scan.outs.len()];
-        for p in func.ids().filter(|p| live[p.index()] && func.args(*p) == [id]) {
+        for p in func
+            .ids()
+            .filter(|p| live[p.index()] && func.args(*p) == [id])
+        {
             let Op::Proj(k) = func.op(p) else { continue };
             let axes = self.layout(scope, p);
             let name = func.value(p).name.map_or("out", |n| n.as_str());
@@ -336,7 +469,9 @@ impl<'a> Cell<'a> {
                 None => {
                     let axes: Vec<Axis> = state.strides.iter().map(|(a, _)| *a).collect();
                     let held = self.local("held", &axes)?;
-                    self.nest(&held, &axes, &[], &Env::default(), &mut |c, env| c.elem(inner, *v, env))?;
+                    self.nest(&held, &axes, &[], &Env::default(), &mut |c, env| {
+                        c.elem(inner, *v, env)
+                    })?;
                     copies.push((held, state.clone()));
                 }
             }
@@ -349,6 +484,8 @@ impl<'a> Cell<'a> {
 
     pub fn copy_place(&mut self, from: &Place, to: &Place) -> Result<()> {
         let axes: Vec<Axis> = to.strides.iter().map(|(a, _)| *a).collect();
-        self.nest(to, &axes, &[], &Env::default(), &mut |c, env| c.load(from, env))
+        self.nest(to, &axes, &[], &Env::default(), &mut |c, env| {
+            c.load(from, env)
+        })
     }
 }

@@ -53,8 +53,14 @@ impl<'a> Top<'a> {
             launches: vec![],
         };
         for p in &func.params {
-            let Some(input) = func.input(*p) else { continue };
-            top.buffers.push(buffer(input.name.as_str(), func.ty(*p), input_role(input, func.ty(*p))));
+            let Some(input) = func.input(*p) else {
+                continue;
+            };
+            top.buffers.push(buffer(
+                input.name.as_str(),
+                func.ty(*p),
+                input_role(input, func.ty(*p)),
+            ));
             let place = place(top.buffers.len() - 1, func.ty(*p), lens)?;
             top.place.insert(*p, place);
         }
@@ -62,13 +68,25 @@ impl<'a> Top<'a> {
     }
 
     pub fn lower(mut self) -> Result<Lowered> {
-        let kinds: HashMap<ValueId, Kind> = self.items().into_iter().map(|v| (v, self.kind(v))).collect();
+        let kinds: HashMap<ValueId, Kind> = self
+            .items()
+            .into_iter()
+            .map(|v| (v, self.kind(v)))
+            .collect();
         let mut left: Vec<ValueId> = self.items();
-        let reads: HashMap<ValueId, Vec<(ValueId, bool)>> = left.iter().map(|v| (*v, self.reads(*v))).collect();
+        let reads: HashMap<ValueId, Vec<(ValueId, bool)>> =
+            left.iter().map(|v| (*v, self.reads(*v))).collect();
         while !left.is_empty() {
             let ready = |v: &&ValueId| reads[*v].iter().all(|(u, _)| self.place.contains_key(u));
-            let next = left.iter().filter(ready).find(|v| kinds[*v] != Kind::Rows).or_else(|| left.iter().find(ready)).copied();
-            let Some(v) = next else { return Err(LowerError::new("the program's values wait for each other")) };
+            let next = left
+                .iter()
+                .filter(ready)
+                .find(|v| kinds[*v] != Kind::Rows)
+                .or_else(|| left.iter().find(ready))
+                .copied();
+            let Some(v) = next else {
+                return Err(LowerError::new("the program's values wait for each other"));
+            };
             let group = match kinds[&v] {
                 Kind::Rows => self.group(v, &left, &kinds, &reads),
                 _ => vec![v],
@@ -112,7 +130,14 @@ impl<'a> Top<'a> {
 
     /// Stored values that a value reads, and whether at other rows than its own. A scan reads all at any row.
     fn reads(&self, v: ValueId) -> Vec<(ValueId, bool)> {
-        let rows: Vec<Axis> = self.func.ty(v).axes.iter().copied().filter(is_long).collect();
+        let rows: Vec<Axis> = self
+            .func
+            .ty(v)
+            .axes
+            .iter()
+            .copied()
+            .filter(is_long)
+            .collect();
         let mut all = vec![];
         let mut seen = HashSet::new();
         let mut todo = vec![(v, matches!(self.func.op(v), Op::Scan(_)))];
@@ -133,11 +158,23 @@ impl<'a> Top<'a> {
     }
 
     fn rows_of(&self, v: ValueId) -> Vec<Axis> {
-        self.func.ty(v).axes.iter().copied().filter(is_long).collect()
+        self.func
+            .ty(v)
+            .axes
+            .iter()
+            .copied()
+            .filter(is_long)
+            .collect()
     }
 
     /// Values that one kernel can compute row by row together with `first`.
-    fn group(&self, first: ValueId, left: &[ValueId], kinds: &HashMap<ValueId, Kind>, reads: &HashMap<ValueId, Vec<(ValueId, bool)>>) -> Vec<ValueId> {
+    fn group(
+        &self,
+        first: ValueId,
+        left: &[ValueId],
+        kinds: &HashMap<ValueId, Kind>,
+        reads: &HashMap<ValueId, Vec<(ValueId, bool)>>,
+    ) -> Vec<ValueId> {
         let rows = self.rows_of(first);
         let mut group = vec![first];
         if rows.is_empty() || self.options.reference {
@@ -149,10 +186,13 @@ impl<'a> Top<'a> {
                 break;
             }
             let fits = kinds[v] == Kind::Rows && self.rows_of(*v) == rows;
-            let ready = reads[v].iter().all(|(u, moved)| self.place.contains_key(u) || group.contains(u) && !moved);
+            let ready = reads[v]
+                .iter()
+                .all(|(u, moved)| self.place.contains_key(u) || group.contains(u) && !moved);
             let shares = |u: &ValueId| {
                 let whole = self.rows_of(*u) == rows && has_lanes(*u);
-                group.contains(u) || whole && group.iter().any(|g| reads[g].iter().any(|(w, _)| w == u))
+                group.contains(u)
+                    || whole && group.iter().any(|g| reads[g].iter().any(|(w, _)| w == u))
             };
             if fits && ready && reads[v].iter().any(|(u, _)| shares(u)) {
                 group.push(*v);
@@ -194,30 +234,53 @@ impl<'a> Top<'a> {
         for (k, l) in kernel.locals.iter_mut().enumerate() {
             l.name = format!("s{k}");
         }
-        let extents = kernel.grid.iter().map(|(_, n)| ix_dim(&n.simplify(), self.lens));
-        let grid: Vec<Dim> = extents.collect::<Option<_>>().ok_or_else(|| LowerError::new("a grid's extent is no plan size"))?;
+        let extents = kernel
+            .grid
+            .iter()
+            .map(|(_, n)| ix_dim(&n.simplify(), self.lens));
+        let grid: Vec<Dim> = extents
+            .collect::<Option<_>>()
+            .ok_or_else(|| LowerError::new("a grid's extent is no plan size"))?;
         let index = match self.known.get(&kernel) {
             Some(k) => *k,
             None => {
                 let k = self.kernels.len();
                 self.known.insert(kernel.clone(), k);
-                let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-                self.kernels.push(Kernel { name: format!("k{k}_{clean}"), ..kernel });
+                let clean: String = name
+                    .chars()
+                    .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+                    .collect();
+                self.kernels.push(Kernel {
+                    name: format!("k{k}_{clean}"),
+                    ..kernel
+                });
                 k
             }
         };
-        self.launches.push(Launch::Kernel { kernel: index, buffers, grid });
+        self.launches.push(Launch::Kernel {
+            kernel: index,
+            buffers,
+            grid,
+        });
         Ok(())
     }
 
     fn launch_scan(&mut self, id: ValueId) -> Result<()> {
-        let Op::Scan(scan) = self.func.op(id) else { return Ok(()) };
+        let Op::Scan(scan) = self.func.op(id) else {
+            return Ok(());
+        };
         let mut outs = vec![None; scan.outs.len()];
-        let projections: Vec<ValueId> = self.func.ids().filter(|p| self.choice.live[p.index()] && self.func.args(*p) == [id]).collect();
+        let projections: Vec<ValueId> = self
+            .func
+            .ids()
+            .filter(|p| self.choice.live[p.index()] && self.func.args(*p) == [id])
+            .collect();
         let mut name = "scan".to_owned();
         let mut cell = self.cell();
         for p in projections {
-            let Op::Proj(k) = self.func.op(p) else { continue };
+            let Op::Proj(k) = self.func.op(p) else {
+                continue;
+            };
             outs[*k] = Some(self.keep(p)?);
             name = format!("scan_{}", super::root::label(self.func, p));
         }
@@ -236,7 +299,14 @@ impl<'a> Top<'a> {
                 _ => (n.clone() - base.clone()).min_ix(*size as i64),
             };
             cell.grid.push((v, n.ceil_div(*size as i64).simplify()));
-            cell.parts.insert(*axis, super::cell::Part { size: *size, base, valid });
+            cell.parts.insert(
+                *axis,
+                super::cell::Part {
+                    size: *size,
+                    base,
+                    valid,
+                },
+            );
         }
         let step = if g.steps {
             let (v, n) = (cell.var(), cell.size(scan.axis)?);
@@ -302,22 +372,48 @@ impl<'a> Top<'a> {
         let (f, x) = (args[0], args[1]);
         let (axis, lag, transpose, kernel_grad) = match self.func.op(v) {
             Op::Conv { axis, lag, ahead } => (*axis, *lag, *ahead, false),
-            Op::ConvKernel { axis, lag, over, ahead } if !ahead && over.iter().all(|a| a.name.as_str() == "batch") => (*axis, *lag, false, true),
+            Op::ConvKernel {
+                axis,
+                lag,
+                over,
+                ahead,
+            } if !ahead && over.iter().all(|a| a.name.as_str() == "batch") => {
+                (*axis, *lag, false, true)
+            }
             _ => return Ok(None),
         };
         let whole = |v: ValueId| self.place.get(&v).cloned();
-        let (Some(pf), Some(px)) = (whole(f), whole(x)) else { return Ok(None) };
+        let (Some(pf), Some(px)) = (whole(f), whole(x)) else {
+            return Ok(None);
+        };
         let order = |v: ValueId| self.func.ty(v).axes.clone();
         let channels: Vec<Axis> = order(x).into_iter().filter(|a| a.is_const()).collect();
-        let batch = order(x).first().copied().filter(|a| a.name.as_str() == "batch");
-        let sequence = |time: Axis| batch.into_iter().chain([time]).chain(channels.iter().copied()).collect::<Vec<_>>();
+        let batch = order(x)
+            .first()
+            .copied()
+            .filter(|a| a.name.as_str() == "batch");
+        let sequence = |time: Axis| {
+            batch
+                .into_iter()
+                .chain([time])
+                .chain(channels.iter().copied())
+                .collect::<Vec<_>>()
+        };
         let kernel: Vec<Axis> = [lag].into_iter().chain(channels.iter().copied()).collect();
-        let (want_f, want_out) = if kernel_grad { (sequence(axis), kernel) } else { (kernel, sequence(axis)) };
+        let (want_f, want_out) = if kernel_grad {
+            (sequence(axis), kernel)
+        } else {
+            (kernel, sequence(axis))
+        };
         let over_batch = match self.func.op(v) {
             Op::ConvKernel { over, .. } => over.is_empty() == batch.is_none(),
             _ => true,
         };
-        let fits = order(x) == sequence(axis) && order(f) == want_f && order(v) == want_out && lag.size == axis.size && over_batch;
+        let fits = order(x) == sequence(axis)
+            && order(f) == want_f
+            && order(v) == want_out
+            && lag.size == axis.size
+            && over_batch;
         if !fits || pf.int || px.int {
             return Ok(None);
         }
@@ -347,7 +443,8 @@ impl<'a> Top<'a> {
             if first && !is_input(self.func, *v) && self.place.contains_key(v) {
                 continue;
             }
-            self.buffers.push(buffer(name, self.func.ty(*v), result_role(self.func, name)));
+            self.buffers
+                .push(buffer(name, self.func.ty(*v), result_role(self.func, name)));
             let to = place(self.buffers.len() - 1, self.func.ty(*v), self.lens)?;
             self.launch_copy(*v, to, name)?;
         }
@@ -369,7 +466,10 @@ impl<'a> Top<'a> {
             launches: self.launches,
         };
         plan.validate().map_err(LowerError)?;
-        Ok(Lowered { kernels: self.kernels, plan })
+        Ok(Lowered {
+            kernels: self.kernels,
+            plan,
+        })
     }
 }
 
@@ -380,5 +480,8 @@ pub(crate) fn blocks(axis: Axis, n: usize) -> Axis {
         Size::Len(s) => Size::Tiles(s, n),
         Size::Tiles(s, m) => Size::Tiles(s, m.saturating_mul(n)),
     };
-    Axis { name: Sym::new(&format!("{}%blocks", axis.name)), size }
+    Axis {
+        name: Sym::new(&format!("{}%blocks", axis.name)),
+        size,
+    }
 }

@@ -35,18 +35,44 @@ pub fn inputs(func: &Func, sizes: &HashMap<Sym, usize>, seed: u64) -> HashMap<St
     let mut rng = Rng(seed);
     let mut all = HashMap::new();
     for p in &func.params {
-        let Op::Input(Input { name, .. }) = func.op(*p) else { continue };
+        let Op::Input(Input { name, .. }) = func.op(*p) else {
+            continue;
+        };
         let ty = func.ty(*p);
-        let shape: Vec<usize> = ty.axes.iter().map(|a| interp::length(*a, sizes).unwrap()).collect();
+        let shape: Vec<usize> = ty
+            .axes
+            .iter()
+            .map(|a| interp::length(*a, sizes).unwrap())
+            .collect();
         let n = shape.iter().product();
-        let data = (0..n).map(|_| if ty.elem == Elem::Int { rng.below(5) as f64 } else { rng.signed() }).collect();
-        all.insert(name.to_string(), Tensor::real(ty.axes.clone(), shape, data).unwrap());
+        let data = (0..n)
+            .map(|_| {
+                if ty.elem == Elem::Int {
+                    rng.below(5) as f64
+                } else {
+                    rng.signed()
+                }
+            })
+            .collect();
+        all.insert(
+            name.to_string(),
+            Tensor::real(ty.axes.clone(), shape, data).unwrap(),
+        );
     }
     all
 }
 
 pub fn all_options() -> Vec<Options> {
-    vec![Options { lanes: 8, reference: false }, Options { lanes: 4, reference: true }]
+    vec![
+        Options {
+            lanes: 8,
+            reference: false,
+        },
+        Options {
+            lanes: 4,
+            reference: true,
+        },
+    ]
 }
 
 pub fn listing(l: &Lowered) -> String {
@@ -69,21 +95,45 @@ pub fn check(func: &Func, lengths: &[&[(&str, usize)]]) {
     }
 }
 
-pub fn compare(func: &Func, lowered: &Lowered, sizes: &[(&str, usize)], seed: u64, backwards: bool) {
+pub fn compare(
+    func: &Func,
+    lowered: &Lowered,
+    sizes: &[(&str, usize)],
+    seed: u64,
+    backwards: bool,
+) {
     let lens: HashMap<Sym, usize> = sizes.iter().map(|(n, k)| (Sym::new(n), *k)).collect();
     let given = inputs(func, &lens, seed);
     let want = interp::run(func, &given, &lens).unwrap();
-    let given: HashMap<String, Vec<f64>> = given.into_iter().map(|(n, t)| (n, t.as_real().unwrap().to_vec())).collect();
-    let abi: BTreeMap<String, u64> = sizes.iter().map(|(n, k)| (n.to_string(), *k as u64)).collect();
-    let run = Run { backwards, ..Run::default() };
-    let got = run_plan(&lowered.plan, &lowered.kernels, &abi, &given, run).unwrap_or_else(|e| panic!("{sizes:?}: {e}\n{}", listing(lowered)));
+    let given: HashMap<String, Vec<f64>> = given
+        .into_iter()
+        .map(|(n, t)| (n, t.as_real().unwrap().to_vec()))
+        .collect();
+    let abi: BTreeMap<String, u64> = sizes
+        .iter()
+        .map(|(n, k)| (n.to_string(), *k as u64))
+        .collect();
+    let run = Run {
+        backwards,
+        ..Run::default()
+    };
+    let got = run_plan(&lowered.plan, &lowered.kernels, &abi, &given, run)
+        .unwrap_or_else(|e| panic!("{sizes:?}: {e}\n{}", listing(lowered)));
     for (name, t) in want {
-        let (_, values) = got.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no result `{name}`"));
+        let (_, values) = got
+            .iter()
+            .find(|(n, _)| *n == name)
+            .unwrap_or_else(|| panic!("no result `{name}`"));
         let want = t.as_real().unwrap();
         assert_eq!(values.len(), want.len(), "`{name}`");
         for (i, (x, y)) in values.iter().zip(want).enumerate() {
-            let close = x == y || (x - y).abs() <= 1e-9 * (1.0 + y.abs()) || x.is_nan() && y.is_nan();
-            assert!(close, "{sizes:?}: `{name}`[{i}] is {x}, not {y}\n{}", listing(lowered));
+            let close =
+                x == y || (x - y).abs() <= 1e-9 * (1.0 + y.abs()) || x.is_nan() && y.is_nan();
+            assert!(
+                close,
+                "{sizes:?}: `{name}`[{i}] is {x}, not {y}\n{}",
+                listing(lowered)
+            );
         }
     }
 }
@@ -93,5 +143,12 @@ pub fn data(b: &mut seqc_algebra::Builder, name: &str, axes: &[Axis]) -> ValueId
 }
 
 pub fn tokens(b: &mut seqc_algebra::Builder, name: &str, axes: &[Axis]) -> ValueId {
-    b.input(name, InputKind::Data, Ty { elem: Elem::Int, axes: axes.to_vec() })
+    b.input(
+        name,
+        InputKind::Data,
+        Ty {
+            elem: Elem::Int,
+            axes: axes.to_vec(),
+        },
+    )
 }

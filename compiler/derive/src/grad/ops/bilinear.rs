@@ -5,7 +5,12 @@ use super::super::parts::{conj, product, total};
 use super::{At, Result};
 use seqc_algebra::{Axis, Builder, ValueId};
 
-pub fn jvp(b: &mut Builder, over: &[Axis], at: At, t: &[Option<ValueId>]) -> Result<Option<ValueId>> {
+pub fn jvp(
+    b: &mut Builder,
+    over: &[Axis],
+    at: At,
+    t: &[Option<ValueId>],
+) -> Result<Option<ValueId>> {
     let mut terms = vec![];
     for (k, t) in t.iter().enumerate() {
         if let Some(t) = t {

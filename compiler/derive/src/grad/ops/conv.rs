@@ -24,19 +24,67 @@ pub fn vjp(b: &mut Builder, at: At, g: ValueId, want: &[bool]) -> Result<Vec<(us
         Op::Conv { axis, lag, ahead } => {
             if want[0] {
                 let kernel = b.ty(at.x[0]).clone();
-                let over: Vec<Axis> = b.axes(g).iter().copied().filter(|a| a != axis && !kernel.has(*a)).collect();
-                out.push((0, b.push(Op::ConvKernel { axis: *axis, lag: *lag, ahead: *ahead, over }, &[g, q])?));
+                let over: Vec<Axis> = b
+                    .axes(g)
+                    .iter()
+                    .copied()
+                    .filter(|a| a != axis && !kernel.has(*a))
+                    .collect();
+                out.push((
+                    0,
+                    b.push(
+                        Op::ConvKernel {
+                            axis: *axis,
+                            lag: *lag,
+                            ahead: *ahead,
+                            over,
+                        },
+                        &[g, q],
+                    )?,
+                ));
             }
             if want[1] {
-                out.push((1, b.push(Op::Conv { axis: *axis, lag: *lag, ahead: !ahead }, &[p, g])?));
+                out.push((
+                    1,
+                    b.push(
+                        Op::Conv {
+                            axis: *axis,
+                            lag: *lag,
+                            ahead: !ahead,
+                        },
+                        &[p, g],
+                    )?,
+                ));
             }
         }
-        Op::ConvKernel { axis, lag, ahead, .. } => {
+        Op::ConvKernel {
+            axis, lag, ahead, ..
+        } => {
             if want[0] {
-                out.push((0, b.push(Op::Conv { axis: *axis, lag: *lag, ahead: *ahead }, &[g, q])?));
+                out.push((
+                    0,
+                    b.push(
+                        Op::Conv {
+                            axis: *axis,
+                            lag: *lag,
+                            ahead: *ahead,
+                        },
+                        &[g, q],
+                    )?,
+                ));
             }
             if want[1] {
-                out.push((1, b.push(Op::Conv { axis: *axis, lag: *lag, ahead: !ahead }, &[g, p])?));
+                out.push((
+                    1,
+                    b.push(
+                        Op::Conv {
+                            axis: *axis,
+                            lag: *lag,
+                            ahead: !ahead,
+                        },
+                        &[g, p],
+                    )?,
+                ));
             }
         }
         _ => {}

@@ -14,7 +14,12 @@ pub fn vjp(b: &mut Builder, at: At, g: ValueId) -> Result<Vec<(usize, ValueId)>>
         Op::Gather(axis) => {
             // Kept are the table's other axes; the looked-up name may be the index's too, then that one is summed.
             let table = b.ty(at.x[0]).clone();
-            let over: Vec<Axis> = b.axes(g).iter().copied().filter(|a| a == axis || !table.has(*a)).collect();
+            let over: Vec<Axis> = b
+                .axes(g)
+                .iter()
+                .copied()
+                .filter(|a| a == axis || !table.has(*a))
+                .collect();
             Op::ScatterAdd { axis: *axis, over }
         }
         Op::ScatterAdd { axis, .. } => Op::Gather(*axis),

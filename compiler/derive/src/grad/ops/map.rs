@@ -74,7 +74,11 @@ fn apply(b: &mut Builder, t: ValueId, s: Slope, ty: &Ty) -> Result<Option<ValueI
 /// `t / d`, 0 where t is 0.
 fn over(b: &mut Builder, t: ValueId, d: ValueId) -> Result<ValueId> {
     let q = b.div(t, d)?;
-    if bounded_away(b.func(), d) { Ok(q) } else { guarded(b, t, q) }
+    if bounded_away(b.func(), d) {
+        Ok(q)
+    } else {
+        guarded(b, t, q)
+    }
 }
 
 fn conjugate(b: &mut Builder, s: Slope) -> Result<Slope> {
@@ -158,7 +162,13 @@ pub fn jvp(b: &mut Builder, f: MapFn, at: At, t: &[Option<ValueId>]) -> Result<O
     }
 }
 
-pub fn vjp(b: &mut Builder, f: MapFn, at: At, g: ValueId, want: &[bool]) -> Result<Vec<(usize, ValueId)>> {
+pub fn vjp(
+    b: &mut Builder,
+    f: MapFn,
+    at: At,
+    g: ValueId,
+    want: &[bool],
+) -> Result<Vec<(usize, ValueId)>> {
     use MapFn::*;
     let mut out = vec![];
     let ty = |b: &Builder, k: usize| b.ty(at.x[k]).clone();
@@ -199,7 +209,11 @@ pub fn vjp(b: &mut Builder, f: MapFn, at: At, g: ValueId, want: &[bool]) -> Resu
             }
         }
         Max | Min | Select => {
-            let (cond, first) = if f == Select { (at.x[0], 1) } else { (first_wins(b, f, at)?, 0) };
+            let (cond, first) = if f == Select {
+                (at.x[0], 1)
+            } else {
+                (first_wins(b, f, at)?, 0)
+            };
             let zero = b.num(0.0);
             if want[first] {
                 out.push((first, b.select(cond, g, zero)?));
@@ -244,12 +258,24 @@ fn quotient_rest(b: &mut Builder, t: ValueId, y: ValueId, d: ValueId) -> Result<
     let q = b.div(t, d)?;
     let p = b.mul(q, y)?;
     let p = b.neg(p)?;
-    if bounded_away(b.func(), d) { Ok(p) } else { guarded(b, t, p) }
+    if bounded_away(b.func(), d) {
+        Ok(p)
+    } else {
+        guarded(b, t, p)
+    }
 }
 
 /// 1 where the first operand of a max or min is the result: ties go to the first.
 fn first_wins(b: &mut Builder, f: MapFn, at: At) -> Result<ValueId> {
-    Ok(b.map2(if f == MapFn::Max { MapFn::Ge } else { MapFn::Le }, at.x[0], at.x[1])?)
+    Ok(b.map2(
+        if f == MapFn::Max {
+            MapFn::Ge
+        } else {
+            MapFn::Le
+        },
+        at.x[0],
+        at.x[1],
+    )?)
 }
 
 /// `z/|z|`, 0 at 0.
@@ -285,7 +311,11 @@ fn power_base(b: &mut Builder, t: ValueId, x: ValueId, p: ValueId) -> Result<Val
     let power = b.map2(MapFn::Pow, x, less)?;
     let power = b.mul(p, power)?;
     let v = b.mul(t, power)?;
-    if known.is_some_and(|p| p >= 1.0) || bounded_away(b.func(), x) { Ok(v) } else { guarded(b, t, v) }
+    if known.is_some_and(|p| p >= 1.0) || bounded_away(b.func(), x) {
+        Ok(v)
+    } else {
+        guarded(b, t, v)
+    }
 }
 
 /// `t y log x`, 0 at x = 0.

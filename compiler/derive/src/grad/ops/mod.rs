@@ -32,10 +32,16 @@ pub fn jvp(b: &mut Builder, at: At, t: &[Option<ValueId>]) -> Result<Option<Valu
     }
     let out = match at.op {
         Op::Map(f) => map::jvp(b, *f, at, t)?,
-        Op::Reduce(..) | Op::Softmax(_) | Op::LogSumExp(_) | Op::TopMask(..) => reduce::jvp(b, at, t[0])?,
+        Op::Reduce(..) | Op::Softmax(_) | Op::LogSumExp(_) | Op::TopMask(..) => {
+            reduce::jvp(b, at, t[0])?
+        }
         Op::Contract(over) => bilinear::jvp(b, over, at, t)?,
         Op::Gather(_) | Op::ScatterAdd { .. } => index::jvp(b, at, t[0])?,
-        Op::Solve { row, col, transpose } => solve::jvp(b, (*row, *col, *transpose), at, t)?,
+        Op::Solve {
+            row,
+            col,
+            transpose,
+        } => solve::jvp(b, (*row, *col, *transpose), at, t)?,
         Op::Conv { .. } | Op::ConvKernel { .. } => conv::jvp(b, at, t)?,
         _ => place::jvp(b, at, t)?,
     };
@@ -47,10 +53,16 @@ pub fn jvp(b: &mut Builder, at: At, t: &[Option<ValueId>]) -> Result<Option<Valu
 pub fn vjp(b: &mut Builder, at: At, g: ValueId, want: &[bool]) -> Result<Vec<(usize, ValueId)>> {
     let raw = match at.op {
         Op::Map(f) => map::vjp(b, *f, at, g, want)?,
-        Op::Reduce(..) | Op::Softmax(_) | Op::LogSumExp(_) | Op::TopMask(..) => reduce::vjp(b, at, g)?,
+        Op::Reduce(..) | Op::Softmax(_) | Op::LogSumExp(_) | Op::TopMask(..) => {
+            reduce::vjp(b, at, g)?
+        }
         Op::Contract(_) => bilinear::vjp(b, at, g, want)?,
         Op::Gather(_) | Op::ScatterAdd { .. } => index::vjp(b, at, g)?,
-        Op::Solve { row, col, transpose } => solve::vjp(b, (*row, *col, *transpose), at, g, want)?,
+        Op::Solve {
+            row,
+            col,
+            transpose,
+        } => solve::vjp(b, (*row, *col, *transpose), at, g, want)?,
         Op::Conv { .. } | Op::ConvKernel { .. } => conv::vjp(b, at, g, want)?,
         _ => place::vjp(b, at, g)?,
     };

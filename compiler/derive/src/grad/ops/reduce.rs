@@ -5,7 +5,9 @@
 
 use super::super::parts::{product, zeros};
 use super::{At, Result};
-use seqc_algebra::{Axis, Builder, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId};
+use seqc_algebra::{
+    Axis, Builder, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId,
+};
 
 pub fn jvp(b: &mut Builder, at: At, t: Option<ValueId>) -> Result<Option<ValueId>> {
     let Some(t) = t else { return Ok(None) };
@@ -84,7 +86,11 @@ fn levels(b: &mut Builder, r: ReduceOp, over: &[Axis], x: ValueId) -> Result<Vec
 
 /// 1 at the first largest (smallest) entry along the axis.
 fn first(b: &mut Builder, r: ReduceOp, axis: Axis, x: ValueId) -> Result<ValueId> {
-    let arg = if r == ReduceOp::Max { ReduceOp::ArgMax } else { ReduceOp::ArgMin };
+    let arg = if r == ReduceOp::Max {
+        ReduceOp::ArgMax
+    } else {
+        ReduceOp::ArgMin
+    };
     let (i, k) = (b.iota(axis)?, b.push(Op::Reduce(arg, vec![axis]), &[x])?);
     Ok(b.map2(MapFn::Eq, i, k)?)
 }
@@ -105,7 +111,10 @@ fn others(b: &mut Builder, x: ValueId, over: &[Axis]) -> Result<ValueId> {
 /// For each entry, the product of those before it (after it, if `reverse`).
 fn running(b: &mut Builder, x: ValueId, axis: Axis, reverse: bool) -> Result<ValueId> {
     let ty = b.ty(x).clone();
-    let one_step = Ty { elem: ty.elem, axes: ty.axes.iter().copied().filter(|a| *a != axis).collect() };
+    let one_step = Ty {
+        elem: ty.elem,
+        axes: ty.axes.iter().copied().filter(|a| *a != axis).collect(),
+    };
     let mut body = Builder::new("product");
     body.input("p", InputKind::Formal, Ty::real(vec![]));
     let s = body.input("s", InputKind::Formal, one_step.clone());

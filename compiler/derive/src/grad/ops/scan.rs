@@ -11,8 +11,8 @@
 use super::super::activity::{Activity, ScanActivity};
 use super::super::parts::{fit, total, zeros};
 use super::super::{forward, reverse};
-use super::scan_fixed::{Fixed, Routes};
 use super::Result;
+use super::scan_fixed::{Fixed, Routes};
 use crate::grad::GradError;
 use seqc_algebra::{Axis, Builder, Func, InputKind, Num, Op, Out, Scan, SeqIn, Ty, ValueId};
 
@@ -37,7 +37,11 @@ pub fn jvp(
     let mut seqs = vec![];
     let mut counts = [0usize; 3];
     // States, sequences, fixed values; each group's tangents behind it.
-    let groups = [0..scan.states, scan.states..scan.states + scan.seqs.len(), scan.states + scan.seqs.len()..bounds];
+    let groups = [
+        0..scan.states,
+        scan.states..scan.states + scan.seqs.len(),
+        scan.states + scan.seqs.len()..bounds,
+    ];
     for (g, group) in groups.into_iter().enumerate() {
         for k in group.clone() {
             let p = body.params[k + 1];
@@ -49,13 +53,18 @@ pub fn jvp(
             }
         }
         for k in group {
-            let on = if g == 0 { act.states[k] } else { tangents[k].is_some() };
+            let on = if g == 0 {
+                act.states[k]
+            } else {
+                tangents[k].is_some()
+            };
             if !on {
                 continue;
             }
             let p = body.params[k + 1];
             let name = format!("d{}", body.input(p).map_or("", |i| i.name.as_str()));
-            dual.tangent[p.index()] = Some(inner.input(&name, InputKind::Formal, body.ty(p).clone()));
+            dual.tangent[p.index()] =
+                Some(inner.input(&name, InputKind::Formal, body.ty(p).clone()));
             let ty = b.ty(args[k]).clone();
             all.push(match tangents[k] {
                 Some(t) => t,
@@ -73,13 +82,25 @@ pub fn jvp(
     for (name, v) in results {
         inner.result(&name, v);
     }
-    let new = Scan { states: counts[0], seqs, fixed: counts[2], body: inner.finish(), outs, ..scan.clone() };
+    let new = Scan {
+        states: counts[0],
+        seqs,
+        fixed: counts[2],
+        body: inner.finish(),
+        outs,
+        ..scan.clone()
+    };
     Ok((b.push(Op::Scan(Box::new(new)), &all)?, map))
 }
 
 type Results = (Vec<(String, ValueId)>, Vec<Out>, Vec<Option<usize>>);
 
-fn tangent_results(inner: &mut Builder, scan: &Scan, dual: &forward::Dual, act: &ScanActivity) -> Result<Results> {
+fn tangent_results(
+    inner: &mut Builder,
+    scan: &Scan,
+    dual: &forward::Dual,
+    act: &ScanActivity,
+) -> Result<Results> {
     let body = &scan.body;
     let mut results = vec![];
     for (name, v) in &body.results[..scan.states] {
@@ -132,7 +153,11 @@ struct Reached {
 impl Reached {
     fn new(b: &mut Builder, scan: &Scan, outs: &[Option<ValueId>]) -> Result<Reached> {
         let emits = scan.body.results.len() - scan.states;
-        let mut r = Reached { finals: vec![None; scan.states], enters: vec![None; scan.states], emits: vec![None; emits] };
+        let mut r = Reached {
+            finals: vec![None; scan.states],
+            enters: vec![None; scan.states],
+            emits: vec![None; emits],
+        };
         for (out, g) in scan.outs.iter().zip(outs) {
             let Some(g) = g else { continue };
             let slot = match out {
@@ -152,13 +177,19 @@ impl Reached {
     /// state or an emitted value with a cotangent.
     fn states(&self, scan: &Scan, act: &ScanActivity) -> Vec<bool> {
         let body = &scan.body;
-        let mut has: Vec<bool> = (0..scan.states).map(|s| act.states[s] && (self.finals[s].is_some() || self.enters[s].is_some())).collect();
+        let mut has: Vec<bool> = (0..scan.states)
+            .map(|s| act.states[s] && (self.finals[s].is_some() || self.enters[s].is_some()))
+            .collect();
         loop {
             let mut grown = has.clone();
             for s in (0..scan.states).filter(|s| act.states[*s] && !has[*s]) {
                 let on = Activity::new(body, &[body.params[s + 1]]);
                 let next = (0..scan.states).any(|n| has[n] && on.is(body.results[n].1));
-                let emit = self.emits.iter().enumerate().any(|(e, g)| g.is_some() && on.is(body.results[scan.states + e].1));
+                let emit = self
+                    .emits
+                    .iter()
+                    .enumerate()
+                    .any(|(e, g)| g.is_some() && on.is(body.results[scan.states + e].1));
                 grown[s] = next || emit;
             }
             if grown == has {
@@ -190,7 +221,13 @@ pub struct Backward {
 }
 
 impl Backward {
-    fn formal(&mut self, name: &str, ty: &Ty, outer: Option<ValueId>, seq: Option<SeqIn>) -> ValueId {
+    fn formal(
+        &mut self,
+        name: &str,
+        ty: &Ty,
+        outer: Option<ValueId>,
+        seq: Option<SeqIn>,
+    ) -> ValueId {
         let inner = self.b.input(name, InputKind::Formal, ty.clone());
         self.inputs.push(Formal { inner, outer, seq });
         inner
@@ -209,18 +246,29 @@ impl Backward {
 }
 
 /// Contributions to the operands of the scan `id`, given cotangents of its results (by result, absent ones `None`).
-pub fn vjp(b: &mut Builder, id: ValueId, outs: &[Option<ValueId>], act: &ScanActivity) -> Result<Vec<(usize, ValueId)>> {
-    let Op::Scan(scan) = b.func().op(id).clone() else { return Ok(vec![]) };
+pub fn vjp(
+    b: &mut Builder,
+    id: ValueId,
+    outs: &[Option<ValueId>],
+    act: &ScanActivity,
+) -> Result<Vec<(usize, ValueId)>> {
+    let Op::Scan(scan) = b.func().op(id).clone() else {
+        return Ok(vec![]);
+    };
     let args = b.func().args(id).to_vec();
     let reached = Reached::new(b, &scan, outs)?;
     if (scan.lo || scan.hi) && reached.enters.iter().any(Option::is_some) {
-        return Err(GradError("the entering states of a bounded scan have no derivative".into()));
+        return Err(GradError(
+            "the entering states of a bounded scan have no derivative".into(),
+        ));
     }
     let has = reached.states(&scan, act);
     let (mut back, image, carried) = recompute(b, id, &scan, &args, &reached, &has)?;
     // Transpose the body.
     let body = &scan.body;
-    let inner = |v: ValueId| image[v.index()].ok_or_else(|| GradError("a value of a body has no image".into()));
+    let inner = |v: ValueId| {
+        image[v.index()].ok_or_else(|| GradError("a value of a body has no image".into()))
+    };
     let mut seeds = vec![];
     for (s, g) in &carried.states {
         seeds.push((inner(body.results[*s].1)?, *g));
@@ -229,18 +277,35 @@ pub fn vjp(b: &mut Builder, id: ValueId, outs: &[Option<ValueId>], act: &ScanAct
         seeds.push((inner(body.results[scan.states + e].1)?, *g));
     }
     let first_fixed = scan.states + scan.seqs.len();
-    let on = |k: usize| if k < scan.states { act.states[k] } else { act.args[k] };
+    let on = |k: usize| {
+        if k < scan.states {
+            act.states[k]
+        } else {
+            act.args[k]
+        }
+    };
     let mut roots = vec![];
     for k in (0..body.params.len() - 1).filter(|k| on(*k)) {
         roots.push(inner(body.params[k + 1])?);
     }
     let activity = Activity::new(back.b.func(), &roots);
     let lists = reverse::reverse(&mut back.b, &activity, seeds)?;
-    let list = |k: usize| -> Result<Vec<ValueId>> { Ok(lists.get(inner(body.params[k + 1])?.index()).cloned().unwrap_or_default()) };
+    let list = |k: usize| -> Result<Vec<ValueId>> {
+        Ok(lists
+            .get(inner(body.params[k + 1])?.index())
+            .cloned()
+            .unwrap_or_default())
+    };
     // Carry the cotangents of states.
     for (s, g) in &carried.states {
         let mut sum = list(*s)?;
-        sum.extend(carried.enters.iter().filter(|(k, _)| k == s).map(|(_, v)| *v));
+        sum.extend(
+            carried
+                .enters
+                .iter()
+                .filter(|(k, _)| k == s)
+                .map(|(_, v)| *v),
+        );
         let ty = body.ty(body.params[s + 1]).clone();
         let next = match total(&mut back.b, &sum)? {
             Some(v) => fit(&mut back.b, v, &ty)?,
@@ -261,7 +326,10 @@ pub fn vjp(b: &mut Builder, id: ValueId, outs: &[Option<ValueId>], act: &ScanAct
     }
     // Settle those of fixed values, then build the scan.
     let mut routes = Routes::default();
-    let place = Fixed { scan: &scan, mapping: has.iter().all(|h| !h) };
+    let place = Fixed {
+        scan: &scan,
+        mapping: has.iter().all(|h| !h),
+    };
     for k in (first_fixed..body.params.len() - 1).filter(|k| on(*k)) {
         for v in list(k)? {
             place.route(b, &mut back, &mut routes, k, v, args[k])?;
@@ -301,22 +369,44 @@ fn recompute(
     let body = &scan.body;
     let mut inner = Builder::new(&format!("{}.back", body.name));
     let position = inner.copy(body.value(body.params[0]), &[])?;
-    let mut back = Backward { b: inner, position, states: vec![], inputs: vec![], emits: vec![] };
+    let mut back = Backward {
+        b: inner,
+        position,
+        states: vec![],
+        inputs: vec![],
+        emits: vec![],
+    };
     let mut image = vec![None; body.values.len()];
     image[body.params[0].index()] = Some(position);
-    let mut carried = Carried { states: vec![], enters: vec![], emits: vec![] };
+    let mut carried = Carried {
+        states: vec![],
+        enters: vec![],
+        emits: vec![],
+    };
     for s in (0..scan.states).filter(|s| has[*s]) {
         let ty = body.ty(body.params[s + 1]);
-        carried.states.push((s, back.b.input(&format!("g{s}"), InputKind::Formal, ty.clone())));
+        carried.states.push((
+            s,
+            back.b
+                .input(&format!("g{s}"), InputKind::Formal, ty.clone()),
+        ));
     }
     for (k, (p, arg)) in body.params[1..].iter().zip(args).enumerate() {
         let p = *p;
         let name = body.input(p).map_or("x", |i| i.name.as_str());
         let (outer, seq) = if k < scan.states {
             let enter = scan.outs.iter().position(|o| *o == Out::Enter(k));
-            let enter = enter.ok_or_else(|| GradError("a scan lacks its states on entry".into()))?;
+            let enter =
+                enter.ok_or_else(|| GradError("a scan lacks its states on entry".into()))?;
             let clash = body.ty(p).axes.iter().any(|a| a.name == along(scan).name);
-            (if clash { None } else { Some(b.push(Op::Proj(enter), &[id])?) }, Some(zero_fill()))
+            (
+                if clash {
+                    None
+                } else {
+                    Some(b.push(Op::Proj(enter), &[id])?)
+                },
+                Some(zero_fill()),
+            )
         } else {
             (Some(*arg), scan.seqs.get(k - scan.states).cloned())
         };
@@ -325,13 +415,19 @@ fn recompute(
     for (e, g) in reached.emits.iter().enumerate() {
         if let Some(g) = g {
             let ty = body.ty(body.results[scan.states + e].1);
-            carried.emits.push((e, back.formal(&format!("ge{e}"), ty, Some(*g), Some(zero_fill()))));
+            carried.emits.push((
+                e,
+                back.formal(&format!("ge{e}"), ty, Some(*g), Some(zero_fill())),
+            ));
         }
     }
     for (s, g) in reached.enters.iter().enumerate() {
         if let Some(g) = g.filter(|_| has[s]) {
             let ty = body.ty(body.params[s + 1]);
-            carried.enters.push((s, back.formal(&format!("gs{s}"), ty, Some(g), Some(zero_fill()))));
+            carried.enters.push((
+                s,
+                back.formal(&format!("gs{s}"), ty, Some(g), Some(zero_fill())),
+            ));
         }
     }
     let image = reverse::copy_in(&mut back.b, body, image)?;
@@ -355,9 +451,15 @@ fn assemble(b: &mut Builder, scan: &Scan, mut back: Backward, args: &[ValueId]) 
         given.insert(*p, inner.copy(from.value(*p), &[])?);
         all.push(*start);
     }
-    let (seq, fixed): (Vec<&Formal>, Vec<&Formal>) = back.inputs.iter().partition(|f| f.seq.is_some());
+    let (seq, fixed): (Vec<&Formal>, Vec<&Formal>) =
+        back.inputs.iter().partition(|f| f.seq.is_some());
     let live = from.live();
-    let (seq, fixed) = (seq.into_iter().filter(|f| live[f.inner.index()]).collect::<Vec<_>>(), fixed);
+    let (seq, fixed) = (
+        seq.into_iter()
+            .filter(|f| live[f.inner.index()])
+            .collect::<Vec<_>>(),
+        fixed,
+    );
     for f in seq.iter().chain(&fixed) {
         given.insert(f.inner, inner.copy(from.value(f.inner), &[])?);
         let name = from.input(f.inner).map_or("", |i| i.name.as_str());
@@ -370,7 +472,10 @@ fn assemble(b: &mut Builder, scan: &Scan, mut back: Backward, args: &[ValueId]) 
     all.extend_from_slice(&args[bounds..]);
     let image = inner.inline(&from, &given)?;
     for (name, v) in &from.results {
-        inner.result(name, image[v.index()].ok_or_else(|| GradError("a result of a body is lost".into()))?);
+        inner.result(
+            name,
+            image[v.index()].ok_or_else(|| GradError("a result of a body is lost".into()))?,
+        );
     }
     let finals = (0..back.states.len()).map(Out::Final);
     let new = Scan {

@@ -8,8 +8,8 @@
 //! * otherwise they are accumulated in a further state.
 
 use super::super::parts::{fit, zeros};
-use super::scan::{Backward, along};
 use super::Result;
+use super::scan::{Backward, along};
 use seqc_algebra::{Axis, Builder, InputKind, Num, Op, Scan, Size, ValueId};
 
 /// A factor of a contraction outside.
@@ -20,9 +20,16 @@ enum Factor {
 }
 
 enum Route {
-    Factors { over: Vec<Axis>, factors: Vec<Factor> },
-    Steps { emit: usize },
-    State { place: usize },
+    Factors {
+        over: Vec<Axis>,
+        factors: Vec<Factor>,
+    },
+    Steps {
+        emit: usize,
+    },
+    State {
+        place: usize,
+    },
 }
 
 /// The chosen ways, with the operand each belongs to.
@@ -47,7 +54,15 @@ fn weight<'a>(axes: impl IntoIterator<Item = &'a Axis>) -> f64 {
 
 impl Fixed<'_> {
     /// Decides how the contribution `v` (in the body) reaches operand `k`, whose outer value is `arg`.
-    pub fn route(&self, b: &mut Builder, back: &mut Backward, routes: &mut Routes, k: usize, v: ValueId, arg: ValueId) -> Result<()> {
+    pub fn route(
+        &self,
+        b: &mut Builder,
+        back: &mut Backward,
+        routes: &mut Routes,
+        k: usize,
+        v: ValueId,
+        arg: ValueId,
+    ) -> Result<()> {
         if let Some(route) = self.factors(b, back, v) {
             routes.0.push((k, route));
             return Ok(());
@@ -71,22 +86,37 @@ impl Fixed<'_> {
             return Ok(());
         }
         let ty = b.ty(arg).clone();
-        let s = back.b.input(&format!("acc{k}"), InputKind::Formal, ty.clone());
+        let s = back
+            .b
+            .input(&format!("acc{k}"), InputKind::Formal, ty.clone());
         let sum = back.b.add2(s, v)?;
         let sum = fit(&mut back.b, sum, &ty)?;
         let start = zeros(b, &ty)?;
         back.states.push((s, sum, start));
-        routes.0.push((k, Route::State { place: back.states.len() - 1 }));
+        routes.0.push((
+            k,
+            Route::State {
+                place: back.states.len() - 1,
+            },
+        ));
         Ok(())
     }
 
     fn factors(&self, b: &mut Builder, back: &mut Backward, v: ValueId) -> Option<Route> {
         let func = back.b.func();
-        let Op::Contract(inner) = func.op(v).clone() else { return None };
+        let Op::Contract(inner) = func.op(v).clone() else {
+            return None;
+        };
         let args = func.args(v).to_vec();
         let name = self.scan.axis.name;
         let step = self.scan.tile.filter(|c| inner.contains(c));
-        if func.ty(v).axes.iter().chain(&inner).any(|a| a.name == name || a.name == along(self.scan).name) {
+        if func
+            .ty(v)
+            .axes
+            .iter()
+            .chain(&inner)
+            .any(|a| a.name == name || a.name == along(self.scan).name)
+        {
             return None;
         }
         if self.scan.tile.is_some_and(|c| func.ty(v).has(c)) {
@@ -112,7 +142,10 @@ impl Fixed<'_> {
                 return None;
             }
             moving = true;
-            match known.filter(|i| i.seq.is_some() && !bounded).and_then(|i| i.outer) {
+            match known
+                .filter(|i| i.seq.is_some() && !bounded)
+                .and_then(|i| i.outer)
+            {
                 Some(outer) => plan.push(Err(outer)),
                 None => {
                     if !back.emits.contains(f) && !fresh.contains(f) {
@@ -127,20 +160,33 @@ impl Fixed<'_> {
             return None;
         }
         let over = match step {
-            Some(c) => inner.iter().map(|a| if *a == c { self.scan.axis } else { *a }).collect(),
+            Some(c) => inner
+                .iter()
+                .map(|a| if *a == c { self.scan.axis } else { *a })
+                .collect(),
             None => inner.iter().copied().chain([along(self.scan)]).collect(),
         };
         let factors = plan.into_iter().map(|f| match f {
             Ok(v) => Factor::Emit(back.emit(v)),
             Err(outer) => Factor::Outer(outer),
         });
-        Some(Route::Factors { over, factors: factors.collect() })
+        Some(Route::Factors {
+            over,
+            factors: factors.collect(),
+        })
     }
 }
 
 impl Routes {
     /// The contributions outside, the scan being built: its results are `finals` final states, then emitted values.
-    pub fn finish(self, b: &mut Builder, scan: &Scan, new: ValueId, finals: usize, args: &[ValueId]) -> Result<Vec<(usize, ValueId)>> {
+    pub fn finish(
+        self,
+        b: &mut Builder,
+        scan: &Scan,
+        new: ValueId,
+        finals: usize,
+        args: &[ValueId],
+    ) -> Result<Vec<(usize, ValueId)>> {
         let mut out = vec![];
         for (k, route) in self.0 {
             let v = match route {

@@ -10,7 +10,11 @@ type Shape = (Axis, Axis, bool);
 /// The columns' axis under a name that no right side has, with the matrix renamed to it.
 fn apart(b: &mut Builder, l: ValueId, r: &[ValueId], col: Axis) -> Result<(ValueId, Axis)> {
     let mut fresh = col;
-    while r.iter().any(|r| b.axes(*r).iter().any(|a| a.name == fresh.name)) || (fresh != col && b.has(l, fresh)) {
+    while r
+        .iter()
+        .any(|r| b.axes(*r).iter().any(|a| a.name == fresh.name))
+        || (fresh != col && b.has(l, fresh))
+    {
         fresh = fresh.renamed(&format!("{}'", fresh.name));
     }
     Ok((b.rename(l, col, fresh)?, fresh))
@@ -24,7 +28,12 @@ fn strictly_lower(b: &mut Builder, v: ValueId, row: Axis, col: Axis) -> Result<V
 }
 
 /// `dU = T (dR - dL U)`.
-pub fn jvp(b: &mut Builder, (row, col, transpose): Shape, at: At, t: &[Option<ValueId>]) -> Result<Option<ValueId>> {
+pub fn jvp(
+    b: &mut Builder,
+    (row, col, transpose): Shape,
+    at: At,
+    t: &[Option<ValueId>],
+) -> Result<Option<ValueId>> {
     let (l, c) = apart(b, at.x[0], &[at.x[1], at.y], col)?;
     let mut terms: Vec<ValueId> = t[1].into_iter().collect();
     if let Some(dl) = t[0] {
@@ -40,14 +49,36 @@ pub fn jvp(b: &mut Builder, (row, col, transpose): Shape, at: At, t: &[Option<Va
         };
         terms.push(b.neg(change)?);
     }
-    let Some(r) = total(b, &terms)? else { return Ok(None) };
-    Ok(Some(b.push(Op::Solve { row, col: c, transpose }, &[l, r])?))
+    let Some(r) = total(b, &terms)? else {
+        return Ok(None);
+    };
+    Ok(Some(b.push(
+        Op::Solve {
+            row,
+            col: c,
+            transpose,
+        },
+        &[l, r],
+    )?))
 }
 
-pub fn vjp(b: &mut Builder, (row, col, transpose): Shape, at: At, g: ValueId, want: &[bool]) -> Result<Vec<(usize, ValueId)>> {
+pub fn vjp(
+    b: &mut Builder,
+    (row, col, transpose): Shape,
+    at: At,
+    g: ValueId,
+    want: &[bool],
+) -> Result<Vec<(usize, ValueId)>> {
     let (l, c) = apart(b, at.x[0], &[at.x[1], at.y], col)?;
     let lc = conj(b, l)?;
-    let dr = b.push(Op::Solve { row, col: c, transpose: !transpose }, &[lc, g])?;
+    let dr = b.push(
+        Op::Solve {
+            row,
+            col: c,
+            transpose: !transpose,
+        },
+        &[lc, g],
+    )?;
     let mut out = vec![(1, dr)];
     if want[0] {
         let u = conj(b, at.y)?;

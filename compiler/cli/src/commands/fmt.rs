@@ -1,0 +1,57 @@
+//! `seqc fmt [--check] FILE…`: the one way to lay out a file.
+
+use seqc_driver::Error;
+use seqc_syntax::{SourceMap, format_source, render_human};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Only say which files would change.
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(args: &Args) -> Result<bool, Error> {
+    let mut right = true;
+    for file in &args.files {
+        let named = |e: std::io::Error| Error::Other(format!("{}: {e}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(named)?;
+        match format_source(&text) {
+            Ok(new) if new == text => {}
+            Ok(_) if args.check => {
+                eprintln!(
+                    "{}: not formatted; run `seqc fmt {}`",
+                    file.display(),
+                    file.display()
+                );
+                right = false;
+            }
+            Ok(new) => replace(file, &new).map_err(named)?,
+            Err(diagnostics) => {
+                let mut map = SourceMap::new();
+                map.add(&file.display().to_string(), text.as_str());
+                eprint!("{}", render_human(&map, &diagnostics, false));
+                right = false;
+            }
+        }
+    }
+    Ok(right)
+}
+
+/// Whole or not at all.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut hidden = tempfile::NamedTempFile::new_in(folder)?;
+    hidden.write_all(text.as_bytes())?;
+    hidden
+        .as_file()
+        .set_permissions(std::fs::metadata(file)?.permissions())?;
+    hidden.persist(file).map_err(|e| e.error)?;
+    Ok(())
+}
