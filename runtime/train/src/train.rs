@@ -381,8 +381,8 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.0
-            .drain(..)
-            .for_each(|id| drop(signal_hook::low_level::unregister(id)));
+        self.0.drain(..).for_each(|id| {
+            signal_hook::low_level::unregister(id);
+        });
     }
 }

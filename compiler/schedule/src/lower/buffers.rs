@@ -84,6 +84,25 @@ pub(crate) fn input_role(input: &Input, ty: &Ty) -> Role {
     }
 }
 
+/// The type with the axes in the order in which a result lies in memory: a gradient as its parameter does, an
+/// outgoing state as the incoming one, anything else as it is.
+pub(crate) fn result_ty(func: &Func, name: &str, ty: &Ty) -> Ty {
+    let partner = name.strip_prefix("grad.").unwrap_or(name);
+    let input = func
+        .params
+        .iter()
+        .find(|p| func.input(**p).is_some_and(|i| i.name.as_str() == partner));
+    match input.map(|p| &func.ty(*p).axes) {
+        Some(axes) if axes.len() == ty.axes.len() && axes.iter().all(|a| ty.axes.contains(a)) => {
+            Ty {
+                axes: axes.clone(),
+                ..ty.clone()
+            }
+        }
+        _ => ty.clone(),
+    }
+}
+
 pub(crate) fn result_role(func: &Func, name: &str) -> Role {
     let is_param = |path: &str| {
         func.params

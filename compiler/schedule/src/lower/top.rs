@@ -3,7 +3,7 @@
 //! Invariants: a launch reads only buffers written by earlier ones; every result is written by exactly one value
 //! (copies for further names); equal kernels are emitted once.
 
-use super::buffers::{buffer, input_role, is_input, place, result_role};
+use super::buffers::{buffer, input_role, is_input, place, result_role, result_ty};
 use super::cell::{Cell, Result};
 use super::choose::{Choice, choose, is_long, is_product, roles};
 use super::grid::{grid, keeps};
@@ -11,7 +11,7 @@ use super::place::{Place, ix_dim};
 use super::{LowerError, Lowered, Options, gemm};
 use crate::ir::{Access, Ix, Kernel};
 use seqc_abi::{Buffer, Conv, Dim, KernelDecl, Launch, Plan, Role};
-use seqc_algebra::{Axis, Func, Op, Size, Sym, ValueId};
+use seqc_algebra::{Axis, Func, Op, Size, Sym, Ty, ValueId};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -201,12 +201,21 @@ impl<'a> Top<'a> {
         group
     }
 
+    /// The type of a stored value, with its axes in the order of its buffer.
+    fn kept_ty(&self, v: ValueId) -> Ty {
+        let ty = self.func.ty(v);
+        match self.func.results.iter().find(|(_, r)| *r == v) {
+            Some((name, _)) => result_ty(self.func, name, ty),
+            None => ty.clone(),
+        }
+    }
+
     /// The buffer in which a value is kept for other launches.
     pub fn keep(&mut self, v: ValueId) -> Result<Place> {
         if let Some(p) = self.place.get(&v) {
             return Ok(p.clone());
         }
-        let ty = self.func.ty(v);
+        let ty = &self.kept_ty(v);
         let result = self.func.results.iter().find(|(_, r)| *r == v);
         let name = match (result, self.func.value(v).name) {
             (Some((n, _)), _) => n.clone(),
@@ -332,12 +341,11 @@ impl<'a> Top<'a> {
         let args = self.func.args(v);
         let cell = self.cell();
         let (a, b) = (cell.views(0, args[0]), cell.views(0, args[1]));
-        let ty = self.func.ty(v);
         let known = self.place.contains_key(&v);
         let index = self.buffers.len();
         let out = match known {
             true => self.place[&v].clone(),
-            false => place(index, ty, self.lens)?,
+            false => place(index, &self.kept_ty(v), self.lens)?,
         };
         let made = match (roles(self.func, v), a.first(), b.first()) {
             (Some(r), Some(a), Some(b)) => gemm::gemm(&r, a, b, &out, self.lens),
@@ -411,7 +419,7 @@ impl<'a> Top<'a> {
         };
         let fits = order(x) == sequence(axis)
             && order(f) == want_f
-            && order(v) == want_out
+            && self.kept_ty(v).axes == want_out
             && lag.size == axis.size
             && over_batch;
         if !fits || pf.int || px.int {
@@ -443,9 +451,10 @@ impl<'a> Top<'a> {
             if first && !is_input(self.func, *v) && self.place.contains_key(v) {
                 continue;
             }
+            let ty = result_ty(self.func, name, self.func.ty(*v));
             self.buffers
-                .push(buffer(name, self.func.ty(*v), result_role(self.func, name)));
-            let to = place(self.buffers.len() - 1, self.func.ty(*v), self.lens)?;
+                .push(buffer(name, &ty, result_role(self.func, name)));
+            let to = place(self.buffers.len() - 1, &ty, self.lens)?;
             self.launch_copy(*v, to, name)?;
         }
         Ok(())
