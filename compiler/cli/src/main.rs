@@ -28,6 +28,8 @@ enum Command {
     Build(commands::build::Args),
     /// Train a model on text.
     Train(commands::train::Args),
+    /// Time training and generation steps.
+    Bench(commands::bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Fmt(a) => commands::fmt::run(&a),
         Command::Build(a) => commands::build::run(&a),
         Command::Train(a) => commands::train::run(&a),
+        Command::Bench(a) => commands::bench::run(&a),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

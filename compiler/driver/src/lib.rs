@@ -6,11 +6,13 @@
 //! build      derived algebra -> plans and kernels (schedule)
 //! backend    kernels -> callable code (mlir, clif)
 //! artifact   plans and code in a folder, found again by content
+//! bench      how long compiled programs take
 //! ```
 //! No printing and no arguments here: that is the command line's part.
 
 pub mod artifact;
 pub mod backend;
+pub mod bench;
 pub mod build;
 pub mod frontend;
 pub mod passes;

@@ -1,10 +1,11 @@
-//! Batched matrix products of a plan, by the `gemm` crate on our own threads.
+//! Batched matrix products of a plan, by the `gemm-f32` crate on our own threads.
 //!
 //! One product is cut along the longer side of its result (never along `k`), so that each element is summed by
 //! one thread, in one order: results repeat bit for bit with the same number of threads.
 //! Invariant: a `Product` that was made only touches elements inside its buffers.
 
 use crate::{Pool, Result, fail};
+use gemm_common::Parallelism;
 use seqc_abi::{Dim, Gemm, GemmOperand, Sizes};
 
 /// Products of fewer multiplications than this are not worth waking threads for.
@@ -150,7 +151,7 @@ impl Product {
         }
         let (lhs, rhs) = (at(a, &self.a, r0, 0), at(b, &self.b, 0, c0));
         unsafe {
-            gemm::gemm(
+            gemm_f32::gemm::f32::get_gemm_fn()(
                 m,
                 n,
                 self.k,
@@ -169,7 +170,7 @@ impl Product {
                 false,
                 false,
                 false,
-                gemm::Parallelism::None,
+                Parallelism::None,
             );
         }
     }

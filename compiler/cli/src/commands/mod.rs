@@ -1,5 +1,6 @@
 //! One file a command. Each returns whether the input was right; an error is shown as it is.
 
+pub mod bench;
 pub mod build;
 pub mod check;
 pub mod fmt;

@@ -1,0 +1,198 @@
+//! The first ten losses of training are those of the f64 interpreter: the same start and the same batches, the
+//! model as its definition says, gradients of the definition, clipping and AdamW written out plainly.
+//!
+//! Small sizes by default. `SEQC_FULL=1` takes the examples as they are (minutes a model).
+
+use seqc_algebra::interp::run;
+use seqc_algebra::{Elem, Sym, Tensor};
+use seqc_device::{Pool, Store, abi::Sizes};
+use seqc_driver::backend::{Backend, load};
+use seqc_driver::passes::{Form, Shapes, training};
+use seqc_driver::{build, frontend};
+use seqc_train::{Corpus, Recipe, Sampler, TrainOptions, train};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+const STEPS: u64 = 10;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A parameter in f64 with its moments.
+struct Param {
+    path: String,
+    decay: bool,
+    shape: Vec<usize>,
+    value: Vec<f64>,
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
+fn check(example: &str, backend: Backend) {
+    let full = std::env::var_os("SEQC_FULL").is_some();
+    let source = frontend::open(&root().join(format!("examples/{example}.seq"))).expect("opens");
+    let model = source.model(None).expect("one model");
+    let set: Vec<(String, String)> = match full {
+        true => vec![],
+        false => [("d", "32"), ("layers", "1")]
+            .map(|(k, v)| (k.into(), v.into()))
+            .to_vec(),
+    };
+    let e = source.elaborate(&model, &set).expect("elaborates");
+    let (batch, length) = if full { (4, 256) } else { (2, 40) };
+    let recipe = Recipe {
+        lr: 3e-3,
+        warmup: 5,
+        steps: STEPS,
+        batch,
+        length,
+        eval_every: 0,
+        clip: 0.5,
+        ..Recipe::default()
+    };
+    let data = root().join("examples/data/shakespeare.txt");
+    let built = build::model(&e, Form::Chunked, &Shapes::cpu(), backend.lanes(), &mut vec![])
+        .unwrap_or_else(|e| panic!("{example}: {e}"));
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let artifact = load(&built, backend, &folder.path().join("artifact")).expect("compiles");
+    let pool = Pool::new(2);
+    let program = artifact.program("train").expect("there");
+
+    // The start that training will draw.
+    let mut start = Store::new(recipe.seed);
+    let sizes = Sizes::from([
+        ("batch".to_owned(), batch as u64),
+        ("t".to_owned(), length as u64),
+    ]);
+    seqc_device::Executor::new(&program, &sizes, &mut start, &pool).expect("instantiates");
+    let mut params: Vec<Param> = start
+        .iter()
+        .map(|(path, p)| Param {
+            path: path.to_owned(),
+            decay: p.decay(),
+            shape: p.shape().to_vec(),
+            value: p.value().iter().map(|x| f64::from(*x)).collect(),
+            first: vec![0.0; p.value().len()],
+            second: vec![0.0; p.value().len()],
+        })
+        .collect();
+
+    let options = TrainOptions {
+        train: program,
+        eval: None,
+        recipe: recipe.clone(),
+        data: data.clone(),
+        run_dir: folder.path().join("run"),
+        resume: false,
+        pool,
+        model_seq: String::new(),
+        config: serde_json::Map::new(),
+        vocab: 256,
+        quiet: true,
+        stop: Arc::new(AtomicBool::new(false)),
+        handle_signals: false,
+    };
+    train(&options, &mut Store::new(recipe.seed)).expect("trains");
+    let text = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).expect("metrics");
+    let losses: Vec<f64> = text
+        .lines()
+        .filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()?["loss"].as_f64())
+        .collect();
+    assert_eq!(losses.len(), STEPS as usize);
+
+    let plain = training(&e.func, Form::Matrix, &Shapes::cpu(), &mut vec![]).expect("differentiates");
+    let corpus = Corpus::load(&data, length).expect("loads");
+    for step in 0..STEPS {
+        let mut tokens = vec![0i32; batch * length];
+        Sampler::new(recipe.seed).fill(step, &corpus.train, length, &mut tokens);
+        let loss = interpreted_step(&plain, &mut params, &tokens, batch, length, &recipe, step);
+        let got = losses[step as usize];
+        assert!(
+            (got / loss - 1.0).abs() < 1e-3,
+            "{example}, step {step}: loss {got}, the interpreter says {loss}"
+        );
+    }
+}
+
+/// One step in f64; the loss before it.
+fn interpreted_step(
+    plain: &seqc_algebra::Func,
+    params: &mut [Param],
+    tokens: &[i32],
+    batch: usize,
+    length: usize,
+    r: &Recipe,
+    step: u64,
+) -> f64 {
+    let sizes = HashMap::from([(Sym::new("batch"), batch), (Sym::new("t"), length)]);
+    let mut given = HashMap::new();
+    for p in &plain.params {
+        let (input, ty) = (plain.input(*p).expect("an input"), plain.ty(*p));
+        let name = input.name.as_str();
+        let t = match (ty.elem, params.iter().find(|p| p.path == name)) {
+            (Elem::Int, _) => Tensor::real(
+                ty.axes.clone(),
+                vec![batch, length],
+                tokens.iter().map(|t| f64::from(*t)).collect(),
+            ),
+            (_, Some(p)) => Tensor::real(ty.axes.clone(), p.shape.clone(), p.value.clone()),
+            (_, None) => panic!("no parameter {name}"),
+        };
+        given.insert(name.to_owned(), t.expect("fits"));
+    }
+    let results = run(plain, &given, &sizes).expect("runs");
+    let of = |name: &str| results.iter().find(|(n, _)| n == name).map(|(_, t)| t);
+    let loss = of("loss").and_then(Tensor::as_real).expect("a loss");
+    let loss = loss.iter().sum::<f64>() / loss.len() as f64;
+    let grads: Vec<Vec<f64>> = params
+        .iter()
+        .map(|p| {
+            let g = of(&format!("grad.{}", p.path)).expect("a gradient");
+            let axes = &given[&p.path].axes;
+            let g = g.ordered(axes).expect("the same axes");
+            g.as_real().expect("real").to_vec()
+        })
+        .collect();
+    let norm = grads.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();
+    let scale = if norm > r.clip { r.clip / norm } else { 1.0 };
+    // Linear warm-up over `warmup` steps, then half a cosine from the peak to floor · peak at the last step.
+    let lr = if step < r.warmup {
+        r.lr * (step + 1) as f64 / r.warmup as f64
+    } else {
+        let done = (step - r.warmup) as f64 / (STEPS - r.warmup - 1) as f64;
+        r.lr * (r.floor + (1.0 - r.floor) * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0)
+    };
+    let n = step as i32 + 1;
+    for (p, grad) in params.iter_mut().zip(grads) {
+        let decay = if p.decay { r.decay } else { 0.0 };
+        for (k, g) in grad.iter().enumerate() {
+            let g = g * scale;
+            p.first[k] = r.beta1 * p.first[k] + (1.0 - r.beta1) * g;
+            p.second[k] = r.beta2 * p.second[k] + (1.0 - r.beta2) * g * g;
+            let m = p.first[k] / (1.0 - r.beta1.powi(n));
+            let v = p.second[k] / (1.0 - r.beta2.powi(n));
+            p.value[k] -= lr * (m / (v.sqrt() + r.eps) + decay * p.value[k]);
+        }
+    }
+    loss
+}
+
+fn all(backend: Backend) {
+    for example in ["gla", "mamba2", "hyena", "lstm"] {
+        check(example, backend);
+    }
+}
+
+#[test]
+fn cranelift() {
+    all(Backend::Clif);
+}
+
+#[cfg(feature = "mlir")]
+#[test]
+fn mlir() {
+    all(Backend::Mlir);
+}
