@@ -2,8 +2,8 @@
 
 use seqc_algebra::interp::run;
 use seqc_algebra::tensor::Tensor;
-use seqc_algebra::{Elem, Func, Op, Size, Sym};
-use seqc_driver::passes::{Form, Shapes, forward, generation_step, prefill};
+use seqc_algebra::{C64, Data, Elem, Func, Op, Size, Sym};
+use seqc_driver::passes::{Form, Shapes, forward, generation_step, gradient, prefill};
 use seqc_hir::{BesideImporter, elaborate, load};
 use seqc_syntax::SourceMap;
 use std::collections::HashMap;
@@ -52,14 +52,41 @@ fn inputs(func: &Func, sizes: &HashMap<Sym, usize>) -> HashMap<String, Tensor> {
                 shape,
                 (0..n).map(|k| 0.5 * draw(name, k)).collect(),
             ),
-            Elem::Complex => continue,
+            Elem::Complex => Tensor::new(
+                ty.axes.clone(),
+                shape,
+                Data::Complex(
+                    (0..n)
+                        .map(|k| C64::new(0.5 * draw(name, 2 * k), 0.5 * draw(name, 2 * k + 1)))
+                        .collect(),
+                ),
+            ),
         };
         all.insert(name.to_owned(), t.unwrap());
     }
     all
 }
 
+/// Derived programs take and give complex values as real ones with a last axis of parts.
+fn as_real(t: &Tensor) -> Tensor {
+    let Data::Complex(data) = &t.data else {
+        return t.clone();
+    };
+    let parts = seqc_derive::real::parts_axis(&t.axes);
+    Tensor::real(
+        [t.axes.as_slice(), &[parts]].concat(),
+        [t.shape.as_slice(), &[2]].concat(),
+        data.iter().flat_map(|z| [z.re, z.im]).collect(),
+    )
+    .unwrap()
+}
+
+fn all_real(given: &HashMap<String, Tensor>) -> HashMap<String, Tensor> {
+    given.iter().map(|(n, t)| (n.clone(), as_real(t))).collect()
+}
+
 fn close(name: &str, a: &Tensor, b: &Tensor) {
+    let b = as_real(b);
     let b = b.ordered(&a.axes).unwrap();
     let (x, y) = (a.as_real().unwrap(), b.as_real().unwrap());
     assert_eq!(x.len(), y.len(), "{name}");
@@ -73,7 +100,7 @@ fn close(name: &str, a: &Tensor, b: &Tensor) {
     assert!(diff / norm < 1e-9, "{name}: relative error {}", diff / norm);
 }
 
-fn check(file: &str, item: &str, settings: &[(&str, &str)]) {
+fn elaborated(file: &str, item: &str, settings: &[(&str, &str)]) -> Func {
     let mut map = SourceMap::new();
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../stdlib")
@@ -85,34 +112,89 @@ fn check(file: &str, item: &str, settings: &[(&str, &str)]) {
         .iter()
         .map(|(k, v)| (k.to_string(), v.to_string()))
         .collect();
-    let done = elaborate(&program, item, &settings)
-        .unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)));
-    let shapes = Shapes {
+    elaborate(&program, item, &settings)
+        .unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)))
+        .func
+}
+
+fn shapes() -> Shapes {
+    Shapes {
         chunk: 4,
         checkpoint: 4,
         tiles: seqc_derive::stream::Tiles {
             kept: 4,
             streamed: 3,
         },
-    };
+    }
+}
+
+fn lengths(t: usize) -> HashMap<Sym, usize> {
+    [("batch", 2), ("t", t), ("cache", t + 2)]
+        .iter()
+        .map(|(n, v)| (Sym::new(n), *v))
+        .collect()
+}
+
+fn check(file: &str, item: &str, settings: &[(&str, &str)]) {
+    let (func, shapes) = (elaborated(file, item, settings), shapes());
     for t in [1usize, 3, 4, 9] {
-        let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t), ("cache", t + 2)]
-            .iter()
-            .map(|(n, v)| (Sym::new(n), *v))
-            .collect();
-        let given = inputs(&done.func, &sizes);
-        let truth = run(&done.func, &given, &sizes).unwrap();
+        let sizes = lengths(t);
+        let given = inputs(&func, &sizes);
+        let truth = run(&func, &given, &sizes).unwrap();
         for form in [Form::Recurrent, Form::Chunked] {
-            let f = forward(&done.func, form, &shapes, &mut vec![])
+            let f = forward(&func, form, &shapes, &mut vec![])
                 .unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
-            let got = run(&f, &given, &sizes).unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
+            let got = run(&f, &all_real(&given), &sizes)
+                .unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
             for ((name, a), (_, b)) in got.iter().zip(&truth) {
                 close(&format!("{item} {form:?} T={t} {name}"), a, b);
             }
         }
         if t > 1 {
-            steps(item, &done.func, &shapes, &given, &truth, t);
+            steps(item, &func, &shapes, &given, &truth, t);
         }
+    }
+}
+
+/// The gradient of each form, with respect to every real and complex input, is that of the definition; and every
+/// program of training and generating can be lowered.
+fn check_gradients(file: &str, item: &str, settings: &[(&str, &str)]) {
+    let (func, shapes) = (elaborated(file, item, settings), shapes());
+    let wrt: Vec<_> = func
+        .params
+        .iter()
+        .copied()
+        .filter(|p| func.ty(*p).elem != Elem::Int)
+        .collect();
+    let names: Vec<&str> = wrt
+        .iter()
+        .filter_map(|p| func.input(*p))
+        .map(|i| i.name.as_str())
+        .collect();
+    let outs: Vec<&str> = func.results.iter().map(|(n, _)| n.as_str()).collect();
+    let plain = seqc_derive::grad::vjp(&func, &wrt, &outs).unwrap();
+    for form in [Form::Recurrent, Form::Chunked] {
+        let f = gradient(&func, form, &shapes, &names, &outs, &mut vec![])
+            .unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
+        seqc_driver::build::lowered(&f, 8).unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
+        for t in [1usize, 4, 9] {
+            let sizes = lengths(t);
+            let given = inputs(&plain, &sizes);
+            let truth = run(&plain, &given, &sizes).unwrap();
+            let got = run(&f, &all_real(&given), &sizes)
+                .unwrap_or_else(|e| panic!("{item} {form:?}: {e}"));
+            for (name, want) in &truth {
+                let (_, a) = got.iter().find(|(n, _)| n == name).unwrap();
+                close(&format!("{item} {form:?} gradients T={t} {name}"), a, want);
+            }
+        }
+    }
+    for f in [
+        generation_step(&func, &shapes, &mut vec![]),
+        prefill(&func, &shapes, &mut vec![]),
+    ] {
+        let f = f.unwrap_or_else(|e| panic!("{item}: {e}"));
+        seqc_driver::build::lowered(&f, 8).unwrap_or_else(|e| panic!("{item}: {e}"));
     }
 }
 
@@ -181,7 +263,8 @@ fn steps(
             (n.clone(), Tensor::real(x.axes.clone(), shape, out).unwrap())
         })
         .collect();
-    let first = run(&pre, &head, &sizes).unwrap_or_else(|e| panic!("{item} prefill: {e}"));
+    let first =
+        run(&pre, &all_real(&head), &sizes).unwrap_or_else(|e| panic!("{item} prefill: {e}"));
     let plain = run(
         &seqc_derive::step::prefill(&seqc_derive::sink::sink_reads(func).unwrap()).unwrap(),
         &head,
@@ -200,7 +283,7 @@ fn steps(
     }
     let mut last: HashMap<String, Tensor> = given
         .iter()
-        .map(|(n, x)| (n.clone(), cut(x, t - 1..t)))
+        .map(|(n, x)| (n.clone(), as_real(&cut(x, t - 1..t))))
         .collect();
     last.insert("pos".into(), Tensor::scalar((t - 1) as f64));
     for (n, v) in first {
@@ -208,10 +291,7 @@ fn steps(
             last.insert(s.to_owned(), v);
         }
     }
-    let sizes: HashMap<Sym, usize> = [("batch", 2), ("t", t), ("cache", t + 2)]
-        .iter()
-        .map(|(n, v)| (Sym::new(n), *v))
-        .collect();
+    let sizes = lengths(t);
     let got = run(&step, &last, &sizes).unwrap_or_else(|e| panic!("{item} step: {e}"));
     for (name, want) in truth {
         if !want.axes.contains(&time) {
@@ -273,5 +353,20 @@ fn long_kernels() {
 fn nonlinear_recurrences() {
     for item in ["lstm", "gru", "elman"] {
         check("rnn.seq", item, &[("d", "8")]);
+    }
+}
+
+/// Recurrences and kernels over complex numbers, and rotary positions.
+#[test]
+fn complex_values() {
+    for (file, item, settings) in [
+        ("ssm.seq", "lru", &[("d", "4"), ("n", "6")][..]),
+        ("ssm.seq", "s4d", &[("d", "4"), ("n", "3")]),
+        ("ssm.seq", "s4", &[("d", "4"), ("n", "3")]),
+        ("attention.seq", "attention", &[("d", "16")]),
+        ("positions.seq", "rope", &[("c", "6")]),
+    ] {
+        check(file, item, settings);
+        check_gradients(file, item, settings);
     }
 }
