@@ -16,7 +16,7 @@ use crate::affine::{Factor, How};
 use crate::class::{Linear, Product, Read, Term, classify};
 use crate::{DeriveError, Result};
 use seqc_algebra::{
-    Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
+    Axis, Builder, Elem, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
 };
 use std::collections::HashMap;
 
@@ -416,11 +416,16 @@ impl Chunk {
         let (i, j) = (self.i, self.j);
         let row: Vec<Axis> = self.b.axes(w).iter().copied().filter(|a| *a != i).collect();
         let grid = seqc_algebra::shape::canonical([row.clone(), vec![j]].concat());
+        let elem = self.b.elem(w);
+        let kind = |axes: &[Axis]| Ty {
+            elem,
+            axes: axes.to_vec(),
+        };
         let mut body = Builder::new("decay");
         let pos = body.input("pos", InputKind::Formal, Ty::real(vec![]));
-        let p = body.input("p", InputKind::Formal, Ty::real(row.clone()));
-        let d = body.input("d", InputKind::Formal, Ty::real(grid.clone()));
-        let a = body.input("a", InputKind::Formal, Ty::real(row.clone()));
+        let p = body.input("p", InputKind::Formal, kind(&row));
+        let d = body.input("d", InputKind::Formal, kind(&grid));
+        let a = body.input("a", InputKind::Formal, kind(&row));
         let p2 = body.mul(a, p)?;
         let at = body.iota(j)?;
         let here = body.map2(MapFn::Eq, at, pos)?;
@@ -431,9 +436,8 @@ impl Chunk {
         body.result("d", d2);
         body.result("pre", p2);
         body.result("within", d2);
-        let (zero, one) = (self.b.num(0.0), self.b.num(1.0));
-        let p0 = self.b.expand(one, &row)?;
-        let d0 = self.b.expand(zero, &grid)?;
+        let p0 = self.start(1.0, kind(&row))?;
+        let d0 = self.start(0.0, kind(&grid))?;
         let scan = Scan {
             axis: i,
             tile: None,
@@ -463,6 +467,16 @@ impl Chunk {
             tot: Some(r[4]),
             suf: Some(suf),
         })
+    }
+
+    /// `x` everywhere.
+    fn start(&mut self, x: f64, ty: Ty) -> Result<ValueId> {
+        let mut v = self.b.num(x);
+        if ty.elem == Elem::Complex {
+            let zero = self.b.num(0.0);
+            v = self.b.map2(MapFn::Complex, v, zero)?;
+        }
+        Ok(self.b.expand(v, &ty.axes)?)
     }
 
     fn no_decay(&mut self) -> Result<Decays> {

@@ -10,6 +10,7 @@ pub mod class;
 pub mod conv;
 pub mod grad;
 pub mod order;
+pub mod real;
 pub mod rewrite;
 pub mod sink;
 pub mod softmax;

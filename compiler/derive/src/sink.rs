@@ -3,6 +3,8 @@
 //! `o = Σ_a q · S` with `S` the state at every step would store time × state. Side condition: the read is a
 //! contraction over axes of the state, pointwise in time, whose other factors do not depend on the scan. Sums
 //! and quotients between the contraction and the trajectory are distributed first: `Σ q·(F+G)`, `Σ q·S/z`.
+//! A vector state read by one fixed matrix stays outside: over all times that is one matrix product, and the
+//! trajectory is no larger than what is computed from it.
 
 use crate::Result;
 use crate::order::{depends_on, topological};
@@ -105,7 +107,8 @@ fn find(func: &Func) -> Vec<Read> {
                 .map(|(_, v)| *v)
                 .collect();
             let dep = depends_on(func, &[scan]);
-            if reduces && others.iter().all(|o| !dep[o.index()]) {
+            let outside = vector_by_matrix(func, s.axis, *a, &others, axes);
+            if reduces && !outside && others.iter().all(|o| !dep[o.index()]) {
                 reads.push(Read {
                     at: id,
                     scan,
@@ -118,6 +121,22 @@ fn find(func: &Func) -> Vec<Read> {
         }
     }
     reads
+}
+
+/// Are the other factors the same at all times, with axes of their own, and is every axis of the trajectory summed
+/// or theirs too?
+fn vector_by_matrix(
+    func: &Func,
+    time: Axis,
+    trajectory: ValueId,
+    others: &[ValueId],
+    over: &[Axis],
+) -> bool {
+    let shared = |a: &Axis| others.iter().any(|o| func.ty(*o).has(*a));
+    let traced = func.ty(trajectory);
+    let own = |o: &ValueId| func.ty(*o).axes.iter().any(|a| !traced.has(*a));
+    let left = |a: &Axis| a.is_const() && !over.contains(a) && !shared(a);
+    !shared(&time) && others.iter().any(own) && !traced.axes.iter().any(left)
 }
 
 /// The scan with the reads computed in its body and emitted after its other results.

@@ -232,8 +232,10 @@ impl Step<'_> {
     fn with(&self, of: ValueId, lag: Axis) -> Ty {
         let mut axes = self.axes(&self.func.ty(of).axes);
         axes.push(lag);
+        // Indices are kept as the numbers that they are.
+        let complex = self.func.ty(of).elem == Elem::Complex;
         Ty {
-            elem: Elem::Real,
+            elem: if complex { Elem::Complex } else { Elem::Real },
             axes: seqc_algebra::shape::canonical(axes),
         }
     }

@@ -3,7 +3,7 @@
 
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
-use seqc_derive::{DeriveError, checkpoint, chunk, conv, grad, sink, softmax, step, stream};
+use seqc_derive::{DeriveError, checkpoint, chunk, conv, grad, real, sink, softmax, step, stream};
 
 /// Sizes that a target chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,15 +61,19 @@ const STEPS: &[(&str, Law)] = &[
     ("lower-renames", |f, _| stream::lower_renames(f)),
 ];
 
-/// Passes that follow differentiation: nothing T×T stays.
+/// Passes that follow differentiation: nothing complex and nothing T×T stays.
 const TILES: &[(&str, Law)] = &[
+    ("split-complex", |f, _| real::split_complex(f)),
     ("expand-softmax", |f, _| softmax::expand_softmax(f)),
     ("stream-pairs", |f, s| stream::stream_pairs(f, s.tiles)),
     ("prune", |f, _| sink::prune(f)),
 ];
 
-/// For a program without a long pair of times: softmaxes along run-time axes must still go.
-const SOFTMAX: &[(&str, Law)] = &[("expand-softmax", |f, _| softmax::expand_softmax(f))];
+/// For a program without a long pair of times: complex values and softmaxes along run-time axes must still go.
+const SOFTMAX: &[(&str, Law)] = &[
+    ("split-complex", |f, _| real::split_complex(f)),
+    ("expand-softmax", |f, _| softmax::expand_softmax(f)),
+];
 
 /// Times of passes: name and seconds, in order.
 pub type Timings = Vec<(&'static str, f64)>;

@@ -35,7 +35,8 @@ pub enum Init {
         lo: f64,
         hi: f64,
     },
-    /// Pointwise function of inner draws, by name: `log exp neg sqrt expm1 inverse_softplus abs sin cos add sub mul div pow`.
+    /// Pointwise function of inner draws, by name: `log exp neg sqrt expm1 inverse_softplus abs sin cos add sub mul div pow
+    /// select`; `select(c, a, b)` is `a` where c is not 0, else `b`.
     Apply {
         f: String,
         args: Vec<Init>,

@@ -144,8 +144,22 @@ fn apply(f: &str, args: &[Vec<f64>]) -> Result<Vec<f64>> {
         "mul" => binary(|x, y| x * y),
         "div" => binary(|x, y| x / y),
         "pow" => binary(f64::powf),
+        "select" => select(args),
         _ => fail!("`{f}` is no function of initial values"),
     }
+}
+
+/// The second argument where the first is not 0, else the third.
+fn select(args: &[Vec<f64>]) -> Result<Vec<f64>> {
+    let [chosen, yes, no] = args else {
+        fail!("`select` takes three arguments, {} are given", args.len());
+    };
+    let arms = yes.iter().zip(no);
+    Ok(chosen
+        .iter()
+        .zip(arms)
+        .map(|(&c, (&y, &n))| if c == 0.0 { n } else { y })
+        .collect())
 }
 
 #[cfg(test)]
@@ -209,6 +223,38 @@ mod tests {
                 .all(|&x| x != 0.0),
             "leaves are independent"
         );
+    }
+
+    /// A complex parameter: real and imaginary parts along its last axis, each with its own distribution.
+    #[test]
+    fn parts_of_complex_numbers() {
+        let init = Init::Apply {
+            f: "select".into(),
+            args: vec![
+                Init::Coord { axis: 1 },
+                Init::Uniform { lo: 2.0, hi: 4.0 },
+                Init::Normal { std: 0.5 },
+            ],
+        };
+        let x = draw(&init, &[20_000, 2], 7, 0).expect("sound");
+        let (re, im): (Vec<f32>, Vec<f32>) = x.chunks(2).map(|z| (z[0], z[1])).unzip();
+        let ((m, v), (n, w)) = (moments(&re), moments(&im));
+        assert!(m.abs() < 0.02 && (v - 0.25).abs() < 0.02, "{m} {v}");
+        assert!(
+            (n - 3.0).abs() < 0.02 && (w - 1.0 / 3.0).abs() < 0.02,
+            "{n} {w}"
+        );
+        let product = re
+            .iter()
+            .zip(&im)
+            .map(|(a, b)| f64::from(a * b))
+            .sum::<f64>();
+        assert!((product / 20_000.0).abs() < 0.06, "parts are independent");
+        let two = Init::Apply {
+            f: "select".into(),
+            args: vec![Init::Zero, Init::Zero],
+        };
+        assert!(draw(&two, &[1], 0, 0).is_err());
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! The standard library through every pipeline: what is derived and lowered, and what is refused with which reason.
+//! Both lists are exact, so that a mixer that begins to work, or ceases to, shows.
+
+mod support;
+
+use seqc_algebra::{Elem, Func};
+use seqc_driver::build::lowered;
+use seqc_driver::passes::{Form, forward, generation_step, gradient, prefill};
+use support::{elaborated, shapes};
+
+type Item = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+/// Mixers at small sizes.
+const ITEMS: &[Item] = &[
+    ("attention.seq", "attention", &[("d", "16")]),
+    ("attention.seq", "cross_attention", &[("d", "16")]),
+    ("attention.seq", "alibi", &[("d", "16")]),
+    ("attention.seq", "bigbird", &[("d", "16"), ("b", "3")]),
+    ("attention.seq", "gau", &[("d", "8"), ("s", "4")]),
+    ("linear_attention.seq", "linear_attention", &[("d", "8")]),
+    ("linear_attention.seq", "retnet", &[("d", "16")]),
+    ("linear_attention.seq", "gla", &[("d", "16")]),
+    ("linear_attention.seq", "bigla", &[("d", "16")]),
+    ("linear_attention.seq", "hgrn2", &[("d", "8")]),
+    ("linear_attention.seq", "lightnet", &[("d", "8")]),
+    ("linear_attention.seq", "mlstm", &[("d", "8")]),
+    ("linear_attention.seq", "mom", &[("d", "8")]),
+    ("delta.seq", "deltanet", &[("d", "8")]),
+    ("delta.seq", "gated_deltanet", &[("d", "16")]),
+    ("delta.seq", "rwkv7", &[("d", "8")]),
+    ("delta.seq", "swa_delta", &[("d", "16")]),
+    ("ssm.seq", "mamba", &[("d", "16"), ("n", "4")]),
+    ("ssm.seq", "mamba2", &[("d", "8"), ("p", "4"), ("n", "6")]),
+    (
+        "ssm.seq",
+        "ssd_matrix",
+        &[("h", "2"), ("n", "3"), ("p", "2")],
+    ),
+    ("ssm.seq", "hydra", &[("d", "8"), ("p", "4"), ("n", "3")]),
+    ("ssm.seq", "lru", &[("d", "4"), ("n", "6")]),
+    ("ssm.seq", "s4d", &[("d", "4"), ("n", "3")]),
+    ("ssm.seq", "s4", &[("d", "4"), ("n", "3")]),
+    ("ssm.seq", "rglru", &[("e", "4")]),
+    ("ssm.seq", "mingru", &[("d", "4")]),
+    ("ssm.seq", "minlstm", &[("d", "4")]),
+    ("ssm.seq", "spacetime", &[("c", "4"), ("n", "3")]),
+    ("ssm.seq", "h3", &[("d", "4"), ("n", "3"), ("m", "4")]),
+    ("conv.seq", "conv", &[("c", "4")]),
+    (
+        "conv.seq",
+        "hyena",
+        &[("d", "6"), ("m", "4"), ("bands", "2")],
+    ),
+    ("conv.seq", "longconv", &[("c", "4"), ("n", "16")]),
+    (
+        "conv.seq",
+        "sgconv",
+        &[("c", "4"), ("taps", "2"), ("scales", "3")],
+    ),
+    (
+        "matrices.seq",
+        "dense_mixer",
+        &[("h", "2"), ("p", "3"), ("n", "16")],
+    ),
+    (
+        "matrices.seq",
+        "toeplitz_mixer",
+        &[("h", "2"), ("p", "3"), ("n", "16")],
+    ),
+    ("matrices.seq", "dft_mixer", &[("p", "3")]),
+    (
+        "matrices.seq",
+        "vandermonde_mixer",
+        &[("d", "4"), ("h", "2"), ("p", "3"), ("n", "3")],
+    ),
+    (
+        "matrices.seq",
+        "cauchy_mixer",
+        &[("d", "4"), ("h", "2"), ("p", "3"), ("n", "3")],
+    ),
+    (
+        "matrices.seq",
+        "monarch",
+        &[("d", "4"), ("b", "2"), ("p", "3")],
+    ),
+    ("rnn.seq", "elman", &[("d", "8")]),
+    ("rnn.seq", "lstm", &[("d", "8")]),
+    ("rnn.seq", "gru", &[("d", "8")]),
+    ("rnn.seq", "slstm", &[("d", "8")]),
+    ("positions.seq", "rope", &[("c", "6")]),
+];
+
+/// What is refused: mixer, pipeline, and a part of the reason.
+const REFUSED: &[(&str, &str, &str)] = &[];
+
+fn pipelines(func: &Func) -> Vec<(&'static str, Result<Func, String>)> {
+    let s = shapes();
+    let names: Vec<&str> = func
+        .params
+        .iter()
+        .filter(|p| func.ty(**p).elem != Elem::Int)
+        .filter_map(|p| func.input(*p))
+        .map(|i| i.name.as_str())
+        .collect();
+    let outs: Vec<&str> = func.results.iter().map(|(n, _)| n.as_str()).collect();
+    let t = &mut vec![];
+    let text = |r: Result<Func, seqc_derive::DeriveError>| r.map_err(|e| e.to_string());
+    vec![
+        ("forward", text(forward(func, Form::Chunked, &s, t))),
+        ("recurrent", text(forward(func, Form::Recurrent, &s, t))),
+        (
+            "gradient",
+            text(gradient(func, Form::Chunked, &s, &names, &outs, t)),
+        ),
+        ("step", text(generation_step(func, &s, t))),
+        ("prefill", text(prefill(func, &s, t))),
+    ]
+}
+
+#[test]
+fn every_pipeline() {
+    let mut found: Vec<(String, String, String)> = vec![];
+    for (file, item, settings) in ITEMS {
+        let func = elaborated(file, item, settings);
+        for (pipeline, derived) in pipelines(&func) {
+            let done = derived.and_then(|f| {
+                lowered(&f, 8)
+                    .map(|_| ())
+                    .map_err(|e| format!("lowering: {e}"))
+            });
+            if let Err(why) = done {
+                found.push((item.to_string(), pipeline.to_owned(), why));
+            }
+        }
+    }
+    let known = |f: &(String, String, String)| {
+        REFUSED
+            .iter()
+            .any(|(i, p, why)| f.0 == *i && f.1 == *p && f.2.contains(why))
+    };
+    let fresh: Vec<String> = found
+        .iter()
+        .filter(|f| !known(f))
+        .map(|(i, p, why)| format!("{i} {p}: {why}"))
+        .collect();
+    assert!(fresh.is_empty(), "refused:\n{}", fresh.join("\n"));
+    let mended: Vec<_> = REFUSED
+        .iter()
+        .filter(|(i, p, _)| !found.iter().any(|f| f.0 == *i && f.1 == *p))
+        .collect();
+    assert!(mended.is_empty(), "no longer refused: {mended:?}");
+}

@@ -1,0 +1,136 @@
+//! What the tests of forms share: stdlib items, drawn inputs, comparison.
+#![allow(dead_code)]
+
+use seqc_algebra::tensor::Tensor;
+use seqc_algebra::{C64, Data, Elem, Func, Op, Size, Sym};
+use seqc_driver::passes::Shapes;
+use seqc_hir::{BesideImporter, elaborate, load};
+use seqc_syntax::SourceMap;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A fixed pseudo-random number in [-1, 1) of a name and an index.
+pub fn draw(name: &str, n: usize) -> f64 {
+    let mut h = 0xcbf2_9ce4_8422_2325u64;
+    for b in name.bytes().chain((n as u64).to_le_bytes()) {
+        h = (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
+    }
+    h ^= h >> 29;
+    h = h.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    h ^= h >> 32;
+    (h >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+pub fn inputs(func: &Func, sizes: &HashMap<Sym, usize>) -> HashMap<String, Tensor> {
+    let mut all = HashMap::new();
+    for p in &func.params {
+        let Op::Input(input) = func.op(*p) else {
+            continue;
+        };
+        let ty = func.ty(*p);
+        let shape: Vec<usize> = ty
+            .axes
+            .iter()
+            .map(|a| match a.size {
+                Size::Const(n) => n,
+                Size::Len(s) => sizes[&s],
+                Size::Tiles(s, n) => sizes[&s].div_ceil(n),
+            })
+            .collect();
+        let n: usize = shape.iter().product();
+        let name = input.name.as_str();
+        let t = match ty.elem {
+            Elem::Int => Tensor::real(
+                ty.axes.clone(),
+                shape,
+                (0..n)
+                    .map(|k| ((draw(name, k) + 1.0) * 8.0).floor())
+                    .collect(),
+            ),
+            Elem::Real => Tensor::real(
+                ty.axes.clone(),
+                shape,
+                (0..n).map(|k| 0.5 * draw(name, k)).collect(),
+            ),
+            Elem::Complex => Tensor::new(
+                ty.axes.clone(),
+                shape,
+                Data::Complex(
+                    (0..n)
+                        .map(|k| C64::new(0.5 * draw(name, 2 * k), 0.5 * draw(name, 2 * k + 1)))
+                        .collect(),
+                ),
+            ),
+        };
+        all.insert(name.to_owned(), t.unwrap());
+    }
+    all
+}
+
+/// Derived programs take and give complex values as real ones with a last axis of parts.
+pub fn as_real(t: &Tensor) -> Tensor {
+    let Data::Complex(data) = &t.data else {
+        return t.clone();
+    };
+    let parts = seqc_derive::real::parts_axis(&t.axes);
+    Tensor::real(
+        [t.axes.as_slice(), &[parts]].concat(),
+        [t.shape.as_slice(), &[2]].concat(),
+        data.iter().flat_map(|z| [z.re, z.im]).collect(),
+    )
+    .unwrap()
+}
+
+pub fn all_real(given: &HashMap<String, Tensor>) -> HashMap<String, Tensor> {
+    given.iter().map(|(n, t)| (n.clone(), as_real(t))).collect()
+}
+
+pub fn close(name: &str, a: &Tensor, b: &Tensor) {
+    let b = as_real(b);
+    let b = b.ordered(&a.axes).unwrap();
+    let (x, y) = (a.as_real().unwrap(), b.as_real().unwrap());
+    assert_eq!(x.len(), y.len(), "{name}");
+    let norm: f64 = y.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
+    let diff: f64 = x
+        .iter()
+        .zip(y)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum::<f64>()
+        .sqrt();
+    assert!(diff / norm < 1e-9, "{name}: relative error {}", diff / norm);
+}
+
+pub fn elaborated(file: &str, item: &str, settings: &[(&str, &str)]) -> Func {
+    let mut map = SourceMap::new();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../stdlib")
+        .join(file);
+    let id = map.read(&path).unwrap();
+    let program = load(&mut map, id, &BesideImporter)
+        .unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)));
+    let settings: Vec<(String, String)> = settings
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
+    elaborate(&program, item, &settings)
+        .unwrap_or_else(|e| panic!("{}", seqc_syntax::render_human(&map, &e, false)))
+        .func
+}
+
+pub fn shapes() -> Shapes {
+    Shapes {
+        chunk: 4,
+        checkpoint: 4,
+        tiles: seqc_derive::stream::Tiles {
+            kept: 4,
+            streamed: 3,
+        },
+    }
+}
+
+pub fn lengths(t: usize) -> HashMap<Sym, usize> {
+    [("batch", 2), ("t", t), ("cache", t + 2)]
+        .iter()
+        .map(|(n, v)| (Sym::new(n), *v))
+        .collect()
+}
