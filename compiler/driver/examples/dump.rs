@@ -33,6 +33,17 @@ fn main() {
             "{}",
             training(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()
         ),
+        "kernels" => {
+            let f = training(&e.func, Form::Chunked, &Shapes::cpu(), &mut vec![]).unwrap();
+            println!("{f}");
+            let l = seqc_driver::build::lowered(&f, 8).unwrap();
+            for k in &l.kernels {
+                println!("{k}");
+            }
+            for (n, x) in l.plan.launches.iter().enumerate() {
+                println!("{n} {}", serde_json::to_string(x).unwrap());
+            }
+        }
         _ => {}
     }
 }

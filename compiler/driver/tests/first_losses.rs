@@ -181,7 +181,7 @@ fn interpreted_step(
 }
 
 fn all(backend: Backend) {
-    for example in ["gla", "mamba2", "hyena", "lstm"] {
+    for example in ["attention", "gla", "mamba2", "hyena", "lstm"] {
         check(example, backend);
     }
 }

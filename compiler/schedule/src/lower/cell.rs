@@ -268,7 +268,7 @@ impl<'a> Cell<'a> {
     }
 
     pub fn enter(&mut self, func: &'a Func, parent: usize) -> usize {
-        let choice = Rc::new(choose(func, false, self.options.reference));
+        let choice = Rc::new(choose(func, None, self.options.reference));
         let level = self.blocks.len();
         self.scopes.push(Scope {
             func,

@@ -4,6 +4,7 @@
 //! small. Evaluations are counted per element, through inline users and broadcasts. Some values are always roots:
 //! results, operands and results of matrix products, solves, scatters, and what only a loop can compute.
 
+use super::layout::{Layouts, axes_of};
 use super::place::{space, weight};
 use seqc_algebra::{Axis, Func, InputKind, MapFn, Op, Size, ValueId};
 
@@ -100,20 +101,73 @@ fn is_forced(func: &Func, id: ValueId, top: bool) -> bool {
 }
 
 /// The arguments that must be in memory, looking through views.
-fn wants_memory(func: &Func, id: ValueId, top: bool, want: &mut dyn FnMut(ValueId)) {
+fn wants_memory(
+    func: &Func,
+    id: ValueId,
+    layouts: Option<&Layouts>,
+    want: &mut dyn FnMut(ValueId),
+) {
+    let top = layouts.is_some();
     let args: &[ValueId] = match func.op(id) {
         Op::Contract(_) if is_product(func, id, top) => func.args(id),
         Op::Solve { .. } => &func.args(id)[..1],
         Op::Conv { .. } | Op::ConvKernel { .. } => func.args(id),
         _ => return,
     };
-    for a in args {
-        let mut v = *a;
-        while is_view(func.op(v)) && !matches!(func.op(v), Op::Expand(_)) {
-            v = func.args(v)[0];
-        }
-        want(v);
+    args.iter().for_each(|a| want(held(func, *a, layouts)));
+}
+
+/// The value to store so that `v` is a strided view of it: what lies under its views, or the last of them that
+/// merges axes which do not lie one after another there. A kernel's scratch (no layouts) is never rearranged.
+fn held(func: &Func, v: ValueId, layouts: Option<&Layouts>) -> ValueId {
+    let none = Layouts::new();
+    let known = layouts.unwrap_or(&none);
+    let mut views = vec![];
+    let mut base = v;
+    while is_view(func.op(base)) && !matches!(func.op(base), Op::Expand(_)) {
+        views.push(base);
+        base = func.args(base)[0];
     }
+    // Axes from the outermost in; `None` where neighbours are not adjacent in memory.
+    let whole = |v: ValueId| -> Vec<Option<Axis>> {
+        axes_of(func, known, v).iter().copied().map(Some).collect()
+    };
+    let mut layout = whole(base);
+    for view in views.into_iter().rev() {
+        let at = |a: &Axis| layout.iter().position(|x| *x == Some(*a));
+        match func.op(view) {
+            Op::Rename { from, to } => {
+                if let Some(k) = at(from) {
+                    layout[k] = Some(*to);
+                }
+            }
+            Op::Split { axis, into } => {
+                if let Some(k) = at(axis) {
+                    layout.splice(k..=k, into.iter().copied().map(Some));
+                }
+            }
+            Op::Pick { axis, .. } => {
+                if let Some(k) = at(axis) {
+                    layout[k] = None;
+                }
+            }
+            Op::Merge { axes, into } => match axes.first().and_then(at) {
+                Some(k)
+                    if layout.len() >= k + axes.len()
+                        && axes.iter().zip(&layout[k..]).all(|(a, x)| *x == Some(*a)) =>
+                {
+                    layout.splice(k..k + axes.len(), [Some(*into)]);
+                }
+                _ if layouts.is_some() => {
+                    base = view;
+                    layout = whole(view);
+                }
+                _ => return base,
+            },
+            _ => {}
+        }
+    }
+    base
 }
 
 /// Functions of positions and constants, as masks are: index arithmetic, which is next to free.
@@ -168,7 +222,9 @@ fn repeats(op: &Op) -> f64 {
     }
 }
 
-pub(crate) fn choose(func: &Func, top: bool, reference: bool) -> Choice {
+/// `layouts` of the program's stored values; none for a scan's body.
+pub(crate) fn choose(func: &Func, layouts: Option<&Layouts>, reference: bool) -> Choice {
+    let top = layouts.is_some();
     let live = func.live();
     let users = func.users();
     let mut root = vec![false; func.values.len()];
@@ -177,7 +233,7 @@ pub(crate) fn choose(func: &Func, top: bool, reference: bool) -> Choice {
         memory[v.index()] = true;
     }
     for id in func.ids().filter(|id| live[id.index()]) {
-        wants_memory(func, id, top, &mut |v| memory[v.index()] = true);
+        wants_memory(func, id, layouts, &mut |v| memory[v.index()] = true);
     }
     // Cost of one element if it and its single-use arguments are inline; and the size of its expression.
     let positional = positional(func);

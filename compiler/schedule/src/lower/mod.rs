@@ -15,6 +15,7 @@ mod elem;
 mod gemm;
 mod grid;
 mod hash;
+mod layout;
 mod long;
 mod nest;
 mod pack;

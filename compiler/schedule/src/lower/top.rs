@@ -7,6 +7,7 @@ use super::buffers::{buffer, input_role, is_input, place, result_role, result_ty
 use super::cell::{Cell, Result};
 use super::choose::{Choice, choose, is_long, is_product, roles};
 use super::grid::{grid, keeps};
+use super::layout::{Layouts, axes_of, layouts};
 use super::place::{Place, ix_dim};
 use super::{LowerError, Lowered, Options, gemm};
 use crate::ir::{Access, Ix, Kernel};
@@ -20,6 +21,7 @@ pub(crate) struct Top<'a> {
     pub options: &'a Options,
     pub lens: &'a [Sym],
     pub choice: Rc<Choice>,
+    layouts: Layouts,
     pub buffers: Vec<Buffer>,
     pub place: HashMap<ValueId, Place>,
     kernels: Vec<Kernel>,
@@ -40,12 +42,14 @@ enum Kind {
 
 impl<'a> Top<'a> {
     pub fn new(func: &'a Func, options: &'a Options, lens: &'a [Sym]) -> Result<Top<'a>> {
-        let choice = Rc::new(choose(func, true, options.reference));
+        let layouts = layouts(func);
+        let choice = Rc::new(choose(func, Some(&layouts), options.reference));
         let mut top = Top {
             func,
             options,
             lens,
             choice,
+            layouts,
             buffers: vec![],
             place: HashMap::new(),
             kernels: vec![],
@@ -203,10 +207,9 @@ impl<'a> Top<'a> {
 
     /// The type of a stored value, with its axes in the order of its buffer.
     fn kept_ty(&self, v: ValueId) -> Ty {
-        let ty = self.func.ty(v);
-        match self.func.results.iter().find(|(_, r)| *r == v) {
-            Some((name, _)) => result_ty(self.func, name, ty),
-            None => ty.clone(),
+        Ty {
+            axes: axes_of(self.func, &self.layouts, v).to_vec(),
+            ..self.func.ty(v).clone()
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! * a contribution that is a contraction of factors (an outer product over the step's axes) emits the factors along
 //!   the scan's axis and contracts once outside, over that axis too, when a step's factors are smaller than the
-//!   product (always so for a weight matrix and one position, rarely for a tile, whose product is a matmul anyway);
+//!   product (always so for a weight matrix and one position, rarely for a tile, whose product is a matmul anyway),
+//!   or when it sums over the batch, whose sequences the steps keep apart;
 //! * in a scan without carried cotangents, contributions are emitted step by step and summed outside, which keeps
 //!   the steps independent (unless the operand itself has a run-time length);
 //! * otherwise they are accumulated in a further state.
@@ -156,7 +157,9 @@ impl Fixed<'_> {
             }
         }
         let cost: f64 = fresh.iter().map(|f| weight(&func.ty(*f).axes)).sum();
-        if !moving || cost >= weight(&func.ty(v).axes) {
+        // A sum over the batch inside of the steps would tie the sequences together.
+        let apart = inner.contains(&Axis::batch());
+        if !moving || !apart && cost >= weight(&func.ty(v).axes) {
             return None;
         }
         let over = match step {

@@ -1,0 +1,111 @@
+//! In which order the axes of a stored value lie in memory, where that is not the order of its type.
+//!
+//! A gradient lies as its parameter does, an outgoing state as the incoming one. A temporary that is multiplied
+//! with a value of fixed layout takes over the order of the axes that they share, so that each group of axes of the
+//! product is one stride and the product is one launch instead of one a position of a misplaced axis.
+//! Invariant: a layout is a permutation of the value's axes, run-time lengths where they were.
+
+use super::buffers::result_ty;
+use super::choose::{is_product, is_view};
+use seqc_algebra::{Axis, Func, Op, ValueId};
+use std::collections::{HashMap, HashSet};
+
+/// The values whose layout is not that of their type.
+pub(crate) type Layouts = HashMap<ValueId, Vec<Axis>>;
+
+pub(crate) fn layouts(func: &Func) -> Layouts {
+    let mut all = Layouts::new();
+    for (name, v) in &func.results {
+        let ty = func.ty(*v);
+        let axes = result_ty(func, name, ty).axes;
+        if axes != ty.axes {
+            all.entry(*v).or_insert(axes);
+        }
+    }
+    let fixed = fixed(func);
+    let live = func.live();
+    for id in func.ids().filter(|id| live[id.index()]) {
+        if !is_product(func, id, true) {
+            continue;
+        }
+        let three: Vec<ValueId> = func.args(id).iter().copied().chain([id]).collect();
+        for x in three.iter().filter(|x| !fixed.contains(x)) {
+            if all.contains_key(x) {
+                continue;
+            }
+            let like = three.iter().filter(|y| fixed.contains(y));
+            let moved = like
+                .filter_map(|y| arranged(&func.ty(*x).axes, axes_of(func, &all, *y)))
+                .next();
+            if let Some(axes) = moved.filter(|axes| *axes != func.ty(*x).axes) {
+                all.insert(*x, axes);
+            }
+        }
+    }
+    all
+}
+
+/// The axes of a stored value from the outermost in.
+pub(crate) fn axes_of<'a>(func: &'a Func, layouts: &'a Layouts, v: ValueId) -> &'a [Axis] {
+    layouts.get(&v).map_or(&func.ty(v).axes, |a| a)
+}
+
+/// Values that must lie as they do: inputs, results, whatever is no value of its own, and what the runtime's
+/// convolution reads and writes.
+fn fixed(func: &Func) -> HashSet<ValueId> {
+    let mut all: HashSet<ValueId> = func.results.iter().map(|(_, v)| *v).collect();
+    for id in func.ids() {
+        match func.op(id) {
+            Op::Input(_) => {
+                all.insert(id);
+            }
+            Op::Conv { .. } | Op::ConvKernel { .. } => {
+                all.insert(id);
+                all.extend(func.args(id));
+            }
+            op if is_view(op) => {
+                all.insert(id);
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// `axes` with those shared with `like` in its order, at the place of the first; `None` if fewer than two are shared.
+fn arranged(axes: &[Axis], like: &[Axis]) -> Option<Vec<Axis>> {
+    let shared: Vec<Axis> = like
+        .iter()
+        .copied()
+        .filter(|a| a.is_const() && axes.contains(a))
+        .collect();
+    if shared.len() < 2 {
+        return None;
+    }
+    let first = axes.iter().position(|a| shared.contains(a))?;
+    let mut out: Vec<Axis> = axes[..first].to_vec();
+    out.extend(&shared);
+    out.extend(axes[first..].iter().filter(|a| !shared.contains(a)));
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_axes_take_the_order_of_the_fixed_value() {
+        let axis = |n: &str, s: usize| Axis::new(n, s);
+        let (h, k, g, d) = (axis("h", 4), axis("k", 8), axis("g", 3), axis("d", 16));
+        let (b, t) = (Axis::batch(), Axis::time());
+        assert_eq!(
+            arranged(&[b, t, h, k, g], &[g, h, k, d]),
+            Some(vec![b, t, g, h, k])
+        );
+        assert_eq!(
+            arranged(&[b, t, d, h, k], &[k, h]),
+            Some(vec![b, t, d, k, h])
+        );
+        assert_eq!(arranged(&[b, t, h, d], &[g, h, k]), None);
+    }
+}
