@@ -28,6 +28,8 @@ enum Command {
     Build(commands::build::Args),
     /// Train a model on text.
     Train(commands::train::Args),
+    /// Write text with a trained model.
+    Generate(commands::generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Fmt(a) => commands::fmt::run(&a),
         Command::Build(a) => commands::build::run(&a),
         Command::Train(a) => commands::train::run(&a),
+        Command::Generate(a) => commands::generate::run(&a),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

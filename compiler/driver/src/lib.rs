@@ -6,6 +6,8 @@
 //! build      derived algebra -> plans and kernels (schedule)
 //! backend    kernels -> callable code (mlir, clif)
 //! artifact   plans and code in a folder, found again by content
+//! model      a model's plans with their code, as the commands that run models want them
+//! run        what a RUN folder says of its model
 //! ```
 //! No printing and no arguments here: that is the command line's part.
 
@@ -13,7 +15,9 @@ pub mod artifact;
 pub mod backend;
 pub mod build;
 pub mod frontend;
+pub mod model;
 pub mod passes;
+pub mod run;
 
 use seqc_syntax::{Diagnostic, SourceMap};
 
