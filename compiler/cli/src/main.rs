@@ -30,6 +30,8 @@ enum Command {
     Train(commands::train::Args),
     /// Time training and generation steps.
     Bench(commands::bench::Args),
+    /// Write text with a trained model.
+    Generate(commands::generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Build(a) => commands::build::run(&a),
         Command::Train(a) => commands::train::run(&a),
         Command::Bench(a) => commands::bench::run(&a),
+        Command::Generate(a) => commands::generate::run(&a),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,9 +1,10 @@
 //! Artifacts on disk: `plans/NAME.json` and `kernels.so` in a folder, and a cache of them addressed by everything
 //! that they depend on. A folder appears whole or not at all.
 
-use crate::backend;
+use crate::backend::{self, Backend};
 use crate::build::Built;
-use crate::{Result, other};
+use crate::{Error, Result, other};
+use seqc_device::Artifact;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,10 +28,26 @@ pub fn write(built: &Built, folder: &Path) -> Result<()> {
         fs::write(plans.join(format!("{}.json", plan.name)), text).map_err(at)?;
     }
     backend::shared_object(built, hidden.path())?;
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(at)?;
+    put(hidden, folder).map_err(at)
+}
+
+/// Moves a finished folder to its place. When two processes build the same, the later one's takes the place.
+fn put(hidden: tempfile::TempDir, folder: &Path) -> std::io::Result<()> {
+    for _ in 0..8 {
+        match fs::rename(hidden.path(), folder) {
+            Ok(()) => {
+                let _moved = hidden.keep();
+                return Ok(());
+            }
+            // There is one already: remove it, unless another process is just doing that.
+            Err(_) if folder.exists() => match fs::remove_dir_all(folder) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            },
+            Err(e) => return Err(e),
+        }
     }
-    fs::rename(hidden.keep(), folder).map_err(at)
+    fs::rename(hidden.path(), folder)
 }
 
 /// Where cached artifacts live: `SEQC_CACHE`, else the user's cache folder.
@@ -83,4 +100,55 @@ pub fn cached(key: &str, make: impl FnOnce() -> Result<Built>) -> Result<PathBuf
         write(&make()?, &folder)?;
     }
     Ok(folder)
+}
+
+/// The programs that `make` builds, with their code: from the cache if the back end leaves code on disk.
+/// `parts` is everything that `make` reads. A cached artifact that cannot be loaded is built again.
+pub fn loaded(
+    backend: Backend,
+    parts: &[&str],
+    make: impl Fn() -> Result<Built>,
+) -> Result<Artifact> {
+    if backend == Backend::Clif {
+        return backend::instant(&make()?);
+    }
+    let machine = backend.machine();
+    let key = key(&[parts, &[&machine]].concat());
+    let folder = cached(&key, &make).map_err(|e| match e {
+        Error::Other(why) if !writable(&cache_folder()) => Error::Other(format!(
+            "{why}; set SEQC_CACHE to a folder that can be written to"
+        )),
+        e => e,
+    })?;
+    match Artifact::load(&folder) {
+        Ok(ready) => Ok(ready),
+        Err(_) => {
+            write(&make()?, &folder)?;
+            Artifact::load(&folder).map_err(|e| other("artifact", e))
+        }
+    }
+}
+
+fn writable(folder: &Path) -> bool {
+    fs::create_dir_all(folder).is_ok() && tempfile::tempfile_in(folder).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_depend_on_every_part_and_its_bounds() {
+        let keys = [
+            key(&["a", "b"]),
+            key(&["ab"]),
+            key(&["a", "b", ""]),
+            key(&["b", "a"]),
+        ];
+        for (i, k) in keys.iter().enumerate() {
+            assert!(!keys[i + 1..].contains(k));
+            assert_eq!(k.len(), 32);
+        }
+        assert_eq!(keys[0], key(&["a", "b"]));
+    }
 }

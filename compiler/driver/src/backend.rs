@@ -21,6 +21,14 @@ impl Backend {
         }
     }
 
+    /// The machine that it compiles for, as far as its code depends on it.
+    pub fn machine(self) -> String {
+        match self {
+            Backend::Mlir => mlir_machine(),
+            Backend::Clif => String::new(),
+        }
+    }
+
     /// f32 lanes of its vectors on this machine.
     pub fn lanes(self) -> u32 {
         match self {
@@ -38,6 +46,16 @@ fn mlir_lanes() -> u32 {
 #[cfg(not(feature = "mlir"))]
 fn mlir_lanes() -> u32 {
     8
+}
+
+#[cfg(feature = "mlir")]
+fn mlir_machine() -> String {
+    format!("{:?}", seqc_mlir::CpuTarget::host())
+}
+
+#[cfg(not(feature = "mlir"))]
+fn mlir_machine() -> String {
+    String::new()
 }
 
 /// Writes `kernels.so` into a folder, for the CPU that this runs on.

@@ -61,8 +61,8 @@ pub fn lowered(func: &Func, lanes: u32) -> Result<Lowered> {
     .map_err(|e| other(&func.name, e))
 }
 
-/// Everything that training and generating with a model need: the plans `train`, `eval`, and, where the model is
-/// causal, `prefill` and `step`.
+/// Everything that training and generating with a model need: the plans of [`training`] and, where the model is
+/// causal, of [`generation`].
 pub fn model(
     e: &Elaborated,
     form: Form,
@@ -70,26 +70,76 @@ pub fn model(
     lanes: u32,
     timings: &mut Timings,
 ) -> Result<Built> {
-    let derive = |e: seqc_derive::DeriveError| other("derivation", e);
     let mut built = Built::default();
-    if e.func.result("loss").is_some() {
-        let f = passes::training(&e.func, form, shapes, timings).map_err(derive)?;
-        built.add("train", lowered(&f, lanes)?);
-        let f = passes::forward(&only(&e.func, |n| n == "loss")?, form, shapes, timings)
-            .map_err(derive)?;
-        built.add("eval", lowered(&f, lanes)?);
-    }
-    let outputs = only(&e.func, |n| e.outputs.iter().any(|o| o == n))?;
+    add_training(&mut built, e, form, shapes, lanes, timings)?;
     if e.causality
         .iter()
         .all(|c| matches!(c.own(), seqc_hir::Look::Causal))
     {
-        let step = passes::generation_step(&outputs, shapes, timings).map_err(derive)?;
-        built.add("step", lowered(&step, lanes)?);
-        let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
-        built.add("prefill", lowered(&last_position(&f)?, lanes)?);
+        add_generation(&mut built, e, shapes, lanes, timings)?;
     }
     Ok(built)
+}
+
+/// What training needs: the plans `train` and `eval`. None for a model without an objective.
+pub fn training(
+    e: &Elaborated,
+    form: Form,
+    shapes: &Shapes,
+    lanes: u32,
+    timings: &mut Timings,
+) -> Result<Built> {
+    let mut built = Built::default();
+    add_training(&mut built, e, form, shapes, lanes, timings)?;
+    Ok(built)
+}
+
+/// What generating needs: the plans `prefill` and `step`. The model must be causal.
+pub fn generation(
+    e: &Elaborated,
+    shapes: &Shapes,
+    lanes: u32,
+    timings: &mut Timings,
+) -> Result<Built> {
+    let mut built = Built::default();
+    add_generation(&mut built, e, shapes, lanes, timings)?;
+    Ok(built)
+}
+
+fn add_training(
+    built: &mut Built,
+    e: &Elaborated,
+    form: Form,
+    shapes: &Shapes,
+    lanes: u32,
+    timings: &mut Timings,
+) -> Result<()> {
+    let derive = |e: seqc_derive::DeriveError| other("derivation", e);
+    if e.func.result("loss").is_none() {
+        return Ok(());
+    }
+    let f = passes::training(&e.func, form, shapes, timings).map_err(derive)?;
+    built.add("train", lowered(&f, lanes)?);
+    let loss = only(&e.func, |n| n == "loss")?;
+    let f = passes::forward(&loss, form, shapes, timings).map_err(derive)?;
+    built.add("eval", lowered(&f, lanes)?);
+    Ok(())
+}
+
+fn add_generation(
+    built: &mut Built,
+    e: &Elaborated,
+    shapes: &Shapes,
+    lanes: u32,
+    timings: &mut Timings,
+) -> Result<()> {
+    let derive = |e: seqc_derive::DeriveError| other("derivation", e);
+    let outputs = only(&e.func, |n| e.outputs.iter().any(|o| o == n))?;
+    let step = passes::generation_step(&outputs, shapes, timings).map_err(derive)?;
+    built.add("step", lowered(&step, lanes)?);
+    let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
+    built.add("prefill", lowered(&last_position(&f)?, lanes)?);
+    Ok(())
 }
 
 /// The program with only some of its results; inputs that nothing needs go.

@@ -1,8 +1,8 @@
 //! A file becomes a checked program; one of its mixers or models becomes algebra.
 
 use crate::{Error, Result, other};
-use seqc_hir::{BesideImporter, Elaborated, Program};
-use seqc_syntax::SourceMap;
+use seqc_hir::{BesideImporter, Elaborated, ImportResolver, Inlined, NoImports, Program};
+use seqc_syntax::{FileId, SourceMap};
 use std::path::Path;
 
 /// A program with the texts it came from.
@@ -13,11 +13,31 @@ pub struct Source {
 
 /// Reads, parses and resolves a file and what it imports.
 pub fn open(path: &Path) -> Result<Source> {
+    read(path, &BesideImporter)
+}
+
+/// The same of a file that stands alone: it may import the standard library only.
+pub fn open_alone(path: &Path) -> Result<Source> {
+    read(path, &NoImports)
+}
+
+fn read(path: &Path, imports: &dyn ImportResolver) -> Result<Source> {
     let mut map = SourceMap::new();
     let id = map
         .read(path)
         .map_err(|e| other(&path.display().to_string(), e))?;
-    match seqc_hir::load(&mut map, id, &BesideImporter) {
+    resolve(map, id, imports)
+}
+
+/// A text that stands alone, under the name that diagnostics show.
+pub fn of_text(name: &str, text: &str) -> Result<Source> {
+    let mut map = SourceMap::new();
+    let id = map.add(name, text.as_bytes());
+    resolve(map, id, &NoImports)
+}
+
+fn resolve(mut map: SourceMap, id: FileId, imports: &dyn ImportResolver) -> Result<Source> {
+    match seqc_hir::load(&mut map, id, imports) {
         Ok(program) => Ok(Source { map, program }),
         Err(diagnostics) => Err(Error::Source(Box::new(map), diagnostics)),
     }
@@ -55,9 +75,24 @@ impl Source {
         }
     }
 
+    /// The names of an item's settings, in order.
+    pub fn settings_of(&self, item: &str) -> Vec<String> {
+        let own = self.program.own().into_iter();
+        own.map(|i| self.program.mixer(i))
+            .filter(|m| m.name.text == item)
+            .flat_map(|m| m.hypers.iter().map(|h| h.name.text.clone()))
+            .collect()
+    }
+
     /// Elaborates one item with settings.
     pub fn elaborate(&self, item: &str, settings: &[(String, String)]) -> Result<Elaborated> {
         seqc_hir::elaborate(&self.program, item, settings)
+            .map_err(|d| Error::Source(Box::new(self.map.clone()), d))
+    }
+
+    /// One item with everything that it and the settings reach, as a file by itself.
+    pub fn inline(&self, item: &str, settings: &[(String, String)]) -> Result<Inlined> {
+        seqc_hir::inline(&self.map, &self.program, item, settings)
             .map_err(|d| Error::Source(Box::new(self.map.clone()), d))
     }
 

@@ -7,6 +7,8 @@
 //! backend    kernels -> callable code (mlir, clif)
 //! artifact   plans and code in a folder, found again by content
 //! bench      how long compiled programs take
+//! model      a model's plans with their code, as the commands that run models want them
+//! run        what a RUN folder says of its model
 //! ```
 //! No printing and no arguments here: that is the command line's part.
 
@@ -15,7 +17,9 @@ pub mod backend;
 pub mod bench;
 pub mod build;
 pub mod frontend;
+pub mod model;
 pub mod passes;
+pub mod run;
 
 use seqc_syntax::{Diagnostic, SourceMap};
 

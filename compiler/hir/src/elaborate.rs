@@ -135,7 +135,7 @@ pub fn check_item(program: &Program, id: usize) -> Vec<Diagnostic> {
     })
 }
 
-fn no_item(program: &Program, item: &str) -> Diagnostic {
+pub(crate) fn no_item(program: &Program, item: &str) -> Diagnostic {
     let own = program.own();
     let names: Vec<&str> = own
         .iter()
@@ -490,6 +490,17 @@ impl First for Vec<crate::elab::Frame> {
 }
 
 impl Elaborated {
+    /// Is it the path of a parameter, or below one (a part of a complex parameter)?
+    pub fn has_parameter(&self, path: &str) -> bool {
+        let inputs = self.func.params.iter().filter_map(|p| self.func.input(*p));
+        inputs
+            .filter(|i| matches!(i.kind, InputKind::Param { .. }))
+            .any(|i| {
+                let rest = path.strip_prefix(i.name.as_str());
+                rest.is_some_and(|r| r.is_empty() || r.starts_with('.'))
+            })
+    }
+
     /// E22 unless `output` reads nothing later than now: what `generate` needs.
     pub fn require_causal(&self, output: &str) -> Result<(), Diagnostic> {
         let span = self.spans.get(output).copied().unwrap_or_default();

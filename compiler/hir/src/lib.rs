@@ -14,6 +14,7 @@ mod elaborate;
 mod eval;
 mod group;
 mod indexed;
+mod inline;
 mod linear;
 mod param;
 mod print;
@@ -30,6 +31,7 @@ mod value;
 
 pub use elab::Limit;
 pub use elaborate::{Causality, Elaborated, Setting, Vocabulary, check, check_item, elaborate};
+pub use inline::{Inlined, inline};
 pub use print::print_hir;
 pub use program::{BesideImporter, ImportResolver, Module, NoImports, Place, Program, load};
 pub use reach::Look;

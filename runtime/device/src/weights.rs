@@ -69,6 +69,11 @@ pub fn of_store(store: &Store) -> Result<Vec<u8>> {
 /// Sets every parameter that the store has declared. Errors name the file and the first parameter that is
 /// missing, superfluous or of another shape; then nothing has changed.
 pub fn load(path: &Path, store: &mut Store) -> Result<()> {
+    load_part(path, store, &|_| false)
+}
+
+/// Like [`load`], but passes over tensors of which `other` says that the store may lack them.
+pub fn load_part(path: &Path, store: &mut Store, other: &dyn Fn(&str) -> bool) -> Result<()> {
     let mut tensors = read(path)?;
     let file = path.display();
     for (name, p) in store.iter() {
@@ -83,7 +88,8 @@ pub fn load(path: &Path, store: &mut Store) -> Result<()> {
             Some(_) => (),
         }
     }
-    if let Some(extra) = tensors.keys().find(|name| store.get(name).is_none()) {
+    let extra = |name: &&String| store.get(name).is_none() && !other(name);
+    if let Some(extra) = tensors.keys().find(extra) {
         fail!("{file}: the model has no parameter `{extra}`");
     }
     for (name, p) in store.iter_mut() {
@@ -135,6 +141,18 @@ mod tests {
             };
             assert_eq!(bits(&from), bits(&to));
         }
+    }
+
+    #[test]
+    fn parts_that_are_not_needed_are_passed_over() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("w.safetensors");
+        let from = store(1, &["a", "head"]);
+        std::fs::write(&path, of_store(&from).expect("serialises")).expect("written");
+        let mut to = store(2, &["a"]);
+        assert!(load_part(&path, &mut to, &|n| n == "heads").is_err());
+        load_part(&path, &mut to, &|n| n == "head").expect("loads");
+        assert_eq!(value(&from, "a"), value(&to, "a"));
     }
 
     #[test]

@@ -22,4 +22,4 @@ pub use recipe::Recipe;
 pub use sampler::Sampler;
 pub use seqc_device::{Error, Result};
 pub use tokenizer::tokenizer_json;
-pub use train::{Ending, Summary, TrainOptions, train};
+pub use train::{Ending, Summary, TrainOptions, can_start, train};

@@ -12,7 +12,7 @@ use seqc_device::abi::Sizes;
 use seqc_device::{Error, Executor, Pool, Program, Result, Store, fail, weights};
 use serde_json::{Map, Value, json};
 use signal_hook::SigId;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -63,6 +63,36 @@ pub struct Summary {
     pub valid_loss: Option<f64>,
     pub seconds: f64,
     pub tokens_per_second: f64,
+}
+
+/// Finds before anything is compiled what would keep a run from starting: a recipe without sense, data that is not
+/// there, a folder that cannot be a run or already is one (or is none, for one to be resumed).
+pub fn can_start(recipe: &Recipe, data: &Path, run_dir: &Path, resume: bool) -> Result<()> {
+    recipe.validate()?;
+    let found = std::fs::metadata(data).map_err(|e| named(data, &e))?;
+    if found.is_file() && found.len() == 0 {
+        fail!(
+            "{}: there is nothing to train on, it is empty",
+            data.display()
+        );
+    }
+    if run_dir.exists() && !run_dir.is_dir() {
+        fail!("{}: a file, not a folder for a run", run_dir.display());
+    }
+    let steps = Checkpoint::of_run(run_dir).steps()?;
+    may_go_on(run_dir, &steps, resume)
+}
+
+/// A run is neither overwritten nor resumed from nothing.
+fn may_go_on(run_dir: &Path, steps: &[u64], resume: bool) -> Result<()> {
+    let shown = run_dir.display();
+    match (resume, steps.last()) {
+        (false, Some(step)) => fail!(
+            "{shown} holds a run at step {step}: add --resume to go on, or choose another folder with -o"
+        ),
+        (true, None) => fail!("{shown} holds no checkpoint to resume from"),
+        _ => Ok(()),
+    }
 }
 
 /// Trains until the recipe, the clock or `stop` ends it; always leaves a checkpoint and `model.safetensors`.
@@ -212,6 +242,10 @@ impl<'a> Run<'a> {
         self.sampler
             .fill(self.step, &self.corpus.train, r.length, &mut self.tokens);
         self.train.set_input("tokens", &self.tokens[..])?;
+        // Everywhere else `training` stays 0.
+        if self.train.has_input("training") {
+            self.train.set_input("training", &[1.0f32][..])?;
+        }
         self.train.draw_noise(r.seed, self.step as u32)?;
         self.train.run(store)?;
         let loss = mean(self.train.output("loss")?);
@@ -306,16 +340,12 @@ fn resume(
     adam: &mut AdamW,
 ) -> Result<Option<State>> {
     let shown = o.run_dir.display();
+    may_go_on(&o.run_dir, &all.steps()?, o.resume)?;
     if !o.resume {
-        return match all.steps()?.last() {
-            Some(step) => {
-                fail!("{shown} holds a run at step {step}: resume it, or choose another folder")
-            }
-            None => Ok(None),
-        };
+        return Ok(None);
     }
     let Some(state) = all.load(store, adam)? else {
-        fail!("{shown} holds no checkpoint to resume from");
+        return Ok(None);
     };
     let r = &o.recipe;
     let changed = [

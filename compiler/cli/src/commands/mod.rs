@@ -4,9 +4,49 @@ pub mod bench;
 pub mod build;
 pub mod check;
 pub mod fmt;
+pub mod generate;
 pub mod train;
 
 use seqc_driver::Error;
+use seqc_driver::backend::Backend;
+
+/// `--backend`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Code {
+    Mlir,
+    Clif,
+}
+
+impl Default for Code {
+    fn default() -> Code {
+        match Backend::best() {
+            Backend::Mlir => Code::Mlir,
+            Backend::Clif => Code::Clif,
+        }
+    }
+}
+
+impl From<Code> for Backend {
+    fn from(code: Code) -> Backend {
+        match code {
+            Code::Mlir => Backend::Mlir,
+            Code::Clif => Backend::Clif,
+        }
+    }
+}
+
+/// `--threads`.
+pub fn threads(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if (1..=1024).contains(&n) => Ok(n),
+        _ => Err("a number of threads is from 1 to 1024".into()),
+    }
+}
+
+/// The runtime's errors are told as they are.
+pub fn named(e: seqc_device::Error) -> Error {
+    Error::Other(e.to_string())
+}
 
 /// `--set key=value`, split.
 pub fn settings(set: &[String]) -> Result<Vec<(String, String)>, Error> {

@@ -1,12 +1,16 @@
 //! `seqc train FILE --data PATH [-o RUN] [--resume] [--set k=v]…`
+//!
+//! What is trained is the run's own `model.seq`: the file with everything that it reaches, and nothing beside.
+
+mod recipe;
 
 use super::settings;
 use seqc_device::{Pool, Store};
-use seqc_driver::backend::{Backend, load};
-use seqc_driver::passes::{Form, Shapes};
-use seqc_driver::{Error, build, frontend};
-use seqc_hir::{Optimizer, Schedule};
-use seqc_train::{Recipe, TrainOptions, train};
+use seqc_driver::backend::Backend;
+use seqc_driver::passes::Form;
+use seqc_driver::{Error, frontend, model, run};
+use seqc_hir::{Elaborated, Inlined};
+use seqc_train::{Recipe, TrainOptions, can_start, train};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,36 +30,25 @@ pub struct Args {
     /// Go on from the newest checkpoint.
     #[arg(long)]
     resume: bool,
-    /// A setting of the model, or of its recipe (batch, length, steps, lr, seed, seconds, …).
+    /// A setting of the model, or of its recipe (batch, length, steps, lr, seed, seconds, …); `model.NAME` and
+    /// `recipe.NAME` where both have one.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     set: Vec<String>,
-    #[arg(long, default_value_t = 2)]
+    /// What compiles the model.
+    #[arg(long, value_enum, default_value_t)]
+    backend: super::Code,
+    #[arg(long, default_value_t = 2, value_parser = super::threads)]
     threads: usize,
 }
 
 pub fn run(args: &Args) -> Result<bool, Error> {
-    let named = |e: &dyn std::fmt::Display| Error::Other(e.to_string());
-    let source = frontend::open(&args.file)?;
-    let model = source.model(args.model.as_deref())?;
-    let (recipe_set, model_set): (Vec<_>, Vec<_>) = settings(&args.set)?
-        .into_iter()
-        .partition(|(k, _)| is_recipe(k));
-    let e = source.elaborate(&model, &model_set)?;
-    let mut recipe = e.recipe.as_ref().map(recipe_of).unwrap_or_default();
-    for (k, v) in &recipe_set {
-        recipe = with(&recipe, k, v)?;
+    let (made, e, recipe) = prepared(args)?;
+    can_start(&recipe, &args.data, &args.out, args.resume).map_err(super::named)?;
+    if args.resume {
+        same_model(args, &e)?;
     }
-    let backend = Backend::best();
-    let built = build::model(
-        &e,
-        Form::Chunked,
-        &Shapes::cpu(),
-        backend.lanes(),
-        &mut vec![],
-    )?;
-    let folder = tempfile::tempdir().map_err(|e| named(&e))?;
-    let artifact = load(&built, backend, &folder.path().join("artifact"))?;
-    let program = |n: &str| artifact.program(n).map_err(|e| named(&e));
+    let artifact = model::for_training(&e, Form::Chunked, Backend::from(args.backend))?;
+    let program = |n: &str| artifact.program(n).map_err(super::named);
     let mut store = Store::new(recipe.seed);
     let options = TrainOptions {
         train: program("train")?,
@@ -65,19 +58,14 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         run_dir: args.out.clone(),
         resume: args.resume,
         pool: Pool::new(args.threads),
-        model_seq: source
-            .texts()
-            .into_iter()
-            .next()
-            .map(|(_, t)| t)
-            .unwrap_or_default(),
-        config: serde_json::Map::new(),
+        config: run::config(&made),
+        model_seq: made.text,
         vocab: e.vocabularies.first().map_or(256, |v| v.size),
         quiet: false,
         stop: Arc::new(AtomicBool::new(false)),
         handle_signals: true,
     };
-    let done = train(&options, &mut store).map_err(|e| named(&e))?;
+    let done = train(&options, &mut store).map_err(super::named)?;
     let valid = done
         .valid_loss
         .map_or_else(|| "-".into(), |v| format!("{v:.4}"));
@@ -88,50 +76,43 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Settings of recipes, by the names that [`with`] takes.
-fn is_recipe(key: &str) -> bool {
-    let all = serde_json::to_value(Recipe::default()).unwrap_or_default();
-    all.as_object().is_some_and(|o| o.contains_key(key))
+/// The model as a file by itself, elaborated from that file, and its recipe with the settings given.
+fn prepared(args: &Args) -> Result<(Inlined, Elaborated, Recipe), Error> {
+    let source = frontend::open(&args.file)?;
+    let name = source.model(args.model.as_deref())?;
+    let known = source.settings_of(&name);
+    let (of_recipe, of_model) = recipe::sorted(settings(&args.set)?, &known)?;
+    // First as the user wrote it, so that diagnostics point there.
+    let written = source.elaborate(&name, &of_model)?;
+    let recipe = recipe::of(written.recipe.as_ref(), &of_recipe)?;
+    let text = model::text(&written)?;
+    if text.input != "tokens" {
+        return Err(Error::Other(format!(
+            "`{name}` calls its text `{}`; a model that is trained calls it `tokens`",
+            text.input
+        )));
+    }
+    let short = |l: &&seqc_hir::Limit| l.clock == "t" && l.most < recipe.length;
+    if let Some(l) = written.limits.iter().find(short) {
+        return Err(Error::Other(format!(
+            "recipe: `length` is {}, `{name}` reads at most {}",
+            recipe.length, l.most
+        )));
+    }
+    let made = source.inline(&name, &of_model)?;
+    let e = frontend::of_text("model.seq", &made.text)?.elaborate(&made.name, &made.settings)?;
+    Ok((made, e, recipe))
 }
 
-fn with(recipe: &Recipe, key: &str, value: &str) -> Result<Recipe, Error> {
-    let bad = |e: serde_json::Error| Error::Other(format!("`--set {key}={value}`: {e}"));
-    let mut all = serde_json::to_value(recipe).map_err(bad)?;
-    let value: serde_json::Value = serde_json::from_str(value).map_err(bad)?;
-    if let Some(o) = all.as_object_mut() {
-        o.insert(key.to_owned(), value);
+/// Refuses to go on with another model than the run's.
+fn same_model(args: &Args, e: &Elaborated) -> Result<(), Error> {
+    let then = run::open(&args.out)?.elaborate()?;
+    if then.func == e.func {
+        return Ok(());
     }
-    serde_json::from_value(all).map_err(bad)
-}
-
-fn recipe_of(r: &seqc_hir::Recipe) -> Recipe {
-    let Optimizer::AdamW {
-        lr,
-        beta1,
-        beta2,
-        eps,
-        decay,
-    } = r.optimizer;
-    let (warmup, floor) = match r.schedule {
-        Schedule::Cosine { warmup, floor } => (warmup, floor),
-        Schedule::Constant => (0, 1.0),
-    };
-    Recipe {
-        lr,
-        beta1,
-        beta2,
-        eps,
-        decay,
-        warmup,
-        floor,
-        batch: r.batch as usize,
-        length: r.length as usize,
-        steps: r.steps,
-        clip: r.clip.unwrap_or(0.0),
-        seed: r.seed,
-        eval_every: r.eval_every,
-        eval_batches: r.eval_batches as usize,
-        seconds: r.seconds,
-        ..Recipe::default()
-    }
+    Err(Error::Other(format!(
+        "{} is a run of another model than {} with these settings: compare its model.seq and config.json",
+        args.out.display(),
+        args.file.display()
+    )))
 }
