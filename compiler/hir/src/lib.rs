@@ -15,6 +15,7 @@ mod eval;
 mod group;
 mod indexed;
 mod linear;
+pub mod pages;
 mod param;
 mod print;
 mod program;
