@@ -22,6 +22,8 @@ struct Cli {
 enum Command {
     /// Parse and check files.
     Check(commands::check::Args),
+    /// Say what a mixer is and costs, or what a diagnostic's code means.
+    Explain(commands::explain::Args),
     /// Format files in place.
     Fmt(commands::fmt::Args),
     /// Print stages of the compilation.
@@ -37,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(a) => commands::check::run(&a),
+        Command::Explain(a) => commands::explain::run(&a),
         Command::Fmt(a) => commands::fmt::run(&a),
         Command::Build(a) => commands::build::run(&a),
         Command::Train(a) => commands::train::run(&a),

@@ -121,8 +121,8 @@ fn chunk_one(
     // The decay is one sequence, padded with 1; everything else is padded with 0.
     let decay = match &l.decay {
         None => None,
-        Some(p) => {
-            let w = hoist.product(b, p)?;
+        Some(sum) => {
+            let w = hoist.sum(b, sum)?;
             let w = if b.has(w, scan.axis) {
                 w
             } else {
@@ -297,6 +297,18 @@ impl Hoist<'_> {
         };
         self.memo.insert(v, new);
         Ok(new)
+    }
+
+    fn sum(&mut self, b: &mut Builder, products: &[Product]) -> Result<ValueId> {
+        let mut all: Option<ValueId> = None;
+        for p in products {
+            let x = self.product(b, p)?;
+            all = Some(match all {
+                None => x,
+                Some(y) => b.add2(y, x)?,
+            });
+        }
+        Ok(all.unwrap_or_else(|| b.num(0.0)))
     }
 
     fn product(&mut self, b: &mut Builder, p: &Product) -> Result<ValueId> {

@@ -81,8 +81,8 @@ pub struct Linear {
     pub v: Vec<Axis>,
     /// Axes of the state that are neither.
     pub b: Vec<Axis>,
-    /// `None`: 1.
-    pub decay: Option<Product>,
+    /// The sum of these; `None`: 1. A transition without a diagonal has one product, of scale 0.
+    pub decay: Option<Vec<Product>>,
     pub terms: Vec<Term>,
     pub reads: Vec<Read>,
     /// Emitted values that are not such reads, and why: they keep the chunked form from applying.
@@ -128,6 +128,9 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
         );
     }
     let mut other_reads = other_reads;
+    if parts.summed {
+        other_reads.push("a term of its transition is multiplied by a sum".into());
+    }
     let (reads, partial): (Vec<_>, Vec<_>) = reads
         .into_iter()
         .partition(|(_, over)| k.iter().all(|a| over.contains(a)));
@@ -137,15 +140,16 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
             body.results[scan.states + r.emit].0
         )
     }));
-    let decay_axes: Vec<Axis> = product_axes(body, parts.decay.as_ref());
+    let decay = parts.decay();
+    let decay_axes: Vec<Axis> = product_axes(body, decay.iter().flatten());
     let read_axes: Vec<Axis> = reads
         .iter()
-        .flat_map(|(r, _)| product_axes(body, Some(&r.vector)))
+        .flat_map(|(r, _)| product_axes(body, [&r.vector]))
         .collect();
     let rank_axes: Vec<Axis> = parts
         .rank
         .iter()
-        .flat_map(|(b, a)| [product_axes(body, Some(b)), product_axes(body, Some(a))].concat())
+        .flat_map(|(b, a)| product_axes(body, [b, a]))
         .collect();
     let touched =
         |a: &Axis| decay_axes.contains(a) || read_axes.contains(a) || rank_axes.contains(a);
@@ -160,7 +164,7 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
         .filter(|a| !k.contains(a) && !v.contains(a))
         .collect();
     let scalar = decay_axes.iter().all(|a| !k.contains(a));
-    let transition = match (parts.rank.len(), &parts.decay) {
+    let transition = match (parts.rank(body), &decay) {
         (0, None) => Transition::Identity,
         (0, Some(_)) if scalar && !k.is_empty() => Transition::Scalar,
         (0, Some(_)) => Transition::Diagonal,
@@ -175,15 +179,15 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
         k,
         v,
         b,
-        decay: parts.decay,
+        decay,
         terms,
         reads,
         other_reads,
     })
 }
 
-fn product_axes(body: &Func, p: Option<&Product>) -> Vec<Axis> {
-    p.iter()
+fn product_axes<'a>(body: &Func, p: impl IntoIterator<Item = &'a Product>) -> Vec<Axis> {
+    p.into_iter()
         .flat_map(|p| &p.factors)
         .flat_map(|f| factor_axes(body, f))
         .collect()
@@ -192,10 +196,12 @@ fn product_axes(body: &Func, p: Option<&Product>) -> Vec<Axis> {
 /// The transition while its monomials are read.
 #[derive(Default)]
 struct Parts {
-    decay: Option<Product>,
-    seen_diagonal: bool,
+    /// The diagonal terms: `a·S - b·S` are two.
+    diagonal: Vec<Product>,
     moved: Vec<Axis>,
     rank: Vec<(Product, Product)>,
+    /// Some term is multiplied by a sum of its own, which a product of factors does not hold.
+    summed: bool,
 }
 
 impl Parts {
@@ -208,16 +214,26 @@ impl Parts {
             .map(|(a, r)| (*a, *r))
             .collect();
         if moved.is_empty() && m.bound.is_empty() {
-            return self.diagonal(m);
+            self.diagonal.push(Product {
+                scale: m.scale,
+                factors: m.factors.clone(),
+            });
+            return Ok(());
         }
-        if m.bound.len() != moved.len() || moved.iter().any(|(_, r)| !m.bound.contains(r)) {
+        if moved.is_empty() || moved.iter().any(|(_, r)| !m.bound.contains(r)) {
             return Err(Transition::Dense(
                 "the state is summed together with other values".into(),
             ));
         }
+        // Sums that do not reach the state are a number that multiplies the term.
+        let beside = |a: &Axis| m.bound.contains(a) && moved.iter().all(|(_, r)| r != a);
         let (mut left, mut right) = (vec![], vec![]);
         for f in &m.factors {
             let shown = factor_axes(body, f);
+            if shown.iter().any(beside) {
+                self.summed = true;
+                continue;
+            }
             let reads = moved.iter().any(|(_, r)| shown.contains(r));
             let writes = moved.iter().any(|(a, _)| shown.contains(a));
             match (reads, writes) {
@@ -248,21 +264,56 @@ impl Parts {
         Ok(())
     }
 
-    fn diagonal(&mut self, m: &Mono) -> Result<(), Transition> {
-        if self.seen_diagonal {
-            // Several diagonal terms, e.g. a·S + b·S written apart: their sum is not a product of factors.
-            return Err(Transition::Dense(
-                "the decay is a sum of several terms; write it as one factor".into(),
-            ));
+    /// `None`: the state is kept as it is.
+    fn decay(&self) -> Option<Vec<Product>> {
+        match self.diagonal.as_slice() {
+            [] => Some(vec![Product {
+                scale: 0.0,
+                factors: vec![],
+            }]),
+            [one] if one.scale == 1.0 && one.factors.is_empty() => None,
+            several => Some(several.to_vec()),
         }
-        self.seen_diagonal = true;
-        if m.scale != 1.0 || !m.factors.is_empty() {
-            self.decay = Some(Product {
-                scale: m.scale,
-                factors: m.factors.clone(),
-            });
-        }
-        Ok(())
+    }
+
+    /// The rank beside the diagonal: terms that write along one vector, or read along one, count once.
+    fn rank(&self, body: &Func) -> usize {
+        let distinct = |side: fn(&(Product, Product)) -> &Product| {
+            let mut seen: Vec<Vec<Factor>> = Vec::new();
+            for term in &self.rank {
+                let vector = self.vector(body, side(term));
+                if !seen.contains(&vector) {
+                    seen.push(vector);
+                }
+            }
+            seen.len()
+        };
+        distinct(|t| &t.0).min(distinct(|t| &t.1))
+    }
+
+    /// The factors that have a moved axis, products split.
+    fn vector(&self, body: &Func, p: &Product) -> Vec<Factor> {
+        let mut all: Vec<Factor> = p
+            .factors
+            .iter()
+            .flat_map(|f| split(body, f).factors)
+            .filter(|f| factor_axes(body, f).iter().any(|a| self.moved.contains(a)))
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+/// A factor as the product of its own factors, where it is one.
+fn split(body: &Func, f: &Factor) -> Mono {
+    if f.renamed.is_empty() && f.how == How::Times {
+        return factors_of(body, f.value);
+    }
+    Mono {
+        scale: 1.0,
+        factors: vec![f.clone()],
+        state: None,
+        bound: vec![],
     }
 }
 
@@ -383,13 +434,9 @@ fn terms(
             bound: m.bound.clone(),
         };
         for f in &m.factors {
-            if f.renamed.is_empty() && f.how == How::Times {
-                let inner = factors_of(body, f.value);
-                split.scale *= inner.scale;
-                split.factors.extend(inner.factors);
-            } else {
-                split.factors.push(f.clone());
-            }
+            let inner = self::split(body, f);
+            split.scale *= inner.scale;
+            split.factors.extend(inner.factors);
         }
         if !split.bound.is_empty() {
             other.push("an input of the state is itself a sum".into());
@@ -427,13 +474,9 @@ fn terms(
             bound: vec![],
         };
         for f in &write.factors {
-            if f.renamed.is_empty() && f.how == How::Times {
-                let m = factors_of(body, f.value);
-                inner.scale *= m.scale;
-                inner.factors.extend(m.factors);
-            } else {
-                inner.factors.push(f.clone());
-            }
+            let m = split(body, f);
+            inner.scale *= m.scale;
+            inner.factors.extend(m.factors);
         }
         inner.factors.sort();
         let (key, coef): (Vec<Factor>, Vec<Factor>) = inner

@@ -8,14 +8,19 @@ pub mod checkpoint;
 pub mod chunk;
 pub mod class;
 pub mod conv;
+pub mod cost;
 pub mod grad;
+pub mod linear;
 pub mod order;
+pub mod poly;
 pub mod real;
+pub mod report;
 pub mod rewrite;
 pub mod sink;
 pub mod softmax;
 pub mod step;
 pub mod stream;
+pub mod words;
 
 use seqc_algebra::ShapeError;
 

@@ -16,6 +16,7 @@ pub mod artifact;
 pub mod backend;
 pub mod bench;
 pub mod build;
+pub mod explain;
 pub mod frontend;
 pub mod model;
 pub mod passes;

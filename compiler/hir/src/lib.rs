@@ -16,6 +16,7 @@ mod group;
 mod indexed;
 mod inline;
 mod linear;
+pub mod pages;
 mod param;
 mod print;
 mod program;

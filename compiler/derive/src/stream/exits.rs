@@ -83,35 +83,36 @@ fn exit(func: &Func, id: ValueId) -> Option<(Axis, Axis)> {
 
 /// Is every pair value above the exit one that can be recomputed in a tile?
 fn cone_is_pointwise(func: &Func, id: ValueId) -> bool {
-    let mut stack: Vec<ValueId> = func
-        .args(id)
+    func.args(id)
         .iter()
-        .copied()
-        .filter(|a| is_pair(func, *a))
-        .collect();
+        .all(|a| recomputable(func, *a, false).is_ok())
+}
+
+/// Can a pair value be recomputed in a tile, from values of one time each? Else, the value above it that cannot.
+/// `softmax`: asked before softmaxes along a time became weights with a normaliser of one time.
+pub fn recomputable(func: &Func, v: ValueId, softmax: bool) -> std::result::Result<(), ValueId> {
+    let mut stack: Vec<ValueId> = vec![v];
     let mut seen = vec![false; func.values.len()];
     while let Some(v) = stack.pop() {
-        if std::mem::replace(&mut seen[v.index()], true) {
+        if !is_pair(func, v) || std::mem::replace(&mut seen[v.index()], true) {
             continue;
         }
         let ok = match func.op(v) {
             Op::Map(_) | Op::Expand(_) => true,
             Op::Contract(axes) | Op::Reduce(_, axes) => axes.iter().all(|a| a.is_const()),
-            Op::Softmax(a)
-            | Op::LogSumExp(a)
-            | Op::Pick { axis: a, .. }
-            | Op::Place { axis: a, .. } => a.is_const(),
+            Op::Softmax(a) => softmax || a.is_const(),
+            Op::LogSumExp(a) | Op::Pick { axis: a, .. } | Op::Place { axis: a, .. } => a.is_const(),
             Op::Rename { from, to } => from.is_const() && to.is_const(),
             Op::Split { axis, .. } => axis.is_const(),
             Op::Merge { into, .. } => into.is_const(),
             _ => false,
         };
         if !ok {
-            return false;
+            return Err(v);
         }
-        stack.extend(func.args(v).iter().copied().filter(|a| is_pair(func, *a)));
+        stack.extend(func.args(v));
     }
-    true
+    Ok(())
 }
 
 /// All exits, grouped greedily in topological order.

@@ -1,0 +1,111 @@
+//! Kernels: windows of a sequence, contracted over their lags.
+
+use super::{Class, Equation, Kind, Missing, Reason, constant, equation_of, reads_data};
+use crate::Result;
+use crate::conv::long_convolutions;
+use seqc_algebra::{Axis, Func, Op, Size, ValueId};
+
+/// Up to so many lags a kernel is short: its direct sum fuses with its neighbours.
+const SHORT: usize = 64;
+
+pub fn equations(func: &Func) -> Result<Vec<Equation>> {
+    let fast = long_convolutions(func)?;
+    let live = fast.live();
+    let mut all: Vec<Equation> = Vec::new();
+    for id in fast.ids().filter(|id| live[id.index()]) {
+        let found = match fast.op(id) {
+            Op::Conv { lag, .. } => Some((fast.args(id)[0], *lag, true)),
+            Op::Contract(over) => window(&fast, id, over).map(|(k, lag)| (k, lag, false)),
+            _ => None,
+        };
+        if let Some((kernel, lag, transform)) = found {
+            let e = equation(&fast, id, kernel, lag, transform);
+            if !all.iter().any(|o| o.names == e.names && o.class == e.class) {
+                all.push(e);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The other operand of a contraction over a window's lag (the window itself if there is none).
+fn window(func: &Func, id: ValueId, over: &[Axis]) -> Option<(ValueId, Axis)> {
+    let args = func.args(id);
+    let lag = args.iter().find_map(|a| lag_of(func, *a, over))?;
+    let kernel = args
+        .iter()
+        .find(|a| lag_of(func, **a, over).is_none() && func.ty(**a).has(lag));
+    Some((kernel.copied().unwrap_or(args[0]), lag))
+}
+
+/// The lag axis of a window, also behind sums and shifts of windows.
+fn lag_of(func: &Func, v: ValueId, over: &[Axis]) -> Option<Axis> {
+    match func.op(v) {
+        Op::Window { lag, .. } if over.contains(lag) => Some(*lag),
+        Op::Map(_) | Op::Expand(_) | Op::Shift { .. } | Op::Rename { .. } => {
+            func.args(v).iter().find_map(|a| lag_of(func, *a, over))
+        }
+        _ => None,
+    }
+}
+
+fn equation(func: &Func, id: ValueId, kernel: ValueId, lag: Axis, transform: bool) -> Equation {
+    let name = equation_of(func, kernel);
+    let data = reads_data(func, kernel);
+    let taps = constant(&lag);
+    let class = match taps {
+        Some(n) if n <= SHORT => Class::ShortKernel,
+        Some(_) => Class::ExplicitKernel,
+        None if data => Class::DataKernel,
+        None => Class::ImplicitKernel,
+    };
+    let text = match taps {
+        Some(n) => format!("a sum over {n} lags"),
+        None if data => "a sum over all lags, with weights computed from the sequence".into(),
+        None => "a sum over all lags, with weights that are a function of the lag".into(),
+    };
+    let mut e = Equation {
+        kind: Kind::Kernel,
+        names: name.iter().cloned().collect(),
+        class,
+        backward: false,
+        fixed: !func
+            .ty(kernel)
+            .axes
+            .iter()
+            .any(|a| matches!(a.size, Size::Len(_)) && *a != lag && a.name.as_str() != "batch"),
+        why: vec![Reason {
+            text,
+            at: name.clone(),
+        }],
+        forms: vec!["matrix"],
+        missing: vec![],
+    };
+    match (taps, transform) {
+        (_, true) => e.forms.push("chunked"),
+        (Some(_), false) => e.forms = vec!["parallel"],
+        (None, false) => e.missing.push(Missing {
+            form: "chunked",
+            why: "a transform needs weights that are the same at every time, and some factor has both the time and the lag".into(),
+            at: equation_of(func, id),
+        }),
+    }
+    if class == Class::ExplicitKernel {
+        e.missing.push(Missing {
+            form: "chunked",
+            why: format!(
+                "{} lags are summed directly; a transform is derived for sums over all lags only",
+                taps.unwrap_or(0)
+            ),
+            at: name.clone(),
+        });
+    }
+    if taps.is_none() {
+        e.missing.push(Missing {
+            form: "recurrent",
+            why: "kernels that are sums of exponentials are not turned into recurrences; write one as a `state`".into(),
+            at: name,
+        });
+    }
+    e
+}

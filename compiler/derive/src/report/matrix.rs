@@ -1,0 +1,215 @@
+//! Matrices: values over a pair of times that are summed over one of them.
+
+use super::{Class, Equation, Kind, Missing, Reason, constant, equation_of, reads_data};
+use crate::stream::{Inequality, is_pair, long_axes, neg_inf_outside, recomputable, zero_outside};
+use crate::words::expression;
+use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
+
+pub fn equations(func: &Func) -> Vec<Equation> {
+    let mut roots: Vec<ValueId> = Vec::new();
+    for root in sources(func) {
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots.into_iter().map(|r| equation(func, r)).collect()
+}
+
+/// Pair values where they leave the pair: read by an operation that sums one of the times away.
+fn sources(func: &Func) -> Vec<ValueId> {
+    let live = func.live();
+    let mut found = Vec::new();
+    for id in func.ids().filter(|id| live[id.index()]) {
+        let leaves = match func.op(id) {
+            Op::Contract(axes) | Op::Reduce(_, axes) => axes.iter().any(super::is_clock),
+            _ => false,
+        };
+        if !leaves || is_pair(func, id) {
+            continue;
+        }
+        for a in func.args(id) {
+            let v = bare(func, *a);
+            if is_pair(func, v) && !through_window(func, v) {
+                found.push(v);
+            }
+        }
+    }
+    found
+}
+
+/// Without renamings.
+fn bare(func: &Func, mut v: ValueId) -> ValueId {
+    while let Op::Rename { .. } = func.op(v) {
+        v = func.args(v)[0];
+    }
+    v
+}
+
+/// A pair of a time and a lag belongs to a kernel.
+fn through_window(func: &Func, v: ValueId) -> bool {
+    cone(func, v)
+        .iter()
+        .any(|v| matches!(func.op(*v), Op::Window { .. }))
+}
+
+/// The pair values that `v` is made of, itself included.
+fn cone(func: &Func, v: ValueId) -> Vec<ValueId> {
+    let mut seen = vec![false; func.values.len()];
+    let mut stack = vec![v];
+    let mut all = Vec::new();
+    while let Some(v) = stack.pop() {
+        if is_pair(func, v) && !std::mem::replace(&mut seen[v.index()], true) {
+            all.push(v);
+            stack.extend(func.args(v));
+        }
+    }
+    all
+}
+
+fn equation(func: &Func, root: ValueId) -> Equation {
+    let name = equation_of(func, root);
+    let softmax = cone(func, root).into_iter().find_map(|v| match func.op(v) {
+        Op::Softmax(a) | Op::LogSumExp(a) if super::is_clock(a) => Some((v, *a)),
+        _ => None,
+    });
+    let mut e = Equation {
+        kind: Kind::Matrix,
+        names: name.iter().cloned().collect(),
+        class: Class::Pairwise,
+        backward: false,
+        fixed: false,
+        why: vec![],
+        forms: vec!["matrix"],
+        missing: vec![],
+    };
+    let reason = |text: String, at: Option<String>| Reason { text, at };
+    if let Some((v, axis)) = softmax {
+        e.class = Class::Softmax;
+        e.why.push(reason(
+            format!("a softmax over `{}` makes its entries", axis.name),
+            name.clone(),
+        ));
+        pattern(
+            func,
+            &mut e,
+            &neg_inf_outside(func, func.args(v)[0]),
+            root,
+            name.clone(),
+        );
+    } else if !reads_data(func, root) {
+        e.class = Class::DenseMatrix;
+        e.fixed = true;
+        e.why.push(reason(
+            format!(
+                "no data enters its entries: `{}`",
+                expression(func, root, &|_| None)
+            ),
+            name.clone(),
+        ));
+    } else {
+        match factored(func, root) {
+            Ok(()) => {
+                e.class = Class::LowRank;
+                e.why.push(reason(
+                    "its entries are sums of products of values of one time each".into(),
+                    name.clone(),
+                ));
+            }
+            Err(v) => e.why.push(reason(
+                format!(
+                    "`{}` mixes the two times in a way that is no sum of products",
+                    expression(func, v, &|_| None)
+                ),
+                equation_of(func, v),
+            )),
+        }
+        pattern(func, &mut e, &zero_outside(func, root), root, name.clone());
+    }
+    forms(func, root, name, &mut e);
+    e
+}
+
+/// What the mask says: causal, windowed.
+fn pattern(
+    func: &Func,
+    e: &mut Equation,
+    bounds: &[Inequality],
+    root: ValueId,
+    name: Option<String>,
+) {
+    let axes = long_axes(func, root);
+    let &[i, j] = axes.as_slice() else { return };
+    let between = |a: Axis, b: Axis| {
+        bounds
+            .iter()
+            .find(|q| q.of(a) == 1 && q.of(b) == -1)
+            .map(|q| q.constant)
+    };
+    for (a, b) in [(i, j), (j, i)] {
+        let side = match between(a, b) {
+            Some(0) => format!("only `{} <= {}` counts", a.name, b.name),
+            Some(c) if c > 0 => format!("only `{} + {c} <= {}` counts", a.name, b.name),
+            Some(c) => format!("only `{} - {} <= {}` counts: a window", a.name, -c, b.name),
+            None => continue,
+        };
+        e.why.push(Reason {
+            text: side,
+            at: name.clone(),
+        });
+    }
+}
+
+/// Is the entry a sum of products of values of at most one time (times weights of the positions)? Else, where not.
+fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
+    if !is_pair(func, v) || !reads_data(func, v) {
+        return Ok(());
+    }
+    let args = func.args(v);
+    let all = |list: &[ValueId]| list.iter().try_for_each(|a| factored(func, *a));
+    match func.op(v) {
+        Op::Contract(axes) if axes.iter().all(|a| constant(a).is_some()) => all(args),
+        Op::Map(MapFn::Mul | MapFn::Add | MapFn::Sub | MapFn::Neg)
+        | Op::Expand(_)
+        | Op::Rename { .. } => all(args),
+        Op::Reduce(seqc_algebra::ReduceOp::Sum, axes)
+            if axes.iter().all(|a| constant(a).is_some()) =>
+        {
+            all(args)
+        }
+        Op::Map(MapFn::Div) if !is_pair(func, args[1]) || !reads_data(func, args[1]) => {
+            factored(func, args[0])
+        }
+        Op::Map(MapFn::Select) if !reads_data(func, args[0]) => all(&args[1..]),
+        _ => Err(v),
+    }
+}
+
+fn forms(func: &Func, root: ValueId, name: Option<String>, e: &mut Equation) {
+    match recomputable(func, root, true) {
+        Ok(()) => e.forms.push("chunked"),
+        Err(v) => e.missing.push(Missing {
+            form: "chunked",
+            why: format!(
+                "tiles need entries that can be recomputed from one row and one column; `{}` cannot",
+                expression(func, v, &|_| None)
+            ),
+            at: equation_of(func, v),
+        }),
+    }
+    let why = match e.class {
+        Class::Softmax => {
+            "a softmax needs all earlier entries of its row: its cost cannot be carried in a state of fixed size"
+        }
+        Class::LowRank => {
+            "the dual recurrence of a low-rank matrix is not derived; write it as a `state`"
+        }
+        _ => {
+            "its entries are not sums of products of a row's and a column's values, so no state of fixed size stands for the past"
+        }
+    };
+    e.missing.push(Missing {
+        form: "recurrent",
+        why: why.into(),
+        at: name,
+    });
+}

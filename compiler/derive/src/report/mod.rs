@@ -1,0 +1,289 @@
+//! What the time equations of a program are: each with its class, the reasons, and what keeps a form from existing.
+//!
+//! An equation is found by its structure in the elaborated algebra: a scan along time (a recurrence), a value over
+//! a pair of times that is summed over one (a matrix), a window that is contracted over its lags (a kernel).
+//! Everything else is pointwise in time. Names are those of the spec and serve to point at its lines only.
+
+mod kernel;
+mod matrix;
+mod recurrence;
+
+use crate::{Result, sink};
+use seqc_algebra::{Axis, Func, Op, Size, ValueId};
+
+/// The vocabulary of classes, canonical: the words of `class:` lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    Pointwise,
+    /// A number, or values without time, gathered from a whole sequence.
+    Reduction,
+    /// Recurrences, by their transition.
+    Identity,
+    Scalar,
+    Diagonal,
+    ComplexDiagonal,
+    IdentityRankOne,
+    ScalarRankOne,
+    DiagonalRankOne,
+    DenseRecurrence,
+    Nonlinear,
+    /// Recurrences in both directions, linear.
+    Quasiseparable,
+    /// Matrices.
+    Softmax,
+    LowRank,
+    Pairwise,
+    DenseMatrix,
+    /// Kernels.
+    ShortKernel,
+    ExplicitKernel,
+    ImplicitKernel,
+    DataKernel,
+    Composition,
+}
+
+impl Class {
+    /// Every class with its word and what it means.
+    pub const ALL: [(Class, &'static str, &'static str); 21] = {
+        use Class::*;
+        [
+            (Pointwise, "pointwise", "no equation in time"),
+            (
+                Reduction,
+                "objective",
+                "a whole sequence becomes a value without time",
+            ),
+            (Identity, "identity", "a running sum: S' + input"),
+            (
+                Scalar,
+                "scalar",
+                "one decay for all positions that a read contracts",
+            ),
+            (
+                Diagonal,
+                "diagonal",
+                "a decay for each position of the state",
+            ),
+            (
+                ComplexDiagonal,
+                "complex diagonal",
+                "a complex decay for each position",
+            ),
+            (IdentityRankOne, "identity + rank 1", "(I + b a) S'"),
+            (
+                ScalarRankOne,
+                "scalar x (identity + rank 1)",
+                "c (I + b a) S'",
+            ),
+            (DiagonalRankOne, "diagonal + rank 1", "(diag(w) + b a) S'"),
+            (
+                DenseRecurrence,
+                "dense recurrence",
+                "linear in the state, without a structure that is used",
+            ),
+            (Nonlinear, "nonlinear", "not linear in the state"),
+            (
+                Quasiseparable,
+                "quasiseparable",
+                "linear recurrences in both directions",
+            ),
+            (
+                Softmax,
+                "softmax",
+                "entries normalised by an exponential over a row",
+            ),
+            (
+                LowRank,
+                "low rank",
+                "entries are sums of products of a row's and a column's values",
+            ),
+            (
+                Pairwise,
+                "pairwise",
+                "entries are another function of a row's and a column's values",
+            ),
+            (
+                DenseMatrix,
+                "dense matrix",
+                "entries that no data enters: learned, or functions of the positions",
+            ),
+            (ShortKernel, "short kernel", "a sum over a few fixed lags"),
+            (
+                ExplicitKernel,
+                "explicit long kernel",
+                "a sum over many fixed lags",
+            ),
+            (
+                ImplicitKernel,
+                "implicit long kernel",
+                "a sum over all lags, weights a function of the lag",
+            ),
+            (
+                DataKernel,
+                "data-dependent kernel",
+                "a sum over all lags, weights computed from the sequence",
+            ),
+            (
+                Composition,
+                "composition",
+                "equations of several of these classes",
+            ),
+        ]
+    };
+
+    pub fn word(self) -> &'static str {
+        let found = Class::ALL.iter().find(|(c, _, _)| *c == self);
+        found.map_or("", |(_, w, _)| w)
+    }
+
+    pub fn by_word(word: &str) -> Option<Class> {
+        let found = Class::ALL.iter().find(|(_, w, _)| *w == word);
+        found.map(|(c, _, _)| *c)
+    }
+
+    fn is_linear_recurrence(self) -> bool {
+        self >= Class::Identity && self <= Class::DenseRecurrence
+    }
+}
+
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Which kind of time equation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Recurrence,
+    Matrix,
+    Kernel,
+}
+
+/// One step of the reasoning, and the equation of the spec that it speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    pub text: String,
+    pub at: Option<String>,
+}
+
+/// A form that an equation does not have: which, why, and the equation of the spec that keeps it from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub form: &'static str,
+    pub why: String,
+    pub at: Option<String>,
+}
+
+/// One time equation (states that feed each other are one).
+#[derive(Clone, Debug)]
+pub struct Equation {
+    pub kind: Kind,
+    pub names: Vec<String>,
+    pub class: Class,
+    /// A recurrence from the end to the start.
+    pub backward: bool,
+    /// Nothing that changes with time enters the transition or the weights.
+    pub fixed: bool,
+    pub why: Vec<Reason>,
+    pub forms: Vec<&'static str>,
+    pub missing: Vec<Missing>,
+}
+
+/// The time equations of an elaborated program.
+pub fn equations(func: &Func) -> Result<Vec<Equation>> {
+    let func = sink::sink_reads(func)?;
+    let mut all = Vec::new();
+    let live = func.live();
+    for id in func.ids().filter(|id| live[id.index()]) {
+        if let Op::Scan(scan) = func.op(id) {
+            all.push(recurrence::equation(&func, id, scan));
+        }
+    }
+    all.extend(matrix::equations(&func));
+    all.extend(kernel::equations(&func)?);
+    Ok(all)
+}
+
+/// The class of a whole mixer: the join of its equations. Short kernels beside something else are its neighbours'.
+pub fn whole(func: &Func, equations: &[Equation]) -> Class {
+    let mut classes: Vec<Class> = equations.iter().map(|e| e.class).collect();
+    if classes.iter().any(|c| *c != Class::ShortKernel) {
+        classes.retain(|c| *c != Class::ShortKernel);
+    }
+    classes.sort();
+    classes.dedup();
+    let timeless = |v: &ValueId| func.ty(*v).axes.iter().all(|a| !is_clock(a));
+    match classes.as_slice() {
+        [] if func.results.iter().all(|(_, v)| timeless(v)) => Class::Reduction,
+        [] => Class::Pointwise,
+        all if all.iter().all(|c| c.is_linear_recurrence()) => {
+            let forward = equations
+                .iter()
+                .any(|e| e.kind == Kind::Recurrence && !e.backward);
+            let backward = equations.iter().any(|e| e.backward);
+            match (forward && backward, all) {
+                (true, _) => Class::Quasiseparable,
+                // The classes are ordered by what they can do: the last one does what the others do.
+                (false, all) => all[all.len() - 1],
+            }
+        }
+        [one] => *one,
+        _ => Class::Composition,
+    }
+}
+
+/// A run-time axis that is not the batch.
+pub(crate) fn is_clock(a: &Axis) -> bool {
+    crate::stream::is_long(a)
+}
+
+/// The name of the nearest equation of the spec that a value is part of: its own, or that of what is made of it.
+pub(crate) fn equation_of(func: &Func, v: ValueId) -> Option<String> {
+    let users = func.users();
+    let mut next = vec![v];
+    let mut seen = vec![false; func.values.len()];
+    while !next.is_empty() {
+        let mut later = Vec::new();
+        for v in next {
+            if std::mem::replace(&mut seen[v.index()], true) {
+                continue;
+            }
+            if let Some(name) = func.value(v).name {
+                return Some(name.as_str().to_owned());
+            }
+            if let Some((name, _)) = func.results.iter().find(|(_, r)| *r == v) {
+                return Some(name.clone());
+            }
+            later.extend(&users[v.index()]);
+        }
+        next = later;
+    }
+    None
+}
+
+/// Does some input that a caller gives enter the value?
+pub(crate) fn reads_data(func: &Func, v: ValueId) -> bool {
+    let needed = crate::order::depended_on(func, &[v]);
+    func.ids().any(|id| {
+        needed[id.index()]
+            && matches!(
+                func.input(id).map(|i| &i.kind),
+                Some(seqc_algebra::InputKind::Data | seqc_algebra::InputKind::State)
+            )
+    })
+}
+
+/// A size as a reader writes it.
+pub(crate) fn constant(a: &Axis) -> Option<usize> {
+    match a.size {
+        Size::Const(n) => Some(n),
+        _ => None,
+    }
+}
+
+/// Axes by name: `{h, dk}`.
+pub(crate) fn set(axes: &[Axis]) -> String {
+    let names: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
+    format!("{{{}}}", names.join(", "))
+}

@@ -1,0 +1,293 @@
+//! Recurrences: the transition, the factor that makes it so, and what keeps the chunked form away.
+
+use super::{Class, Equation, Kind, Missing, Reason, equation_of, set};
+use crate::affine::NotAffine;
+use crate::class::{Linear, Product, Transition, classify};
+use crate::linear::jointly_affine;
+use crate::order::depends_on;
+use crate::words::expression;
+use crate::{affine::How, chunk};
+use seqc_algebra::{Axis, Elem, Func, Scan, ValueId};
+
+pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
+    let body = &scan.body;
+    let mut names: Vec<String> = body.results[..scan.states]
+        .iter()
+        .map(|(n, _)| n.clone())
+        .filter(|n| !n.contains('.') || func.value(id).name.is_some())
+        .collect();
+    names.dedup();
+    let states = &body.params[1..=scan.states];
+    let next: Vec<ValueId> = body.results[..scan.states]
+        .iter()
+        .map(|(_, v)| *v)
+        .collect();
+    let view = View {
+        scan,
+        body,
+        func,
+        args: func.args(id),
+    };
+    let mut e = Equation {
+        kind: Kind::Recurrence,
+        names,
+        class: Class::Nonlinear,
+        backward: scan.reverse,
+        fixed: false,
+        why: vec![],
+        forms: vec!["recurrent"],
+        missing: vec![],
+    };
+    match jointly_affine(body, states, &next) {
+        Err(at) => view.nonlinear(&mut e, &at),
+        Ok(()) => view.linear(&mut e),
+    }
+    match chunk::obstacle(scan) {
+        None => e.forms.push("chunked"),
+        Some(_) if e.class == Class::Nonlinear => {}
+        Some(why) => {
+            let at = e.names.first().cloned();
+            e.missing.push(Missing {
+                form: "chunked",
+                why,
+                at,
+            });
+        }
+    }
+    e
+}
+
+struct View<'a> {
+    scan: &'a Scan,
+    body: &'a Func,
+    /// The program around, and what the scan is given.
+    func: &'a Func,
+    args: &'a [ValueId],
+}
+
+impl View<'_> {
+    fn text(&self, v: ValueId) -> String {
+        let step = if self.scan.reverse { "+" } else { "-" };
+        let state = |v: ValueId| {
+            let k = self
+                .body
+                .params
+                .iter()
+                .position(|p| *p == v)?
+                .checked_sub(1)?;
+            let Some((name, _)) = self.body.results[..self.scan.states].get(k) else {
+                return self.outer(v);
+            };
+            let t = self.scan.axis.name;
+            Some(match name.rsplit_once('.') {
+                Some((name, n)) if n.bytes().all(|b| b.is_ascii_digit()) => {
+                    format!("{name}[{t}{step}{}]", n.parse::<usize>().unwrap_or(0) + 1)
+                }
+                _ => format!("{name}[{t}{step}1]"),
+            })
+        };
+        expression(self.body, v, &state)
+    }
+
+    /// What a value that enters the loop is called outside, or how it is computed there.
+    fn outer(&self, v: ValueId) -> Option<String> {
+        let k = self.body.params.iter().position(|p| *p == v)?;
+        let v = *self.args.get(k.checked_sub(1)?)?;
+        if let Some(name) = self.func.value(v).name {
+            return Some(name.as_str().to_owned());
+        }
+        let text = expression(self.func, v, &|_| None);
+        Some(if text.contains(' ') {
+            format!("({text})")
+        } else {
+            text
+        })
+    }
+
+    fn nonlinear(&self, e: &mut Equation, at: &NotAffine) {
+        let text = self.text(at.at);
+        let equation = equation_of(self.body, at.at);
+        e.why.push(Reason {
+            text: format!("not linear in its state: `{text}`: {}", at.why),
+            at: equation.clone(),
+        });
+        e.missing.push(Missing {
+            form: "chunked",
+            why: format!(
+                "steps can be joined only where each is linear in the state; `{text}` is not"
+            ),
+            at: equation,
+        });
+    }
+
+    fn linear(&self, e: &mut Equation) {
+        let (transition, parts) = classify(self.scan);
+        let complex = self.body.ty(self.body.params[1]).elem == Elem::Complex;
+        let names = e.names.join(", ");
+        e.why.push(Reason {
+            text: format!("linear in its state `{names}`"),
+            at: e.names.first().cloned(),
+        });
+        let Some(l) = parts else {
+            e.class = Class::DenseRecurrence;
+            e.fixed = self.fixed_body();
+            let text = match transition {
+                Transition::Coupled(n) => {
+                    format!(
+                        "{n} states feed each other: together they are one state, whose transition is taken as dense"
+                    )
+                }
+                Transition::Dense(why) => why,
+                Transition::Nonlinear { at, why } => format!(
+                    "`{}` is linear, but outside the normal form of transitions ({why})",
+                    self.text(at)
+                ),
+                other => other.to_string(),
+            };
+            e.why.push(Reason { text, at: None });
+            return;
+        };
+        e.class = match (&transition, l.decay.is_some()) {
+            (Transition::Identity, _) => Class::Identity,
+            (Transition::Scalar | Transition::Diagonal, _) if complex => Class::ComplexDiagonal,
+            (Transition::Scalar, _) => Class::Scalar,
+            (Transition::Diagonal, _) => Class::Diagonal,
+            (Transition::ScalarRankOne, false) => Class::IdentityRankOne,
+            (Transition::ScalarRankOne, true) => Class::ScalarRankOne,
+            (Transition::DiagonalRankOne, _) => Class::DiagonalRankOne,
+            _ => Class::DenseRecurrence,
+        };
+        e.fixed = self.fixed(&l);
+        self.reasons(e, &transition, &l);
+    }
+
+    fn reasons(&self, e: &mut Equation, transition: &Transition, l: &Linear) {
+        if let Transition::Dense(why) = transition {
+            e.why.push(Reason {
+                text: why.clone(),
+                at: None,
+            });
+        }
+        match &l.decay {
+            None => e.why.push(Reason {
+                text: "nothing multiplies it: it is kept as it is".into(),
+                at: None,
+            }),
+            Some(sum) => {
+                let text: Vec<String> = sum.iter().map(|p| self.product(p)).collect();
+                let over = if l.k.is_empty() || self.touches(sum, &l.k) {
+                    "a factor for each position of the state".to_owned()
+                } else {
+                    format!("one factor for all of {}", set(&l.k))
+                };
+                e.why.push(Reason {
+                    text: format!("its decay is `{}`: {over}", text.join(" + ")),
+                    at: sum.iter().find_map(|p| self.name(p)),
+                });
+            }
+        }
+        for t in &l.terms {
+            let Some((coef, read)) = &t.feedback else {
+                continue;
+            };
+            e.why.push(Reason {
+                text: format!(
+                    "it is read along `{}` and written back along `{}` times `{}`: rank 1",
+                    self.product(read),
+                    self.product(&t.key),
+                    self.product(coef)
+                ),
+                at: self.name(&t.key),
+            });
+        }
+        let role =
+            |axes: &[Axis], what: &str| (!axes.is_empty()).then(|| format!("{} {what}", set(axes)));
+        let roles: Vec<String> = [
+            role(
+                &l.k,
+                "are contracted by reads or moved by the transition (K)",
+            ),
+            role(&l.v, "appear in neither (V)"),
+            role(&l.b, "run in parallel (B)"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        e.why.push(Reason {
+            text: format!("axes of the state: {}", roles.join("; ")),
+            at: None,
+        });
+    }
+
+    fn touches(&self, sum: &[Product], axes: &[Axis]) -> bool {
+        sum.iter().flat_map(|p| &p.factors).any(|f| {
+            let shown = crate::affine::factor_axes(self.body, f);
+            axes.iter().any(|a| shown.contains(a))
+        })
+    }
+
+    fn product(&self, p: &Product) -> String {
+        let factor = |f: &crate::affine::Factor| {
+            let text = match self.body.value(f.value).name {
+                Some(n) => n.as_str().to_owned(),
+                None => self.outer(f.value).unwrap_or_else(|| self.text(f.value)),
+            };
+            match f.how {
+                How::Times => text,
+                How::Over => format!("1 / {text}"),
+                How::Where => format!("[{text}]"),
+                How::Unless => format!("[not {text}]"),
+            }
+        };
+        let mut all: Vec<String> = p.factors.iter().map(factor).collect();
+        if p.scale != 1.0 || all.is_empty() {
+            all.insert(0, p.scale.to_string());
+        }
+        all.join(" * ")
+    }
+
+    fn name(&self, p: &Product) -> Option<String> {
+        let outer = |v: ValueId| {
+            let k = self.body.params.iter().position(|p| *p == v)?;
+            self.func.value(*self.args.get(k.checked_sub(1)?)?).name
+        };
+        p.factors
+            .iter()
+            .find_map(|f| self.body.value(f.value).name.or_else(|| outer(f.value)))
+            .map(|n| n.as_str().to_owned())
+    }
+
+    /// Values of the body that change with time.
+    fn moving(&self) -> Vec<bool> {
+        let first = 1 + self.scan.states;
+        let mut roots: Vec<ValueId> = vec![self.body.params[0]];
+        roots.extend(&self.body.params[first..first + self.scan.seqs.len()]);
+        depends_on(self.body, &roots)
+    }
+
+    fn fixed(&self, l: &Linear) -> bool {
+        let moving = self.moving();
+        let still = |p: &Product| p.factors.iter().all(|f| !moving[f.value.index()]);
+        l.decay.iter().flatten().all(still)
+            && l.terms
+                .iter()
+                .filter_map(|t| t.feedback.as_ref().map(|f| (&t.key, &f.0, &f.1)))
+                .all(|(key, coef, read)| still(key) && still(coef) && still(read))
+    }
+
+    /// For bodies outside the normal form: is every factor of a value that depends on the states still?
+    fn fixed_body(&self) -> bool {
+        let moving = self.moving();
+        let of_state = depends_on(self.body, &self.body.params[1..=self.scan.states]);
+        self.body.ids().filter(|v| of_state[v.index()]).all(|v| {
+            let adds = matches!(
+                self.body.op(v),
+                seqc_algebra::Op::Map(seqc_algebra::MapFn::Add | seqc_algebra::MapFn::Sub)
+            );
+            let args = self.body.args(v);
+            adds || args
+                .iter()
+                .all(|a| of_state[a.index()] || !moving[a.index()])
+        })
+    }
+}

@@ -1,0 +1,437 @@
+//! The cost report of a mixer: class and why, forms and what is missing, costs as formulas, state, parameters.
+//!
+//! Everything is read off the elaborated program and off the derived program of each form: no number here is a
+//! table's. The text and the table are in [`render`] and [`table`]; this module is data, which is also the JSON.
+
+mod costs;
+mod render;
+mod table;
+
+pub use render::render;
+pub use table::{Certificates, entries, table};
+
+use crate::frontend::Source;
+use crate::passes::Shapes;
+use crate::{Error, Result};
+use seqc_algebra::{Func, InputKind};
+use seqc_derive::report::{Class, Equation, Kind, equations, whole};
+use seqc_hir::{Elaborated, Look};
+use seqc_syntax::{Diagnostic, Span};
+use serde::Serialize;
+
+/// A place in the spec: file, line from 1, and the line's text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Place {
+    pub file: String,
+    pub line: u32,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Remark {
+    pub text: String,
+    pub at: Option<Place>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct MissingForm {
+    pub form: &'static str,
+    pub why: String,
+    pub at: Option<Place>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct TimeEquation {
+    pub names: Vec<String>,
+    /// How many layers of a `repeat` have it.
+    pub layers: usize,
+    pub kind: &'static str,
+    pub class: &'static str,
+    pub backward: bool,
+    pub time_invariant: bool,
+    pub why: Vec<Remark>,
+    pub forms: Vec<&'static str>,
+    pub missing: Vec<MissingForm>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Output {
+    pub name: String,
+    /// `causal`, `lookahead n` or `bidirectional`, by clock.
+    pub looks: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Parameter {
+    pub path: String,
+    pub shape: Vec<(String, usize)>,
+    pub complex: bool,
+    pub count: usize,
+}
+
+/// Operations and bytes at one length.
+#[derive(Clone, Debug, Serialize)]
+pub struct AtLength {
+    pub length: u64,
+    pub flops: f64,
+    pub bytes: f64,
+    /// Operations a byte.
+    pub intensity: f64,
+}
+
+/// What one form costs for one sequence. Formulas in lengths (T, one letter for each other clock).
+#[derive(Clone, Debug, Serialize)]
+pub struct FormCost {
+    pub form: &'static str,
+    pub products: String,
+    pub pointwise: String,
+    pub flops: String,
+    pub bytes: String,
+    pub at: Vec<AtLength>,
+}
+
+/// From this length on, `less` takes fewer operations than `more`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Crossover {
+    pub less: &'static str,
+    pub more: &'static str,
+    pub from: u64,
+}
+
+/// One step of generation; formulas in N, the positions that the cache can hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct Generation {
+    pub flops: String,
+    pub state_bytes: String,
+    /// Bytes that every further token adds to the state; 0: the state is of fixed size.
+    pub bytes_per_token: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub name: String,
+    pub model: bool,
+    /// Lines of its definition, header to closing brace.
+    pub lines: usize,
+    pub at: Option<Place>,
+    pub settings: Vec<(String, String)>,
+    pub class: &'static str,
+    pub qualities: Vec<String>,
+    pub documented: Option<String>,
+    pub outputs: Vec<Output>,
+    pub equations: Vec<TimeEquation>,
+    pub parameters: Vec<Parameter>,
+    pub parameter_count: usize,
+    /// Steps in a chunk, rows and columns of a tile, in the formulas below.
+    pub chunk: usize,
+    pub tile: [usize; 2],
+    pub forms: Vec<FormCost>,
+    pub crossovers: Vec<Crossover>,
+    pub generation: std::result::Result<Generation, String>,
+    pub warnings: Vec<String>,
+}
+
+/// The report of one mixer.
+pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report> {
+    let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
+    let func = outputs_only(e);
+    let found = equations(&func).map_err(wrong)?;
+    let class = whole(&func, &found);
+    let places = Places { source, e };
+    let costs = costs::costs(e, &func, &found, shapes);
+    let parameters = parameters(e);
+    let mut warnings = places.warnings(&found);
+    warnings.extend(costs.warnings);
+    Ok(Report {
+        name: e.name.clone(),
+        model: e.model,
+        lines: places.lines(),
+        at: places.header(),
+        settings: e
+            .settings
+            .iter()
+            .map(|(n, v)| (n.clone(), setting(v)))
+            .collect(),
+        class: class.word(),
+        qualities: qualities(e, &found),
+        documented: e.class.as_ref().map(|(c, _)| c.clone()),
+        outputs: outputs(e),
+        equations: layers(found.iter().map(|q| places.equation(q))),
+        parameter_count: parameters.iter().map(|p| p.count).sum(),
+        parameters,
+        chunk: shapes.chunk,
+        tile: [shapes.tiles.kept, shapes.tiles.streamed],
+        forms: costs.forms,
+        crossovers: costs.crossovers,
+        generation: costs.generation,
+        warnings,
+    })
+}
+
+/// The program of the outputs: objectives are the training's, and look ahead at the targets.
+fn outputs_only(e: &Elaborated) -> Func {
+    let mut func = e.func.clone();
+    func.results.retain(|(n, _)| e.outputs.contains(n));
+    func
+}
+
+fn setting(v: &seqc_hir::Setting) -> String {
+    match v {
+        seqc_hir::Setting::Number(n) => n.to_string(),
+        seqc_hir::Setting::Mixer(m) => m.clone(),
+    }
+}
+
+fn outputs(e: &Elaborated) -> Vec<Output> {
+    e.causality
+        .iter()
+        .map(|c| Output {
+            name: c.output.clone(),
+            looks: c
+                .looks
+                .iter()
+                .map(|(k, l)| (k.clone(), l.to_string()))
+                .collect(),
+        })
+        .collect()
+}
+
+fn parameters(e: &Elaborated) -> Vec<Parameter> {
+    let mut all = Vec::new();
+    for p in &e.func.params {
+        let Some(input) = e.func.input(*p) else {
+            continue;
+        };
+        if !matches!(input.kind, InputKind::Param { .. }) {
+            continue;
+        }
+        let ty = e.func.ty(*p);
+        let shape: Vec<(String, usize)> = ty
+            .axes
+            .iter()
+            .filter_map(|a| Some((a.name.as_str().to_owned(), a.size.constant()?)))
+            .collect();
+        all.push(Parameter {
+            path: input.name.as_str().to_owned(),
+            complex: ty.elem == seqc_algebra::Elem::Complex,
+            count: shape.iter().map(|(_, n)| n).product(),
+            shape,
+        });
+    }
+    all
+}
+
+/// What a `class:` line may say beside the class.
+fn qualities(e: &Elaborated, found: &[Equation]) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(c) = e.causality.first().filter(|c| c.clock.is_some()) {
+        all.push(c.own().to_string());
+    }
+    // Of a running sum it goes without saying.
+    let recurrences: Vec<&Equation> = found
+        .iter()
+        .filter(|q| q.kind == Kind::Recurrence && q.class != Class::Identity)
+        .collect();
+    if !recurrences.is_empty() && recurrences.iter().all(|q| q.fixed) {
+        all.push("time-invariant".into());
+    }
+    all
+}
+
+/// E23 if the documented class, or a quality beside it, is not the derived one.
+pub fn class_mismatch(e: &Elaborated) -> Result<Option<Diagnostic>> {
+    let Some((claimed, _)) = &e.class else {
+        return Ok(None);
+    };
+    let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
+    let func = outputs_only(e);
+    let found = equations(&func).map_err(wrong)?;
+    let class = whole(&func, &found);
+    let truth = qualities(e, &found);
+    let mut words = claimed.split(',').map(str::trim);
+    let named = words.next().and_then(Class::by_word);
+    let rest_true = words.all(|w| truth.iter().any(|t| t == w));
+    if named == Some(class) && rest_true {
+        return Ok(None);
+    }
+    let mut derived = vec![class.word().to_owned()];
+    derived.extend(truth);
+    let (why, at) = deciding(e, &found, class);
+    let d = e.class_mismatch(&derived.join(", "), &why, at);
+    let words: Vec<&str> = Class::ALL.iter().map(|(_, w, _)| *w).collect();
+    Ok(d.map(|d| match named {
+        None => d.help(format!("the first word is one of: {}", words.join(", "))),
+        Some(_) => d,
+    }))
+}
+
+/// The reason of the equation that makes the class what it is.
+fn deciding(e: &Elaborated, found: &[Equation], class: Class) -> (String, Option<Span>) {
+    let reason = found
+        .iter()
+        .filter(|q| q.class == class)
+        .chain(found)
+        .flat_map(|q| &q.why)
+        .next();
+    match reason {
+        Some(r) => (r.text.clone(), r.at.as_ref().and_then(|n| span_of(e, n))),
+        None => ("no equation of it looks at another time".into(), None),
+    }
+}
+
+/// Where a name of the spec is defined; states inside calls are known by their last part.
+fn span_of(e: &Elaborated, name: &str) -> Option<Span> {
+    if let Some(s) = e.spans.get(name) {
+        return Some(*s);
+    }
+    let tail = format!(".{name}");
+    let mut ends: Vec<(&String, &Span)> =
+        e.spans.iter().filter(|(n, _)| n.ends_with(&tail)).collect();
+    ends.sort();
+    ends.first().map(|(_, s)| **s)
+}
+
+/// Paths with `*` for the index of a layer: `layers.0.mix.M` is `layers.*.mix.M`.
+fn layerless(text: &str) -> String {
+    let parts: Vec<&str> = text.split('.').collect();
+    let index = |k: usize| {
+        let inside = k > 0 && k + 1 < parts.len();
+        let path = |p: &str, end: bool| {
+            let c = if end {
+                p.chars().last()
+            } else {
+                p.chars().next()
+            };
+            c.is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == '*')
+        };
+        inside
+            && !parts[k].is_empty()
+            && parts[k].bytes().all(|b| b.is_ascii_digit())
+            && path(parts[k - 1], true)
+            && path(parts[k + 1], false)
+    };
+    let shown = |k: usize| if index(k) { "*" } else { parts[k] };
+    (0..parts.len()).map(shown).collect::<Vec<_>>().join(".")
+}
+
+/// Equations that differ in their layer only, once.
+fn layers(all: impl Iterator<Item = TimeEquation>) -> Vec<TimeEquation> {
+    let mut out: Vec<TimeEquation> = Vec::new();
+    for q in all {
+        let same = |o: &&mut TimeEquation| {
+            let why = |q: &TimeEquation| q.why.iter().map(|w| w.text.clone()).collect::<Vec<_>>();
+            o.names == q.names && o.class == q.class && o.forms == q.forms && why(o) == why(&q)
+        };
+        match out.iter_mut().find(same) {
+            Some(o) => o.layers += 1,
+            None => out.push(q),
+        }
+    }
+    out
+}
+
+struct Places<'a> {
+    source: &'a Source,
+    e: &'a Elaborated,
+}
+
+impl Places<'_> {
+    fn place(&self, span: Span) -> Place {
+        let map = &self.source.map;
+        let line = map.line(span.file, span.start);
+        let text = map.text(span.file).lines().nth(line as usize - 1);
+        Place {
+            file: map.name(span.file).to_owned(),
+            line,
+            text: text.unwrap_or_default().trim().to_owned(),
+        }
+    }
+
+    fn of(&self, name: &Option<String>) -> Option<Place> {
+        let name = name.as_ref()?;
+        span_of(self.e, name).map(|s| self.place(s))
+    }
+
+    fn item(&self) -> Option<Span> {
+        let program = &self.source.program;
+        let id = program
+            .own()
+            .into_iter()
+            .find(|i| program.mixer(*i).name.text == self.e.name)?;
+        Some(program.mixer(id).span)
+    }
+
+    fn header(&self) -> Option<Place> {
+        self.item().map(|s| self.place(s))
+    }
+
+    fn lines(&self) -> usize {
+        self.item()
+            .map_or(0, |s| self.source.map.slice(s).trim().lines().count())
+    }
+
+    fn equation(&self, q: &Equation) -> TimeEquation {
+        TimeEquation {
+            names: q.names.iter().map(|n| layerless(n)).collect(),
+            layers: 1,
+            kind: match q.kind {
+                Kind::Recurrence => "recurrence",
+                Kind::Matrix => "matrix",
+                Kind::Kernel => "kernel",
+            },
+            class: q.class.word(),
+            backward: q.backward,
+            time_invariant: q.fixed,
+            why: q
+                .why
+                .iter()
+                .map(|r| Remark {
+                    text: layerless(&r.text),
+                    at: self.of(&r.at),
+                })
+                .collect(),
+            forms: q.forms.clone(),
+            missing: q
+                .missing
+                .iter()
+                .map(|m| MissingForm {
+                    form: m.form,
+                    why: layerless(&m.why),
+                    at: self.of(&m.at),
+                })
+                .collect(),
+        }
+    }
+
+    /// What a user pays for a form that does not exist.
+    fn warnings(&self, found: &[Equation]) -> Vec<String> {
+        let mut all = Vec::new();
+        for q in found.iter().filter(|q| !q.forms.contains(&"chunked")) {
+            let names: Vec<String> = q.names.iter().map(|n| layerless(n)).collect();
+            let name = names.join(", ");
+            match q.kind {
+                Kind::Recurrence => all.push(format!(
+                    "`{name}` trains in a sequential loop over time: it has no chunked form"
+                )),
+                Kind::Matrix => all.push(format!(
+                    "`{name}` is stored whole, T×T: it has no tiled form"
+                )),
+                Kind::Kernel if q.forms.contains(&"matrix") => all.push(format!(
+                    "`{name}` is summed over all pairs of times, T×T: no transform applies"
+                )),
+                Kind::Kernel => {}
+            }
+        }
+        if let Look::Whole | Look::Ahead(_) = self
+            .e
+            .causality
+            .first()
+            .filter(|c| c.clock.is_some())
+            .map_or(Look::Causal, |c| c.own())
+        {
+            all.push("it looks ahead: it can be trained, and cannot generate".into());
+        }
+        all.dedup();
+        all
+    }
+}
