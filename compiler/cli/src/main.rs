@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 the input is wrong (a diagnostic says where); 2 wrong usage.
 
 mod commands;
+mod tensors;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -26,6 +27,10 @@ enum Command {
     Fmt(commands::fmt::Args),
     /// Print stages of the compilation.
     Build(commands::build::Args),
+    /// Run one mixer on given tensors.
+    Eval(commands::eval::Args),
+    /// Hold every form of each mixer to its definition.
+    Verify(commands::verify::Args),
     /// Train a model on text.
     Train(commands::train::Args),
 }
@@ -35,6 +40,8 @@ fn main() -> ExitCode {
         Command::Check(a) => commands::check::run(&a),
         Command::Fmt(a) => commands::fmt::run(&a),
         Command::Build(a) => commands::build::run(&a),
+        Command::Eval(a) => commands::eval::run(&a),
+        Command::Verify(a) => commands::verify::run(&a),
         Command::Train(a) => commands::train::run(&a),
     };
     match outcome {

@@ -6,14 +6,21 @@
 //! build      derived algebra -> plans and kernels (schedule)
 //! backend    kernels -> callable code (mlir, clif)
 //! artifact   plans and code in a folder, found again by content
+//! engine     programs run on named tensors, by the interpreter or compiled
+//! eval       one mixer on given tensors
+//! verify     the certificate: all forms of a mixer against its definition
 //! ```
 //! No printing and no arguments here: that is the command line's part.
 
 pub mod artifact;
 pub mod backend;
 pub mod build;
+pub mod engine;
+pub mod eval;
 pub mod frontend;
 pub mod passes;
+pub mod timeline;
+pub mod verify;
 
 use seqc_syntax::{Diagnostic, SourceMap};
 

@@ -2,8 +2,10 @@
 
 pub mod build;
 pub mod check;
+pub mod eval;
 pub mod fmt;
 pub mod train;
+pub mod verify;
 
 use seqc_driver::Error;
 
