@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 the input is wrong (a diagnostic says where); 2 wrong usage.
 
 mod commands;
+mod tensors;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -28,6 +29,10 @@ enum Command {
     Fmt(commands::fmt::Args),
     /// Print stages of the compilation.
     Build(commands::build::Args),
+    /// Run one mixer on given tensors.
+    Eval(commands::eval::Args),
+    /// Hold every form of each mixer to its definition.
+    Verify(commands::verify::Args),
     /// Train a model on text.
     Train(commands::train::Args),
     /// Time training and generation steps.
@@ -42,6 +47,8 @@ fn main() -> ExitCode {
         Command::Explain(a) => commands::explain::run(&a),
         Command::Fmt(a) => commands::fmt::run(&a),
         Command::Build(a) => commands::build::run(&a),
+        Command::Eval(a) => commands::eval::run(&a),
+        Command::Verify(a) => commands::verify::run(&a),
         Command::Train(a) => commands::train::run(&a),
         Command::Bench(a) => commands::bench::run(&a),
         Command::Generate(a) => commands::generate::run(&a),

@@ -1,7 +1,9 @@
 //! Kernels to callable code: MLIR for speed, Cranelift at once.
 
 use crate::build::Built;
-use crate::{Error, Result, other};
+#[cfg(not(all(feature = "mlir", feature = "clif")))]
+use crate::Error;
+use crate::{Result, other};
 use seqc_device::Artifact;
 use std::path::Path;
 

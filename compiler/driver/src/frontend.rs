@@ -75,15 +75,6 @@ impl Source {
         }
     }
 
-    /// The names of an item's settings, in order.
-    pub fn settings_of(&self, item: &str) -> Vec<String> {
-        let own = self.program.own().into_iter();
-        own.map(|i| self.program.mixer(i))
-            .filter(|m| m.name.text == item)
-            .flat_map(|m| m.hypers.iter().map(|h| h.name.text.clone()))
-            .collect()
-    }
-
     /// Elaborates one item with settings.
     pub fn elaborate(&self, item: &str, settings: &[(String, String)]) -> Result<Elaborated> {
         seqc_hir::elaborate(&self.program, item, settings)
@@ -94,6 +85,34 @@ impl Source {
     pub fn inline(&self, item: &str, settings: &[(String, String)]) -> Result<Inlined> {
         seqc_hir::inline(&self.map, &self.program, item, settings)
             .map_err(|d| Error::Source(Box::new(self.map.clone()), d))
+    }
+
+    /// The header's axes of each output of an item, in order.
+    pub fn declared(&self, item: &str) -> Vec<(String, Vec<String>)> {
+        let mixers = self
+            .program
+            .own()
+            .into_iter()
+            .map(|i| self.program.mixer(i));
+        let found = mixers.into_iter().find(|m| m.name.text == item);
+        let axes = |p: &seqc_syntax::ast::Port| {
+            let names = p.ty.axes.iter().map(|a| a.text.clone()).collect();
+            (p.name.text.clone(), names)
+        };
+        found.map_or(vec![], |m| m.outputs.iter().map(axes).collect())
+    }
+
+    /// The names of an item's settings, in order.
+    pub fn settings_of(&self, item: &str) -> Vec<String> {
+        let mixers = self
+            .program
+            .own()
+            .into_iter()
+            .map(|i| self.program.mixer(i));
+        let found = mixers.into_iter().find(|m| m.name.text == item);
+        found.map_or(vec![], |m| {
+            m.hypers.iter().map(|h| h.name.text.clone()).collect()
+        })
     }
 
     /// All texts, in order of loading: what an artifact depends on.

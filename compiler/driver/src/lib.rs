@@ -9,6 +9,9 @@
 //! bench      how long compiled programs take
 //! model      a model's plans with their code, as the commands that run models want them
 //! run        what a RUN folder says of its model
+//! engine     programs run on named tensors, by the interpreter or compiled
+//! eval       one mixer on given tensors
+//! verify     the certificate: all forms of a mixer against its definition
 //! ```
 //! No printing and no arguments here: that is the command line's part.
 
@@ -16,11 +19,15 @@ pub mod artifact;
 pub mod backend;
 pub mod bench;
 pub mod build;
+pub mod engine;
+pub mod eval;
 pub mod explain;
 pub mod frontend;
 pub mod model;
 pub mod passes;
 pub mod run;
+pub mod timeline;
+pub mod verify;
 
 use seqc_syntax::{Diagnostic, SourceMap};
 

@@ -3,10 +3,12 @@
 pub mod bench;
 pub mod build;
 pub mod check;
+pub mod eval;
 pub mod explain;
 pub mod fmt;
 pub mod generate;
 pub mod train;
+pub mod verify;
 
 use seqc_driver::Error;
 use seqc_driver::backend::Backend;

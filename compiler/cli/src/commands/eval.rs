@@ -1,0 +1,150 @@
+//! `seqc eval FILE --mixer M --inputs IN --outputs OUT`: one mixer on given tensors.
+//!
+//! Tensors are laid out `[batch, time, axes in declared order]`, parameters (by their paths) without batch and time.
+//! With `--grad`, `cotangent.NAME` is read for each output and `grad.NAME` written for each input and parameter.
+//! `--state-out` leaves `state.NAME` and `pos` after the last position; `--state-in` goes on from such a file, token
+//! by token, since no parallel form takes an initial state.
+
+use super::settings;
+use crate::tensors::{self, Made};
+use clap::ValueEnum;
+use seqc_driver::backend::Backend;
+use seqc_driver::engine::Engine;
+use seqc_driver::eval::{Contract, Device, Precision, Request, continued, evaluate};
+use seqc_driver::passes::Form;
+use seqc_driver::{Error, frontend};
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Args {
+    file: PathBuf,
+    /// The mixer or model.
+    #[arg(long)]
+    mixer: String,
+    /// Inputs and parameters, by name.
+    #[arg(long)]
+    inputs: PathBuf,
+    /// Where the results go.
+    #[arg(long)]
+    outputs: PathBuf,
+    /// `parallel` and `chunked` are both the training form; by default that, or with `--backend interp` the definition.
+    #[arg(long, value_enum)]
+    form: Option<FormName>,
+    #[arg(long, value_enum)]
+    backend: Option<BackendName>,
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: DtypeName,
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: DeviceName,
+    /// Gradients too.
+    #[arg(long)]
+    grad: bool,
+    /// States to go on from.
+    #[arg(long)]
+    state_in: Option<PathBuf>,
+    /// Where the states after the last position go.
+    #[arg(long)]
+    state_out: Option<PathBuf>,
+    /// A setting of the mixer.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum FormName {
+    Matrix,
+    Parallel,
+    Chunked,
+    Recurrent,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BackendName {
+    Mlir,
+    Clif,
+    Interp,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DtypeName {
+    F32,
+    Bf16,
+    F64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DeviceName {
+    Cpu,
+    Cuda,
+}
+
+impl From<FormName> for Form {
+    fn from(name: FormName) -> Form {
+        match name {
+            FormName::Matrix => Form::Matrix,
+            FormName::Parallel | FormName::Chunked => Form::Chunked,
+            FormName::Recurrent => Form::Recurrent,
+        }
+    }
+}
+
+impl From<BackendName> for Engine {
+    fn from(name: BackendName) -> Engine {
+        match name {
+            BackendName::Mlir => Engine::Compiled(Backend::Mlir),
+            BackendName::Clif => Engine::Compiled(Backend::Clif),
+            BackendName::Interp => Engine::Interp,
+        }
+    }
+}
+
+fn request(args: &Args) -> Request {
+    Request {
+        engine: args
+            .backend
+            .map_or(Engine::Compiled(Backend::best()), Engine::from),
+        form: args.form.map(Form::from),
+        precision: match args.dtype {
+            DtypeName::F32 => Precision::F32,
+            DtypeName::Bf16 => Precision::Bf16,
+            DtypeName::F64 => Precision::F64,
+        },
+        device: match args.device {
+            DeviceName::Cpu => Device::Cpu,
+            DeviceName::Cuda => Device::Cuda,
+        },
+        grad: args.grad,
+        threads: args.threads,
+    }
+}
+
+pub fn run(args: &Args) -> Result<bool, Error> {
+    let request = request(args);
+    request.supported()?;
+    let source = frontend::open(&args.file)?;
+    let e = source.elaborate(&args.mixer, &settings(&args.set)?)?;
+    let contract = Contract::new(&e, &source.declared(&args.mixer));
+    let given = tensors::read(&args.inputs)?;
+    let double = request.precision == Precision::F64;
+    let made = |all: &[(String, seqc_algebra::Tensor)]| {
+        let one = |(n, t): &(String, _)| Made::new(n, t, double);
+        all.iter().map(one).collect::<Result<Vec<Made>, Error>>()
+    };
+    if args.state_in.is_none() && args.state_out.is_none() {
+        let results = evaluate(&e, &contract, &given, &request)?;
+        tensors::write(&[(&args.outputs, made(&results)?)])?;
+        return Ok(true);
+    }
+    let before = args.state_in.as_deref().map(tensors::read).transpose()?;
+    let done = continued(&e, &contract, &given, before.as_ref(), &request)?;
+    let mut files = vec![(args.outputs.as_path(), made(&done.outputs)?)];
+    if let Some(path) = &args.state_out {
+        let mut states = made(&done.states)?;
+        states.push(Made::integer("pos", done.position));
+        files.push((path, states));
+    }
+    tensors::write(&files)?;
+    Ok(true)
+}

@@ -1,0 +1,410 @@
+//! `seqc eval` through the binary: the oracles' numbers in their declared layouts, states handed on, and every error.
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f64>)>;
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests")
+}
+
+fn numbers(v: &Value) -> Vec<f64> {
+    let list = v.as_array().expect("a list").iter();
+    list.map(|x| x.as_f64().expect("a number")).collect()
+}
+
+fn tensor(v: &Value) -> (Vec<usize>, Vec<f64>) {
+    let shape = numbers(&v["shape"]).into_iter().map(|n| n as usize);
+    (shape.collect(), numbers(&v["data"]))
+}
+
+fn write(path: &Path, tensors: &Tensors, dtype: Dtype) {
+    let bytes = |x: &[f64]| -> Vec<u8> {
+        match dtype {
+            Dtype::F32 => x.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect(),
+            Dtype::F64 => x.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Dtype::I64 => x.iter().flat_map(|x| (*x as i64).to_le_bytes()).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // Positions are integers whatever the rest is.
+    let of = |n: &str| if n == "pos" { Dtype::I64 } else { dtype };
+    let all: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = (tensors.iter())
+        .map(|(n, (s, x))| {
+            let words = match of(n) {
+                Dtype::I64 => x.iter().flat_map(|x| (*x as i64).to_le_bytes()).collect(),
+                _ => bytes(x),
+            };
+            (n.clone(), s.clone(), of(n), words)
+        })
+        .collect();
+    let views = all.iter().map(|(n, s, d, b)| {
+        (
+            n.as_str(),
+            TensorView::new(*d, s.clone(), b).expect("a view"),
+        )
+    });
+    std::fs::write(path, safetensors::serialize(views, None).expect("bytes")).expect("written");
+}
+
+fn read(path: &Path) -> Tensors {
+    let bytes = std::fs::read(path).expect("a file");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let each = |(n, v): (&str, TensorView)| {
+        let x = match v.dtype() {
+            Dtype::F32 => (v.data().as_chunks::<4>().0.iter())
+                .map(|w| f64::from(f32::from_le_bytes(*w)))
+                .collect(),
+            Dtype::F64 => (v.data().as_chunks::<8>().0.iter())
+                .map(|w| f64::from_le_bytes(*w))
+                .collect(),
+            Dtype::I64 => (v.data().as_chunks::<8>().0.iter())
+                .map(|w| i64::from_le_bytes(*w) as f64)
+                .collect(),
+            other => panic!("{other:?}"),
+        };
+        (n.to_owned(), (v.shape().to_vec(), x))
+    };
+    file.iter().map(each).collect()
+}
+
+/// Relative root mean square.
+fn off(got: &[f64], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let square = |x: f64| x * x;
+    let d: f64 = got.iter().zip(want).map(|(a, b)| square(a - b)).sum();
+    let n: f64 = want.iter().map(|b| square(*b)).sum();
+    (d / n.max(1e-300)).sqrt()
+}
+
+/// A fixture in a folder of its own.
+struct Case {
+    folder: tempfile::TempDir,
+    fixture: Value,
+    spec: PathBuf,
+    given: Tensors,
+}
+
+impl Case {
+    fn new(name: &str) -> Case {
+        let text = std::fs::read_to_string(tests().join(format!("oracles/fixtures/{name}.json")));
+        let fixture: Value = serde_json::from_str(&text.expect("a fixture")).expect("JSON");
+        let mut given = Tensors::new();
+        for part in ["inputs", "parameters"] {
+            for (n, t) in fixture[part].as_object().expect("tensors") {
+                given.insert(n.clone(), tensor(t));
+            }
+        }
+        Case {
+            folder: tempfile::tempdir().expect("a folder"),
+            spec: tests()
+                .join("specs")
+                .join(fixture["file"].as_str().expect("a file")),
+            fixture,
+            given,
+        }
+    }
+
+    fn with_cotangents(mut self) -> Case {
+        for (n, t) in self.fixture["cotangents"].as_object().expect("cotangents") {
+            self.given.insert(format!("cotangent.{n}"), tensor(t));
+        }
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, more: &[&str]) -> Output {
+        self.run_as(Dtype::F32, more)
+    }
+
+    fn run_as(&self, dtype: Dtype, more: &[&str]) -> Output {
+        write(&self.path("in"), &self.given, dtype);
+        let mut c = Command::new(env!("CARGO_BIN_EXE_seqc"));
+        c.arg("eval").arg(&self.spec);
+        c.args(["--mixer", self.fixture["mixer"].as_str().expect("a name")]);
+        c.arg("--inputs").arg(self.path("in"));
+        c.arg("--outputs").arg(self.path("out"));
+        for (k, v) in self.fixture["settings"].as_object().expect("settings") {
+            c.args(["--set", &format!("{k}={v}")]);
+        }
+        // The sizes of input axes are settings of the mixer.
+        let mut seen: Vec<String> = vec!["batch".into(), "time".into()];
+        seen.extend(
+            self.fixture["settings"]
+                .as_object()
+                .expect("settings")
+                .keys()
+                .cloned(),
+        );
+        for t in self.fixture["inputs"].as_object().expect("inputs").values() {
+            for (a, n) in t["axes"]
+                .as_array()
+                .expect("axes")
+                .iter()
+                .zip(numbers(&t["shape"]))
+            {
+                let a = a.as_str().expect("an axis").to_owned();
+                if !seen.contains(&a) {
+                    c.args(["--set", &format!("{a}={n}")]);
+                    seen.push(a);
+                }
+            }
+        }
+        c.args(more).output().expect("it runs")
+    }
+
+    fn good(&self, more: &[&str]) -> Tensors {
+        let done = self.run(more);
+        let text = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{text}");
+        read(&self.path("out"))
+    }
+
+    /// It fails with exit code 1, says each part, and leaves no file.
+    fn bad(&self, more: &[&str], parts: &[&str]) {
+        self.bad_as(Dtype::F32, more, parts);
+    }
+
+    fn bad_as(&self, dtype: Dtype, more: &[&str], parts: &[&str]) {
+        let done = self.run_as(dtype, more);
+        let text = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{text}");
+        for part in parts {
+            assert!(text.contains(part), "no `{part}` in: {text}");
+        }
+        assert!(!self.path("out").exists(), "a file was left: {text}");
+        let left = std::fs::read_dir(self.folder.path())
+            .expect("a folder")
+            .count();
+        assert!(left <= 3, "something was left behind");
+    }
+}
+
+/// Outputs and gradients of a fixture, by one back end.
+fn agrees(name: &str, more: &[&str], bound: f64) {
+    let case = Case::new(name).with_cotangents();
+    let got = case.good(&[more, &["--grad"]].concat());
+    let mut compared = 0;
+    for (part, prefix) in [("outputs", ""), ("gradients", "grad.")] {
+        for (n, want) in case.fixture[part].as_object().expect("tensors") {
+            let (shape, want) = tensor(want);
+            let own = format!("{prefix}{n}");
+            let (s, x) = got.get(&own).unwrap_or_else(|| panic!("no `{own}`"));
+            assert_eq!(*s, shape, "{name}: {own}");
+            let e = off(x, &want);
+            assert!(e <= bound, "{name} {more:?}: {own} is off by {e:.1e}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 3);
+}
+
+#[test]
+fn the_interpreter_gives_the_oracles_numbers() {
+    for name in ["gla", "cross_attention", "rwkv7", "lstm"] {
+        agrees(name, &["--backend", "interp", "--dtype", "f64"], 1e-6);
+    }
+}
+
+#[test]
+fn compiled_forms_give_the_oracles_numbers() {
+    for name in ["gla", "cross_attention", "rwkv7"] {
+        for form in ["matrix", "recurrent", "chunked", "parallel"] {
+            agrees(name, &["--backend", "clif", "--form", form], 6e-6);
+        }
+    }
+}
+
+/// The default back end, which is MLIR where it is built in.
+#[test]
+fn the_default_gives_the_oracles_numbers() {
+    agrees("gla", &[], 6e-6);
+}
+
+#[test]
+fn a_prompt_and_then_the_rest_is_the_whole() {
+    for (name, backend) in [
+        ("gla", "clif"),
+        ("gla", "interp"),
+        ("alibi", "clif"),
+        ("deltanet", "interp"),
+    ] {
+        let mut case = Case::new(name);
+        let whole = case.good(&["--backend", backend]);
+        let (shape, y) = &whole["y"];
+        let (t, d) = (shape[1], shape[2]);
+        let (_, x) = case.given["x"].clone();
+        let part = |x: &[f64], d: usize, lo: usize, hi: usize| -> Vec<f64> {
+            let row = |b: usize| x[(b * t + lo) * d..(b * t + hi) * d].to_vec();
+            (0..2).flat_map(row).collect()
+        };
+        let width = x.len() / (2 * t);
+        let states = case.path("states");
+        let states = states.to_str().expect("text").to_owned();
+        let mut given: Vec<&str> = vec!["--backend", backend, "--state-out", &states];
+        for (lo, hi) in [(0, 3), (3, 4), (4, t)] {
+            case.given.insert(
+                "x".into(),
+                (vec![2, hi - lo, width], part(&x, width, lo, hi)),
+            );
+            let got = case.good(&given);
+            assert_eq!(got["y"].0, [2, hi - lo, d]);
+            let e = off(&got["y"].1, &part(y, d, lo, hi));
+            assert!(e <= 6e-6, "{name} {backend} {lo}..{hi}: off by {e:.1e}");
+            assert_eq!(read(Path::new(&states))["pos"].1, [hi as f64]);
+            if lo == 0 {
+                given.extend(["--state-in", &states]);
+            }
+        }
+    }
+}
+
+#[test]
+fn states_that_do_not_fit_are_named() {
+    let mut case = Case::new("gla");
+    let states = case.path("states");
+    let text = states.to_str().expect("text").to_owned();
+    case.good(&["--backend", "clif", "--state-out", &text]);
+    std::fs::remove_file(case.path("out")).expect("removed");
+    let before = read(&states);
+    let go_on = ["--backend", "clif", "--state-in", &text];
+    let (state, _) = before.iter().find(|(n, _)| *n != "pos").expect("a state");
+    let mut less = before.clone();
+    less.remove(state);
+    write(&states, &less, Dtype::F32);
+    case.bad(&go_on, &[&format!("state `{state}` is missing")]);
+    less.clone_from(&before);
+    less.remove("pos");
+    write(&states, &less, Dtype::F32);
+    case.bad(&go_on, &["state `pos` is missing"]);
+    write(&states, &before, Dtype::F32);
+    let x = case.given.get_mut("x").expect("x");
+    x.0[0] = 1;
+    x.1.truncate(7 * 6);
+    case.bad(&go_on, &["state `state.", "[2, ", "batch = 1"]);
+    case.bad(
+        &[&go_on[..], &["--form", "matrix"]].concat(),
+        &["recurrent"],
+    );
+    case.bad(&[&go_on[..], &["--grad"]].concat(), &["--grad"]);
+}
+
+#[test]
+fn what_looks_ahead_has_no_states() {
+    let case = Case::new("bigla");
+    case.bad(
+        &["--backend", "clif", "--state-out", "/nowhere/states"],
+        &["`bigla` has no states", "bidirectional"],
+    );
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let clif = ["--backend", "clif"];
+    let mut case = Case::new("cross_attention");
+    let whole = case.given.clone();
+    case.given.remove("k.weight");
+    case.bad(
+        &clif,
+        &["parameter `k.weight` is missing", "[d = 6, h = 2, dk = 3]"],
+    );
+    case.given.clone_from(&whole);
+    case.given.insert("k.wieght".into(), (vec![1], vec![0.0]));
+    case.bad(&clif, &["tensor `k.wieght` is superfluous", "`k.weight`?"]);
+    case.given.clone_from(&whole);
+    case.given.get_mut("k.weight").expect("there").0 = vec![6, 3, 2];
+    case.bad(
+        &clif,
+        &[
+            "`k.weight` has shape [6, 3, 2]",
+            "[d = 6, h = 2, dk = 3] is wanted",
+        ],
+    );
+    case.given.clone_from(&whole);
+    case.given.get_mut("x").expect("there").0 = vec![2, 42];
+    case.bad(
+        &clif,
+        &["input `x` has shape [2, 42]", "[batch, t, d = 6] is wanted"],
+    );
+    // Another batch than that of `x`.
+    case.given.clone_from(&whole);
+    let mem = case.given.get_mut("mem").expect("there");
+    mem.0[0] = 1;
+    mem.1.truncate(5 * 6);
+    case.bad(
+        &clif,
+        &[
+            "input `mem` has shape [1, 5, 6]",
+            "batch = 2",
+            "that of `x`",
+        ],
+    );
+    case.given.clone_from(&whole);
+    case.given.insert("x".into(), (vec![2, 0, 6], vec![]));
+    case.bad(
+        &clif,
+        &["input `x` has shape [2, 0, 6]", "nothing along `t`"],
+    );
+    case.given.clone_from(&whole);
+    case.bad(
+        &[&clif[..], &["--grad"]].concat(),
+        &["`cotangent.y` is missing", "[batch = 2, t = 7, d = 6]"],
+    );
+    case.bad_as(Dtype::I64, &clif, &["holds I64: real numbers"]);
+}
+
+#[test]
+fn integers_are_integers_and_in_range() {
+    let mut case = Case::new("gla");
+    let text = "mixer m(tokens: seq<v>; v = 5, d = 4) -> y: seq{d} {\n    param w{v, d}\n    y = w[v = tokens]\n}\n";
+    case.spec = case.path("m.seq");
+    std::fs::write(&case.spec, text).expect("written");
+    case.fixture["mixer"] = "m".into();
+    case.fixture["settings"] = serde_json::json!({});
+    case.fixture["inputs"] = serde_json::json!({});
+    let weight = (vec![5, 4], vec![0.5; 20]);
+    case.given = Tensors::from([
+        ("tokens".into(), (vec![1, 2], vec![1.0, 2.0])),
+        ("w".into(), weight),
+    ]);
+    case.bad(
+        &[],
+        &["input `tokens` holds F32: integers (I32 or I64) are wanted"],
+    );
+}
+
+#[test]
+fn what_is_not_built_is_refused() {
+    let case = Case::new("gla");
+    case.bad(
+        &["--backend", "clif", "--dtype", "f64"],
+        &["--backend interp"],
+    );
+    case.bad(&["--dtype", "bf16"], &["bf16 is not built yet"]);
+    case.bad(&["--device", "cuda"], &["CUDA device is not built yet"]);
+    case.bad(
+        &["--backend", "interp", "--device", "cuda"],
+        &["interpreter"],
+    );
+}
+
+#[test]
+fn damaged_files_and_unknown_mixers() {
+    let mut case = Case::new("gla");
+    let states = case.path("states");
+    std::fs::write(&states, "nothing of the kind").expect("written");
+    let text = states.to_str().expect("text").to_owned();
+    case.bad(&["--state-in", &text], &["states: no safetensors file"]);
+    std::fs::remove_file(&states).expect("removed");
+    case.bad(&["--state-in", &text], &["states: "]);
+    case.fixture["mixer"] = "glaa".into();
+    case.bad(&[], &["no mixer `glaa`", "`gla`"]);
+}

@@ -1,0 +1,151 @@
+//! One mixer run on given tensors.
+//!
+//! [`contract`] says which tensors a mixer takes and holds the given ones to it; [`states`] goes on from states and
+//! leaves states behind. Nothing is computed in a precision or on a device that was not asked for: what is not built
+//! yet is refused.
+
+mod contract;
+mod states;
+
+pub use contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
+pub use states::{Continued, continued};
+
+use crate::build::only;
+use crate::engine::{Engine, Named, Programs, Sizes};
+use crate::passes::{self, Form, Shapes};
+use crate::{Error, Result, other};
+use seqc_algebra::{Func, Tensor, interp};
+use seqc_hir::Elaborated;
+use std::collections::BTreeMap;
+
+/// The precision of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    F32,
+    Bf16,
+    F64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    Cpu,
+    Cuda,
+}
+
+/// How to run a mixer.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    pub engine: Engine,
+    /// `None`: the definition for the interpreter, the training form for compiled code.
+    pub form: Option<Form>,
+    pub precision: Precision,
+    pub device: Device,
+    pub grad: bool,
+    pub threads: usize,
+}
+
+impl Request {
+    pub fn form(&self) -> Form {
+        let own = match self.engine {
+            Engine::Interp => Form::Matrix,
+            Engine::Compiled(_) => Form::Chunked,
+        };
+        self.form.unwrap_or(own)
+    }
+
+    /// Refuses what is not built yet.
+    pub fn supported(&self) -> Result<()> {
+        let refuse = |why: &str| Err(Error::Other(why.to_owned()));
+        let compiled = self.engine != Engine::Interp;
+        match (self.precision, self.device) {
+            (_, Device::Cuda) if !compiled => refuse(
+                "`--device cuda`: the interpreter runs on the CPU; leave out `--device cuda`",
+            ),
+            (_, Device::Cuda) => refuse(
+                "`--device cuda`: running single mixers on a CUDA device is not built yet; use `--device cpu`",
+            ),
+            (Precision::Bf16, _) => {
+                refuse("`--dtype bf16`: computing in bf16 is not built yet; use `--dtype f32`")
+            }
+            (Precision::F64, _) if compiled => refuse(
+                "`--dtype f64`: compiled code computes in f32; use `--backend interp` for f64",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The outputs under their names, in declared layout, and with `grad` the gradients under `grad.NAME`.
+pub fn evaluate(
+    e: &Elaborated,
+    contract: &Contract,
+    given: &BTreeMap<String, Given>,
+    request: &Request,
+) -> Result<Vec<(String, Tensor)>> {
+    request.supported()?;
+    let m = matched(given, &contract.wanted(request.grad), &Sizes::new())?;
+    in_range(e, &m)?;
+    all_lengths(e, &m.sizes)?;
+    let func = program(e, contract, request)?;
+    let programs = Programs::new(request.engine, vec![("eval".into(), func)], request.threads)?;
+    let results: Named = programs
+        .run("eval", &m.tensors, &m.sizes)?
+        .into_iter()
+        .collect();
+    let mut made = vec![];
+    for slot in &contract.outputs {
+        made.push((
+            slot.name.clone(),
+            laid_out(&results, &slot.name, slot, &m.sizes)?,
+        ));
+    }
+    for slot in contract.smooth().filter(|_| request.grad) {
+        let name = format!("grad.{}", slot.name);
+        let g = laid_out(&results, &name, slot, &m.sizes)?;
+        made.push((name, g));
+    }
+    Ok(made)
+}
+
+/// The mixer's outputs, and with `grad` its gradients, in the wanted form.
+fn program(e: &Elaborated, contract: &Contract, request: &Request) -> Result<Func> {
+    let derivation = |x: seqc_derive::DeriveError| other(&e.name, x);
+    let outputs = only(&e.func, |n| e.outputs.iter().any(|o| o == n))?;
+    let (form, shapes) = (request.form(), Shapes::cpu());
+    let wrt: Vec<&str> = contract.smooth().map(|s| s.name.as_str()).collect();
+    let outs: Vec<&str> = e.outputs.iter().map(String::as_str).collect();
+    match (request.engine, form, request.grad) {
+        // The reference is the definition itself, no pass between.
+        (Engine::Interp, Form::Matrix, false) => Ok(outputs),
+        (Engine::Interp, Form::Matrix, true) => {
+            let named = |p: &&seqc_algebra::ValueId| {
+                outputs
+                    .input(**p)
+                    .is_some_and(|i| wrt.contains(&i.name.as_str()))
+            };
+            let ids: Vec<_> = outputs.params.iter().filter(named).copied().collect();
+            seqc_derive::grad::vjp(&outputs, &ids, &outs).map_err(derivation)
+        }
+        (_, _, false) => passes::forward(&outputs, form, &shapes, &mut vec![]).map_err(derivation),
+        (_, _, true) => {
+            passes::gradient(&outputs, form, &shapes, &wrt, &outs, &mut vec![]).map_err(derivation)
+        }
+    }
+}
+
+/// A result in the slot's layout. A gradient that the program does not have is 0: no output needs that input.
+fn laid_out(results: &Named, name: &str, slot: &Slot, sizes: &Sizes) -> Result<Tensor> {
+    match results.get(name) {
+        Some(t) => {
+            let t = t.ordered(&slot.axes).map_err(|e| other(name, e))?;
+            Ok(t.into_owned())
+        }
+        None if name.starts_with("grad.") => {
+            let shape = slot.axes.iter().map(|a| interp::length(*a, sizes));
+            let shape = shape.collect::<std::result::Result<Vec<_>, _>>();
+            let zeros = shape.and_then(|s| Tensor::zeros(&slot.axes, &s, slot.elem));
+            zeros.map_err(|e| other(name, e))
+        }
+        None => Err(other(name, "the program has no such output")),
+    }
+}

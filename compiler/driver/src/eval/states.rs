@@ -1,0 +1,248 @@
+//! Going on from states, and leaving states behind: the contract between prefill and step.
+//!
+//! Without given states the tokens are read in one pass (the prefill). From given states there is no such pass: no
+//! parallel form takes an initial state, so the step is repeated, once a token. Either way the states afterwards are
+//! `state.NAME`, beside `pos`, the number of positions read so far. Caches are as long as that, and grow.
+
+use super::contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
+use super::{Request, laid_out};
+use crate::build::only;
+use crate::engine::{Engine, Named, Programs, Sizes};
+use crate::passes::{self, Form, Shapes};
+use crate::{Error, Result, other, timeline};
+use seqc_algebra::{Axis, Elem, Func, InputKind, Size, Sym, Tensor};
+use seqc_hir::{Elaborated, Look};
+use std::collections::BTreeMap;
+
+/// Outputs and the states after the last position.
+#[derive(Clone, Debug)]
+pub struct Continued {
+    pub outputs: Vec<(String, Tensor)>,
+    pub states: Vec<(String, Tensor)>,
+    /// Positions read so far, those before included.
+    pub position: usize,
+}
+
+fn cache() -> Sym {
+    Sym::new("cache")
+}
+
+/// Runs a causal mixer from given states, or from the start.
+pub fn continued(
+    e: &Elaborated,
+    contract: &Contract,
+    given: &BTreeMap<String, Given>,
+    states: Option<&BTreeMap<String, Given>>,
+    request: &Request,
+) -> Result<Continued> {
+    request.supported()?;
+    refused(e, states.is_some(), request)?;
+    let mut m = matched(given, &contract.wanted(false), &Sizes::new())?;
+    in_range(e, &m)?;
+    all_lengths(e, &m.sizes)?;
+    let failed = |x: seqc_derive::DeriveError| other(&e.name, x);
+    let (outputs, shapes) = (
+        only(&e.func, |n| e.outputs.iter().any(|o| o == n))?,
+        Shapes::cpu(),
+    );
+    let run = |name: &str, f: Func| {
+        Programs::new(request.engine, vec![(name.to_owned(), f)], request.threads)
+    };
+    match states {
+        None => {
+            let f = match request.engine {
+                Engine::Interp => plain_prefill(&outputs).map_err(failed)?,
+                Engine::Compiled(_) => {
+                    passes::prefill(&outputs, &shapes, &mut vec![]).map_err(failed)?
+                }
+            };
+            prefilled(contract, run("prefill", f)?, &mut m)
+        }
+        Some(states) => {
+            let f = passes::generation_step(&outputs, &shapes, &mut vec![]).map_err(failed)?;
+            let start = start_of(&f, states, &m.sizes)?;
+            stepped(contract, run("step", f)?, &m, start)
+        }
+    }
+}
+
+/// The definition with its states, nothing chunked.
+fn plain_prefill(f: &Func) -> std::result::Result<Func, seqc_derive::DeriveError> {
+    seqc_derive::step::prefill(&seqc_derive::stream::lower_renames(
+        &seqc_derive::conv::long_convolutions(&seqc_derive::sink::sink_reads(f)?)?,
+    )?)
+}
+
+fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {
+    let refuse = |why: String| Err(Error::Other(why));
+    if request.grad {
+        return refuse(
+            "`--grad` with states: gradients through given states are not built yet".into(),
+        );
+    }
+    if let Some(c) = e.causality.iter().find(|c| c.own() != Look::Causal) {
+        return refuse(format!(
+            "`{}` has no states: its output `{}` is {}, and only causal outputs have a step",
+            e.name,
+            c.output,
+            c.own()
+        ));
+    }
+    let (form, want) = match (request.form, from_states) {
+        (None, _) | (Some(Form::Recurrent), true) | (Some(Form::Chunked), false) => return Ok(()),
+        (Some(form), true) => (
+            form,
+            "from given states only the step is there: `--form recurrent`",
+        ),
+        (Some(form), false) => (form, "states come from the training form: `--form chunked`"),
+    };
+    refuse(format!("form {form:?} with states: {want}, or none"))
+}
+
+/// One pass over all tokens.
+fn prefilled(contract: &Contract, programs: Programs, m: &mut Matched) -> Result<Continued> {
+    let position = m.sizes.get(&Axis::time().name).copied().unwrap_or(1);
+    m.sizes.insert(cache(), position);
+    let (mut outputs, mut states) = (Named::new(), vec![]);
+    for (name, t) in programs.run("prefill", &m.tensors, &m.sizes)? {
+        match name.starts_with("state.") {
+            true => states.push((name, t)),
+            false => {
+                outputs.insert(name, t);
+            }
+        }
+    }
+    Ok(Continued {
+        outputs: in_layout(contract, &outputs, &m.sizes)?,
+        states,
+        position,
+    })
+}
+
+fn in_layout(contract: &Contract, outputs: &Named, sizes: &Sizes) -> Result<Vec<(String, Tensor)>> {
+    let lay = |s: &Slot| Ok((s.name.clone(), laid_out(outputs, &s.name, s, sizes)?));
+    contract.outputs.iter().map(lay).collect()
+}
+
+/// Where a run goes on.
+struct Start {
+    states: Named,
+    position: usize,
+}
+
+/// The given states, held to those of the step.
+fn start_of(step: &Func, given: &BTreeMap<String, Given>, sizes: &Sizes) -> Result<Start> {
+    let slot = |p: &seqc_algebra::ValueId| {
+        let input = step.input(*p)?;
+        (input.kind == InputKind::State).then(|| Slot {
+            name: format!("state.{}", input.name),
+            part: Part::State,
+            elem: step.ty(*p).elem,
+            axes: step.ty(*p).axes.clone(),
+        })
+    };
+    let mut wanted: Vec<Slot> = step.params.iter().filter_map(slot).collect();
+    wanted.push(Slot {
+        name: "pos".into(),
+        part: Part::State,
+        elem: Elem::Int,
+        axes: vec![],
+    });
+    let known = sizes
+        .iter()
+        .filter(|(s, _)| s.as_str() == "batch")
+        .map(|(s, n)| (*s, *n))
+        .collect();
+    let m = matched(given, &wanted, &known)?;
+    let mut states = m.tensors;
+    let pos = states.remove("pos");
+    let pos = pos.as_ref().and_then(Tensor::as_real).map_or(0.0, |d| d[0]);
+    if pos < 0.0 {
+        return Err(Error::Other(format!(
+            "state `pos` is {pos}: it counts positions"
+        )));
+    }
+    let position = pos as usize;
+    match m.sizes.get(&cache()) {
+        Some(n) if *n < position => Err(Error::Other(format!(
+            "the states' caches hold {n} positions, `pos` says that {position} were read"
+        ))),
+        _ => Ok(Start { states, position }),
+    }
+}
+
+/// Every state with room for `n` positions.
+fn grown(states: Named, n: usize) -> Result<Named> {
+    let mut all = Named::new();
+    for (name, mut t) in states {
+        for a in t.axes.clone() {
+            if a.size == Size::Len(cache()) {
+                t = timeline::pad(&t, a, n).map_err(|e| other(&name, e))?;
+            }
+        }
+        all.insert(name, t);
+    }
+    Ok(all)
+}
+
+/// The step, once a token.
+fn stepped(
+    contract: &Contract,
+    programs: Programs,
+    m: &Matched,
+    start: Start,
+) -> Result<Continued> {
+    let time = Axis::time();
+    let tokens = m.sizes.get(&time.name).copied().unwrap_or(1);
+    let position = start.position + tokens;
+    let mut sizes = m.sizes.clone();
+    let room = (start.states.values())
+        .flat_map(|t| t.axes.iter().zip(&t.shape))
+        .filter(|(a, _)| a.size == Size::Len(cache()))
+        .map(|(_, n)| *n)
+        .fold(position, usize::max);
+    sizes.insert(cache(), room);
+    let mut states = grown(start.states, room)?;
+    let mut parts: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
+    for t in 0..tokens {
+        let mut now = Named::new();
+        for (name, x) in &m.tensors {
+            now.insert(
+                name.clone(),
+                timeline::at(x, time, t).map_err(|e| other(name, e))?,
+            );
+        }
+        now.insert("pos".into(), Tensor::scalar((start.position + t) as f64));
+        for (name, x) in &states {
+            let own = name.strip_prefix("state.").unwrap_or(name);
+            now.insert(own.to_owned(), x.clone());
+        }
+        for (name, x) in programs.run("step", &now, &sizes)? {
+            match name.starts_with("state.") {
+                true => {
+                    states.insert(name, x);
+                }
+                false => parts.entry(name).or_default().push(x),
+            }
+        }
+    }
+    let mut outputs = Named::new();
+    for (name, p) in parts {
+        let timeless = |s: &Slot| s.name == name && !s.axes.contains(&time);
+        let t = match contract.outputs.iter().any(timeless) {
+            true => p
+                .into_iter()
+                .next_back()
+                .ok_or_else(|| other(&name, "no token"))?,
+            false => timeline::stack(&p, time).map_err(|e| other(&name, e))?,
+        };
+        outputs.insert(name, t);
+    }
+    let mut states: Vec<(String, Tensor)> = states.into_iter().collect();
+    states.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Continued {
+        outputs: in_layout(contract, &outputs, &m.sizes)?,
+        states,
+        position,
+    })
+}

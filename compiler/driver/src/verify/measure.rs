@@ -1,0 +1,96 @@
+//! How far a result is from its reference, and how far it may be.
+//!
+//! The error is the relative root mean square. A reference that vanishes beside the largest of its run (a gradient
+//! that is 0 in exact arithmetic and rounding noise in f64) has no relative error: what is held to the bound then is
+//! the difference beside that largest one.
+
+use crate::engine::Engine;
+use crate::{Result, other};
+use seqc_algebra::{Data, Tensor};
+
+/// Below this share of the largest reference, a reference is rounding noise.
+const NOISE: f64 = 1e-10;
+
+/// The bound of the interpreter's forms: f64 against f64.
+const DOUBLE: f64 = 1e-9;
+
+/// The largest relative error at length `t` that counts as right.
+pub fn bound(engine: Engine, t: usize) -> f64 {
+    match engine {
+        Engine::Interp => DOUBLE,
+        Engine::Compiled(_) => (2e-6 * (t as f64).sqrt()).min(1e-4),
+    }
+}
+
+fn numbers(t: &Tensor) -> Vec<f64> {
+    match &t.data {
+        Data::Real(d) => d.clone(),
+        Data::Complex(d) => d.iter().flat_map(|z| [z.re, z.im]).collect(),
+    }
+}
+
+fn mean_square(x: impl Iterator<Item = f64>, n: usize) -> f64 {
+    x.map(|x| x * x).sum::<f64>() / n.max(1) as f64
+}
+
+/// Root mean square.
+pub fn size(t: &Tensor) -> f64 {
+    let x = numbers(t);
+    mean_square(x.iter().copied(), x.len()).sqrt()
+}
+
+pub fn finite(t: &Tensor) -> bool {
+    numbers(t).iter().all(|x| x.is_finite())
+}
+
+/// The relative error of `got`; NaN if a number is missing or is none. `largest` is the largest size of a reference
+/// of the same kind in the same run.
+pub fn error(got: &Tensor, want: &Tensor, largest: f64) -> Result<f64> {
+    let got = got.ordered(&want.axes).map_err(|e| other("a result", e))?;
+    let (x, y) = (numbers(&got), numbers(want));
+    if x.len() != y.len() {
+        return Err(other(
+            "a result",
+            format!("it has shape {:?}, not {:?}", got.shape, want.shape),
+        ));
+    }
+    let differences = x.iter().zip(&y).map(|(x, y)| x - y);
+    let difference = mean_square(differences, x.len()).sqrt();
+    let own = size(want);
+    let beside = if own < NOISE * largest { largest } else { own };
+    match (difference, beside) {
+        (0.0, _) => Ok(0.0),
+        (d, 0.0) => Ok(if d.is_nan() { f64::NAN } else { f64::INFINITY }),
+        (d, b) => Ok(d / b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seqc_algebra::Axis;
+
+    fn t(x: &[f64]) -> Tensor {
+        let a = Axis::new("a", x.len());
+        Tensor::real(vec![a], vec![x.len()], x.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn relative_errors() {
+        let e = |x: &[f64], y: &[f64], l| error(&t(x), &t(y), l).unwrap();
+        assert!((e(&[3.0, 4.4], &[3.0, 4.0], 4.0) - 0.08).abs() < 1e-12);
+        assert_eq!(e(&[0.0], &[0.0], 0.0), 0.0);
+        assert_eq!(e(&[1.0], &[0.0], 0.0), f64::INFINITY);
+        assert!(e(&[f64::NAN], &[1.0], 1.0).is_nan());
+        // Noise beside 2.0, not beside itself.
+        assert!((e(&[2e-7], &[1e-17], 2.0) - 1e-7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn bounds_grow_and_stop() {
+        let f = Engine::Compiled(crate::backend::Backend::Clif);
+        assert_eq!(bound(f, 1), 2e-6);
+        assert_eq!(bound(f, 100), 2e-5);
+        assert_eq!(bound(f, 10_000), 1e-4);
+    }
+}

@@ -1,0 +1,202 @@
+//! The certificate: every form of a mixer on every engine against its definition, run by the f64 interpreter.
+//!
+//! [`subject`] has the definition and what is derived from it; [`lengths`] and [`draw`] say on what it is run;
+//! [`cases`] is the reference, whose gradient is itself held to difference quotients and to forward mode; [`steps`]
+//! holds prefill and step to the whole; [`measure`] says how near is near enough; [`certificate`] is the result.
+//! Each form is compiled once and run at all lengths, outputs poisoned with NaN before each run. A failure fails: a
+//! form that cannot be derived or compiled is as red as one that is wrong.
+
+mod cases;
+mod certificate;
+mod draw;
+mod lengths;
+mod measure;
+mod small;
+mod steps;
+mod subject;
+
+pub use certificate::{Certificate, Row, Worst};
+pub use small::small;
+pub use subject::{Derived, Part, Subject};
+
+use crate::engine::{Engine, Programs};
+use crate::passes::Shapes;
+use crate::{Error, Result};
+use cases::Case;
+use seqc_algebra::Func;
+use steps::Steps;
+
+/// How thorough to be, and on what.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub engines: Vec<Engine>,
+    pub shapes: Shapes,
+    /// Fewer lengths.
+    pub quick: bool,
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            engines: Engine::all(),
+            shapes: Shapes::cpu(),
+            quick: false,
+            threads: 2,
+        }
+    }
+}
+
+/// Certifies what the compiler derives from a definition.
+pub fn verify(subject: &Subject, options: &Options) -> Certificate {
+    certify(subject, subject.derive(&options.shapes), options)
+}
+
+/// Certifies given programs.
+pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> Certificate {
+    let begun = std::time::Instant::now();
+    let s = &options.shapes;
+    let mut c = Certificate {
+        mixer: subject.name.clone(),
+        lengths: lengths::lengths(s, options.quick),
+        shapes: [
+            ("chunk", s.chunk),
+            ("checkpoint", s.checkpoint),
+            ("kept", s.tiles.kept),
+            ("streamed", s.tiles.streamed),
+        ]
+        .map(|(n, v)| (n.to_owned(), v))
+        .into(),
+        ..Certificate::default()
+    };
+    c.rows = cases::reference_rows(subject, &mut c.notes);
+    let failed = |form: &str, part: Part, why: Error| {
+        let mut row = Row::new(form, Engine::Interp.name(), part);
+        row.fail(why);
+        row
+    };
+    let stepped = derived.iter().any(|d| d.part == Part::Step);
+    let steps = match stepped.then(|| steps::references(subject, options)) {
+        Some(Ok(steps)) => Some(steps),
+        Some(Err(why)) => {
+            c.rows.push(failed("step", Part::Step, why));
+            None
+        }
+        None => {
+            c.notes.push("not causal: no step".into());
+            None
+        }
+    };
+    match cases::cases(subject, options, &mut c.notes) {
+        Ok(cases) => {
+            for engine in &options.engines {
+                let rows = engine_rows(*engine, &derived, &cases, steps.as_ref(), options);
+                c.rows.extend(rows);
+            }
+        }
+        Err(why) => c.rows.push(failed("definition", Part::Forward, why)),
+    }
+    c.seconds = begun.elapsed().as_secs_f64();
+    c
+}
+
+/// All rows of one engine.
+fn engine_rows(
+    engine: Engine,
+    derived: &[Derived],
+    cases: &[Case],
+    steps: Option<&Steps>,
+    options: &Options,
+) -> Vec<Row> {
+    let mut rows = vec![];
+    let mut funcs: Vec<(String, Func)> = vec![];
+    for d in derived {
+        match &d.func {
+            Ok(f) => funcs.push((d.key(), f.clone())),
+            Err(why) => {
+                let mut row = Row::new(d.form, engine.name(), d.part);
+                row.fail(why);
+                rows.push(row);
+            }
+        }
+    }
+    let (programs, failed) = Programs::some(engine, funcs, options.threads);
+    let stepped = |part: Part| matches!(part, Part::Prefill | Part::Step);
+    for d in derived.iter().filter(|d| d.func.is_ok()) {
+        let why = match (&programs, failed.iter().find(|(n, _)| *n == d.key())) {
+            (_, Some((_, why))) => Some(why.to_string()),
+            (Err(why), None) => Some(why.to_string()),
+            (Ok(_), None) => None,
+        };
+        let mut row = Row::new(d.form, engine.name(), d.part);
+        match (&programs, why) {
+            (_, Some(why)) => row.fail(why),
+            (Ok(programs), None) if !stepped(d.part) => {
+                compare(programs, d, cases, engine, &mut row)
+            }
+            _ => continue,
+        }
+        rows.push(row);
+    }
+    let whole = |part: Part| {
+        let has = |d: &&Derived| d.part == part && d.func.is_ok();
+        let d = derived.iter().find(has);
+        d.is_some_and(|d| failed.iter().all(|(n, _)| *n != d.key()))
+    };
+    if let (Ok(programs), Some(steps)) = (&programs, steps)
+        && whole(Part::Prefill)
+        && whole(Part::Step)
+    {
+        rows.extend(steps.rows(programs, engine));
+    }
+    rows
+}
+
+/// One program on every case.
+fn compare(programs: &Programs, d: &Derived, cases: &[Case], engine: Engine, row: &mut Row) {
+    for case in cases {
+        let results = match programs.run(&d.key(), &case.given, &case.sizes) {
+            Ok(results) => results,
+            Err(e) => return row.fail(format!("at T={}: {e}", case.length)),
+        };
+        let wanted = |name: &str| d.part == Part::Gradient || !name.starts_with("grad.");
+        if let Some(lost) =
+            (case.want.keys()).find(|n| wanted(n.as_str()) && results.iter().all(|(r, _)| r != *n))
+        {
+            return row.fail(format!("it has no result `{lost}`"));
+        }
+        for (name, got) in &results {
+            match case.compare(name, got, engine) {
+                Ok(w) => row.add(w),
+                Err(e) => return row.fail(e),
+            }
+        }
+    }
+}
+
+/// The certificate of one item of a file, or of why there is none.
+pub fn item(
+    source: &crate::frontend::Source,
+    item: &str,
+    set: &[(String, String)],
+    options: &Options,
+) -> Result<Certificate> {
+    let unbuilt = |why: String| Certificate {
+        mixer: item.to_owned(),
+        unbuilt: Some(why),
+        ..Certificate::default()
+    };
+    match small(source, item, set) {
+        Ok((e, settings)) => {
+            let mut c = verify(&Subject::new(&e)?, options);
+            c.settings = settings;
+            Ok(c)
+        }
+        Err(Error::Source(map, diagnostics))
+            if diagnostics.iter().all(|d| !d.is_error() || d.code == "N01") =>
+        {
+            Ok(unbuilt(Error::Source(map, diagnostics).to_string()))
+        }
+        Err(e) => Err(e),
+    }
+}

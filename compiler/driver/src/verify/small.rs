@@ -1,0 +1,95 @@
+//! Small sizes for a certificate: a form is as wrong at width 8 as at width 512, and the definition, dense and in f64,
+//! is run at every length.
+//!
+//! Free sizes take the smallest value for which the header's defaults are whole; settings that are sizes of axes
+//! (not those that bound the length) take a smaller one. What was set by hand stays.
+
+use crate::Result;
+use crate::frontend::Source;
+use seqc_algebra::{Op, Size};
+use seqc_hir::{Elaborated, Setting};
+
+/// Sizes tried, smallest first.
+const WIDTHS: [usize; 9] = [8, 12, 16, 24, 32, 48, 64, 96, 128];
+/// Larger axes are made smaller.
+const WIDE: usize = 16;
+
+type Settings = Vec<(String, String)>;
+
+/// The item at small sizes, with all sizes and settings that it has then.
+pub fn small(
+    source: &Source,
+    item: &str,
+    set: &[(String, String)],
+) -> Result<(Elaborated, Settings)> {
+    let mut set = set.to_vec();
+    let mut e = source.elaborate(item, &set)?;
+    let own = source.settings_of(item);
+    let free: Vec<String> = (e.settings.iter())
+        .map(|(n, _)| n.clone())
+        .filter(|n| !own.contains(n) && set.iter().all(|(k, _)| k != n))
+        .collect();
+    if !free.is_empty() {
+        for w in WIDTHS {
+            let tried: Settings = [
+                set.clone(),
+                free.iter().map(|n| (n.clone(), w.to_string())).collect(),
+            ]
+            .concat();
+            if let Ok(smaller) = source.elaborate(item, &tried)
+                && no_shorter(&e, &smaller)
+            {
+                (e, set) = (smaller, tried);
+                break;
+            }
+        }
+    }
+    for name in own {
+        let Some(size) = width(&e, &name).filter(|n| *n > WIDE) else {
+            continue;
+        };
+        if set.iter().any(|(k, _)| *k == name) {
+            continue;
+        }
+        for w in WIDTHS.into_iter().filter(|w| *w < size) {
+            let mut tried = set.clone();
+            tried.push((name.clone(), w.to_string()));
+            if let Ok(smaller) = source.elaborate(item, &tried)
+                && no_shorter(&e, &smaller)
+            {
+                (e, set) = (smaller, tried);
+                break;
+            }
+        }
+    }
+    let shown = |s: &Setting| match s {
+        Setting::Number(n) => n.to_string(),
+        Setting::Mixer(m) => m.clone(),
+    };
+    let all = e
+        .settings
+        .iter()
+        .map(|(n, s)| (n.clone(), shown(s)))
+        .collect();
+    Ok((e, all))
+}
+
+/// The size of the axis of a setting's name, if there is one.
+fn width(e: &Elaborated, name: &str) -> Option<usize> {
+    let axes = (e.func.values.iter())
+        .filter(|v| !matches!(v.op, Op::Const(_)))
+        .flat_map(|v| &v.ty.axes);
+    axes.into_iter().find_map(|a| match a.size {
+        Size::Const(n) if a.name.as_str() == name => Some(n),
+        _ => None,
+    })
+}
+
+/// Has the smaller one meaning at all lengths that the other has?
+fn no_shorter(e: &Elaborated, smaller: &Elaborated) -> bool {
+    (smaller.limits.iter()).all(|l| {
+        e.limits
+            .iter()
+            .any(|k| k.clock == l.clock && k.most <= l.most)
+    })
+}

@@ -1,0 +1,240 @@
+//! Prefill and step against the whole: a prompt in one pass, then token by token, gives what one pass over all
+//! tokens gives; and one step from any states gives what the definition's step gives.
+
+use super::Options;
+use super::certificate::{Row, Worst};
+use super::draw::{self, Draw};
+use super::lengths;
+use super::measure;
+use super::subject::{Part, Subject};
+use crate::engine::{Engine, Named, Programs, Sizes};
+use crate::{Result, other, timeline};
+use seqc_algebra::{Axis, Elem, Func, InputKind, Sym, Tensor, run};
+
+/// A prompt and its continuation, and what the definition makes of them.
+pub struct Split {
+    prompt: usize,
+    tokens: usize,
+    sizes: Sizes,
+    given: Named,
+    /// Outputs of the whole, and the states after the prompt and after all.
+    whole: Named,
+    after_prompt: Named,
+    after_all: Named,
+}
+
+/// One step from states that no prompt leaves.
+pub struct Jump {
+    sizes: Sizes,
+    given: Named,
+    want: Named,
+}
+
+/// What steps are held to.
+pub struct Steps {
+    splits: Vec<Split>,
+    jump: Jump,
+}
+
+fn cache() -> Sym {
+    Sym::new("cache")
+}
+
+fn interpreted(f: &Func, given: &Named, sizes: &Sizes) -> Result<Named> {
+    let made = run(f, given, sizes).map_err(|e| other(&f.name, e))?;
+    Ok(made.into_iter().collect())
+}
+
+fn prompt_of(given: &Named, length: usize) -> Result<Named> {
+    let cut = |(n, x): (&String, &Tensor)| {
+        let x = timeline::cut(x, Axis::time(), 0..length).map_err(|e| other(n, e))?;
+        Ok((n.clone(), x))
+    };
+    given.iter().map(cut).collect()
+}
+
+/// The references. Lengths that the mixer has no meaning for are left out.
+pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
+    let (prefill, step) = (subject.plain_prefill()?, subject.plain_step()?);
+    let mut splits = vec![];
+    for (prompt, tokens) in lengths::splits(&options.shapes, options.quick) {
+        let all = prompt + tokens;
+        let mut sizes = subject.sizes(all, 2);
+        if !subject.allows(&sizes) {
+            continue;
+        }
+        // Room to spare: what lies behind the present must not be read.
+        sizes.insert(cache(), all + 2);
+        let given = subject.given(&sizes, Draw::Plain)?;
+        let mut short = sizes.clone();
+        short.insert(Axis::time().name, prompt);
+        splits.push(Split {
+            after_prompt: interpreted(&prefill, &prompt_of(&given, prompt)?, &short)?,
+            after_all: interpreted(&prefill, &given, &sizes)?,
+            whole: interpreted(&subject.definition, &given, &sizes)?,
+            prompt,
+            tokens,
+            sizes,
+            given,
+        });
+    }
+    Ok(Steps {
+        splits,
+        jump: jump(subject, &step)?,
+    })
+}
+
+fn jump(subject: &Subject, step: &Func) -> Result<Jump> {
+    let mut sizes = subject.sizes(4, 2);
+    sizes.insert(cache(), 6);
+    let mut given = Named::new();
+    for (n, x) in subject.given(&sizes, Draw::Plain)? {
+        let x = timeline::at(&x, Axis::time(), 3).map_err(|e| other(&n, e))?;
+        given.insert(n, x);
+    }
+    given.insert("pos".into(), Tensor::scalar(3.0));
+    for p in &step.params {
+        let Some(input) = step.input(*p).filter(|i| i.kind == InputKind::State) else {
+            continue;
+        };
+        let name = input.name.as_str();
+        if step.ty(*p).elem == Elem::Complex {
+            continue;
+        }
+        given.insert(name.into(), draw::unit(name, &step.ty(*p).axes, &sizes)?);
+    }
+    let want = interpreted(step, &given, &sizes)?;
+    Ok(Jump { sizes, given, want })
+}
+
+impl Steps {
+    /// The rows of one engine, from programs `step.prefill` and `step.step`.
+    pub fn rows(&self, programs: &Programs, engine: Engine) -> Vec<Row> {
+        let mut prefill = Row::new("step", engine.name(), Part::Prefill);
+        let mut step = Row::new("step", engine.name(), Part::Step);
+        for s in &self.splits {
+            match s.prefill(programs, engine, &mut prefill) {
+                Err(e) => prefill.fail(e),
+                Ok(states) => {
+                    if let Err(e) = s.steps(programs, engine, states, &mut step) {
+                        step.fail(e);
+                    }
+                }
+            }
+        }
+        if let Err(e) = self.jump.rows(programs, engine, &mut step) {
+            step.fail(e);
+        }
+        vec![prefill, step]
+    }
+}
+
+fn worst(
+    engine: Engine,
+    tensor: &str,
+    got: &Tensor,
+    want: &Tensor,
+    largest: f64,
+    (length, batch): (usize, usize),
+    inputs: String,
+) -> Result<Worst> {
+    Ok(Worst {
+        error: measure::error(got, want, largest)?,
+        bound: measure::bound(engine, length),
+        tensor: tensor.to_owned(),
+        length,
+        batch,
+        inputs,
+    })
+}
+
+impl Split {
+    fn at(&self) -> (usize, usize) {
+        (self.prompt + self.tokens, 2)
+    }
+
+    fn inputs(&self) -> String {
+        format!("{} + {} tokens", self.prompt, self.tokens)
+    }
+
+    /// Compares outputs and states of the prompt; gives the states.
+    fn prefill(&self, programs: &Programs, engine: Engine, row: &mut Row) -> Result<Named> {
+        let mut sizes = self.sizes.clone();
+        sizes.insert(Axis::time().name, self.prompt);
+        let given = prompt_of(&self.given, self.prompt)?;
+        let mut states = Named::new();
+        for (name, got) in programs.run("step.prefill", &given, &sizes)? {
+            let want = self.after_prompt.get(&name);
+            let want = want.ok_or_else(|| other(&name, "the definition has no such result"))?;
+            let at = (self.prompt, 2);
+            row.add(worst(engine, &name, &got, want, 0.0, at, self.inputs())?);
+            if let Some(own) = name.strip_prefix("state.") {
+                states.insert(own.to_owned(), got);
+            }
+        }
+        Ok(states)
+    }
+
+    /// Goes on token by token, comparing outputs; then the states.
+    fn steps(
+        &self,
+        programs: &Programs,
+        engine: Engine,
+        mut states: Named,
+        row: &mut Row,
+    ) -> Result<()> {
+        let time = Axis::time();
+        for t in self.prompt..self.prompt + self.tokens {
+            let mut now = std::mem::take(&mut states);
+            for (n, x) in &self.given {
+                let x = timeline::at(x, time, t).map_err(|e| other(n, e))?;
+                now.insert(n.clone(), x);
+            }
+            now.insert("pos".into(), Tensor::scalar(t as f64));
+            for (name, got) in programs.run("step.step", &now, &self.sizes)? {
+                if let Some(own) = name.strip_prefix("state.") {
+                    states.insert(own.to_owned(), got);
+                    continue;
+                }
+                let whole = &self.whole[&name];
+                if !whole.axes.contains(&time) {
+                    continue;
+                }
+                let want = timeline::at(whole, time, t).map_err(|e| other(&name, e))?;
+                let largest = measure::size(whole);
+                let w = worst(
+                    engine,
+                    &name,
+                    &got,
+                    &want,
+                    largest,
+                    self.at(),
+                    self.inputs(),
+                )?;
+                row.add(w);
+            }
+        }
+        for (own, got) in &states {
+            let name = format!("state.{own}");
+            let want = self.after_all.get(&name);
+            let want = want.ok_or_else(|| other(&name, "the definition has no such state"))?;
+            let w = worst(engine, &name, got, want, 0.0, self.at(), self.inputs())?;
+            row.add(w);
+        }
+        Ok(())
+    }
+}
+
+impl Jump {
+    fn rows(&self, programs: &Programs, engine: Engine, row: &mut Row) -> Result<()> {
+        for (name, got) in programs.run("step.step", &self.given, &self.sizes)? {
+            let want = self.want.get(&name);
+            let want = want.ok_or_else(|| other(&name, "the definition has no such result"))?;
+            if measure::finite(want) {
+                let any = "any states".to_owned();
+                row.add(worst(engine, &name, &got, want, 0.0, (4, 2), any)?);
+            }
+        }
+        Ok(())
+    }
+}

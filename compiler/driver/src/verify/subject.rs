@@ -1,0 +1,216 @@
+//! What is to be certified: a definition, and the programs derived from it.
+
+use crate::build::only;
+use crate::engine::{Named, Sizes};
+use crate::passes::{self, Form, Shapes};
+use crate::verify::draw::{self, Draw};
+use crate::{Result, other};
+use seqc_algebra::{Axis, Elem, Func, InputKind, Size, Sym, ValueId};
+use seqc_derive::{conv, grad, sink, step, stream};
+use seqc_hir::{Elaborated, Look};
+use std::collections::HashMap;
+
+/// A mixer's definition and what is known about its inputs.
+pub struct Subject {
+    pub name: String,
+    /// The program as elaborated: its outputs, and a model's loss.
+    pub definition: Func,
+    /// All results.
+    pub outs: Vec<String>,
+    /// Inputs and parameters that have gradients.
+    pub wrt: Vec<String>,
+    pub causal: bool,
+    /// Number of indices of each integer input.
+    pub vocab: HashMap<String, usize>,
+    /// The longest length that the mixer has meaning for, by clock.
+    pub limits: HashMap<Sym, usize>,
+}
+
+/// What a derived program computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    Forward,
+    Gradient,
+    Prefill,
+    Step,
+}
+
+impl Part {
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Forward => "forward",
+            Part::Gradient => "gradient",
+            Part::Prefill => "prefill",
+            Part::Step => "step",
+        }
+    }
+}
+
+/// A program that claims to equal the definition, or why there is none.
+pub struct Derived {
+    pub form: &'static str,
+    pub part: Part,
+    pub func: std::result::Result<Func, String>,
+}
+
+impl Derived {
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.form, self.part.name())
+    }
+}
+
+const FORMS: [(&str, Form); 3] = [
+    ("matrix", Form::Matrix),
+    ("recurrent", Form::Recurrent),
+    ("chunked", Form::Chunked),
+];
+
+impl Subject {
+    pub fn new(e: &Elaborated) -> Result<Subject> {
+        let wanted = |n: &str| e.outputs.iter().any(|o| o == n) || e.model && n == "loss";
+        let definition = only(&e.func, wanted)?;
+        let smooth = |p: &ValueId| {
+            let input = definition.input(*p)?;
+            let counts = matches!(input.kind, InputKind::Data | InputKind::Param { .. });
+            (counts && definition.ty(*p).elem != Elem::Int).then(|| input.name.as_str().to_owned())
+        };
+        // A step is of the clock `t`; an output without it looks at everything.
+        let stepped =
+            |c: &seqc_hir::Causality| c.clock.as_deref() == Some("t") && c.own() == Look::Causal;
+        Ok(Subject {
+            name: e.name.clone(),
+            outs: definition.results.iter().map(|(n, _)| n.clone()).collect(),
+            wrt: definition.params.iter().filter_map(smooth).collect(),
+            causal: e.causality.iter().all(stepped),
+            vocab: (e.vocabularies.iter())
+                .map(|v| (v.input.clone(), v.size))
+                .collect(),
+            limits: (e.limits.iter())
+                .map(|l| (Sym::new(&l.clock), l.most))
+                .collect(),
+            definition,
+        })
+    }
+
+    /// The ids of the inputs with gradients, in a program that has them.
+    fn ids(&self, f: &Func) -> Vec<ValueId> {
+        let named = |p: &&ValueId| {
+            f.input(**p)
+                .is_some_and(|i| self.wrt.iter().any(|w| w == i.name.as_str()))
+        };
+        f.params.iter().filter(named).copied().collect()
+    }
+
+    fn outs(&self) -> Vec<&str> {
+        self.outs.iter().map(String::as_str).collect()
+    }
+
+    /// The reference of forward and gradient: the definition with its transpose.
+    pub fn gradient(&self) -> Result<Func> {
+        grad::vjp(&self.definition, &self.ids(&self.definition), &self.outs())
+            .map_err(|e| other(&self.name, e))
+    }
+
+    /// The definition with its tangent.
+    pub fn tangent(&self) -> Result<Func> {
+        grad::jvp(&self.definition, &self.ids(&self.definition)).map_err(|e| other(&self.name, e))
+    }
+
+    /// The results that a step has: those along time.
+    fn steppable(&self) -> Result<Func> {
+        only(&self.definition, |n| n != "loss")
+    }
+
+    /// The definition with the states after the last position.
+    pub fn plain_prefill(&self) -> Result<Func> {
+        self.bare()
+            .and_then(|f| step::prefill(&f).map_err(|e| other(&self.name, e)))
+    }
+
+    /// One step of the definition.
+    pub fn plain_step(&self) -> Result<Func> {
+        self.bare()
+            .and_then(|f| step::step(&f).map_err(|e| other(&self.name, e)))
+    }
+
+    /// What the states' names and shapes are made from; nothing chunked or tiled.
+    fn bare(&self) -> Result<Func> {
+        let named = |e: seqc_derive::DeriveError| other(&self.name, e);
+        let f = sink::sink_reads(&self.steppable()?).map_err(named)?;
+        let f = conv::long_convolutions(&f).map_err(named)?;
+        stream::lower_renames(&f).map_err(named)
+    }
+
+    /// Every program that the compiler derives.
+    pub fn derive(&self, shapes: &Shapes) -> Vec<Derived> {
+        let text = |e: seqc_derive::DeriveError| e.to_string();
+        let wrt: Vec<&str> = self.wrt.iter().map(String::as_str).collect();
+        let outs = self.outs();
+        let mut all = vec![];
+        for (name, form) in FORMS {
+            let f = &self.definition;
+            all.push(Derived {
+                form: name,
+                part: Part::Forward,
+                func: passes::forward(f, form, shapes, &mut vec![]).map_err(text),
+            });
+            all.push(Derived {
+                form: name,
+                part: Part::Gradient,
+                func: passes::gradient(f, form, shapes, &wrt, &outs, &mut vec![]).map_err(text),
+            });
+        }
+        if self.causal {
+            let f = self.steppable().map_err(|e| e.to_string());
+            let step = |f: Func| passes::generation_step(&f, shapes, &mut vec![]).map_err(text);
+            let prefill = |f: Func| passes::prefill(&f, shapes, &mut vec![]).map_err(text);
+            all.push(Derived {
+                form: "step",
+                part: Part::Prefill,
+                func: f.clone().and_then(prefill),
+            });
+            all.push(Derived {
+                form: "step",
+                part: Part::Step,
+                func: f.and_then(step),
+            });
+        }
+        all
+    }
+
+    /// Run-time lengths at `t` steps: other clocks run for about two thirds as long.
+    pub fn sizes(&self, t: usize, batch: usize) -> Sizes {
+        let mut sizes = Sizes::new();
+        let axes = self.definition.values.iter().flat_map(|v| &v.ty.axes);
+        for a in axes {
+            let (Size::Len(s) | Size::Tiles(s, _)) = a.size else {
+                continue;
+            };
+            sizes.entry(s).or_insert(match s.as_str() {
+                "batch" => batch,
+                "t" => t,
+                _ => 2 * t / 3 + 1,
+            });
+        }
+        sizes.insert(Axis::batch().name, batch);
+        sizes.insert(Axis::time().name, t);
+        sizes
+    }
+
+    /// Has the mixer meaning at these lengths?
+    pub fn allows(&self, sizes: &Sizes) -> bool {
+        (self.limits.iter()).all(|(s, most)| sizes.get(s).is_none_or(|n| n <= most))
+    }
+
+    /// Inputs, parameters and cotangents of one case.
+    pub fn given(&self, sizes: &Sizes, kind: Draw) -> Result<Named> {
+        let mut all = draw::inputs(&self.definition, &self.vocab, sizes, kind)?;
+        for (name, v) in &self.definition.results {
+            let cotangent = format!("cotangent.{name}");
+            let t = draw::unit(&cotangent, &self.definition.ty(*v).axes, sizes)?;
+            all.insert(cotangent, t);
+        }
+        Ok(all)
+    }
+}
