@@ -46,7 +46,9 @@ impl<'p> Node<'p> {
 }
 
 /// Names that mean something everywhere.
-const RESERVED: &[&str] = &["pi", "inf", "len", "training", "first", "last", "batch"];
+const RESERVED: &[&str] = &[
+    "pi", "inf", "true", "false", "len", "training", "first", "last", "batch",
+];
 
 impl<'p> Elab<'p> {
     /// Evaluates statements in a scope, leaving their names in it. `wanted`: names read afterwards.
@@ -138,7 +140,7 @@ impl<'p> Elab<'p> {
                 !local
                     && (s.statics.contains_key(&n.text)
                         || s.axes.contains_key(&n.text)
-                        || matches!(n.text.as_str(), "pi" | "inf"))
+                        || matches!(n.text.as_str(), "pi" | "inf" | "true" | "false"))
             }
             ExprKind::Unary { operand, .. } => self.is_static(s, operand),
             ExprKind::Binary { left, right, .. } => {

@@ -51,7 +51,7 @@ const OTHER: &[&str] = &[
 
 const INITIALISERS: &[&str] = &["normal", "uniform", "log_uniform", "bernoulli"];
 
-/// Every built-in name, for suggestions.
+/// Every built-in function.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let reductions = [
         "sum",
@@ -67,6 +67,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     tables
         .chain(COMPOSED.iter().copied())
         .chain(OTHER.iter().copied())
+        .chain(INITIALISERS.iter().copied())
         .chain(reductions)
 }
 

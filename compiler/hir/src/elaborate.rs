@@ -188,10 +188,14 @@ fn run(
     let mut el = Elab::new(program, &mixer.name.text, checking);
     el.stack.push((id, mixer.name.span));
     let done = whole(&mut el, id, settings, size);
-    let errors = el.diags.iter().any(Diagnostic::is_error);
+    let said = std::mem::take(&mut el.diags);
+    // An error in a line that no output needs is an error all the same.
     match done {
-        Some(done) if !errors => Ok(done),
-        _ => Err(std::mem::take(&mut el.diags)),
+        Some(done) if !said.iter().any(Diagnostic::is_error) => Ok(Elaborated {
+            warnings: said,
+            ..done
+        }),
+        _ => Err(said),
     }
 }
 
@@ -371,7 +375,7 @@ fn whole<'p>(
         vocabularies,
         limits: std::mem::take(&mut el.limits),
         types: std::mem::take(&mut el.types),
-        warnings: std::mem::take(&mut el.diags),
+        warnings: vec![],
     })
 }
 

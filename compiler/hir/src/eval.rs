@@ -158,6 +158,8 @@ impl<'p> Elab<'p> {
         match n.text.as_str() {
             "pi" => return Val::Stat(Stat::Float(std::f64::consts::PI)),
             "inf" => return Val::Stat(Stat::Float(f64::INFINITY)),
+            "true" => return Val::Stat(Stat::Bool(true)),
+            "false" => return Val::Stat(Stat::Bool(false)),
             "len" => return self.length(s.now(), n.span),
             "training" => return Val::Dyn(self.training()),
             _ => {}
