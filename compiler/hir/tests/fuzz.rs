@@ -75,10 +75,10 @@ fn run(name: &str, cases: u64, property: fn(&[u8]) -> bool) {
 
 #[test]
 fn mutated_specs_parse() {
-    run("parse", 1500, property::parses);
+    run("parse", 600, property::parses);
 }
 
 #[test]
 fn mutated_specs_check() {
-    run("check", 1500, property::checks);
+    run("check", 600, property::checks);
 }
