@@ -107,10 +107,7 @@ pub fn elaborate(
 pub fn check(program: &Program) -> Vec<Diagnostic> {
     let mut all: Vec<Diagnostic> = Vec::new();
     let add = |all: &mut Vec<Diagnostic>, d: Diagnostic| {
-        if !all
-            .iter()
-            .any(|o| o.code == d.code && o.primary.span == d.primary.span)
-        {
+        if !all.iter().any(|o| o.code == d.code && same_place(o, &d)) {
             all.push(d);
         }
     };
@@ -125,6 +122,15 @@ pub fn check(program: &Program) -> Vec<Diagnostic> {
         }
     }
     all
+}
+
+/// The same place, or the same circle entered elsewhere.
+fn same_place(a: &Diagnostic, b: &Diagnostic) -> bool {
+    let places = |d: &Diagnostic| -> HashSet<Span> {
+        let labels = d.secondary.iter().chain([&d.primary]);
+        labels.map(|l| l.span).collect()
+    };
+    a.primary.span == b.primary.span || a.code == "E26" && places(a) == places(b)
 }
 
 /// Checks one mixer.

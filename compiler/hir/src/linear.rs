@@ -114,13 +114,16 @@ fn parts<'p>(el: &mut Elab<'p>, c: &'p Call, affine: bool, span: Span) -> Option
             }
             Arg::Named { name, .. } => {
                 let known = if affine { "weight, bias" } else { "weight" };
-                el.report(Diagnostic::error(
+                let d = Diagnostic::error(
                     "E24",
                     format!(
                         "`{}` has no setting `{}`; it has {known}",
                         c.name.text, name.text
                     ),
                     name.span,
+                );
+                el.report(d.help(
+                    format!("to say how it starts: `{known} = normal(…)`").replace(", bias", ""),
                 ));
                 return None;
             }

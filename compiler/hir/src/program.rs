@@ -137,10 +137,17 @@ impl Loader<'_> {
         let mut targets = Vec::new();
         for import in &imports {
             let path: Vec<&str> = import.path.iter().map(|n| n.text.as_str()).collect();
+            let at = import
+                .path
+                .iter()
+                .skip(1)
+                .fold(import.path[0].span, |at, n| {
+                    Span::new(at.file, at.start, n.span.end)
+                });
             let target = if path[0] == "std" {
                 self.std_module(&path)
             } else {
-                self.beside(&path, name, import.span)
+                self.beside(&path, name, at)
             };
             if target.is_none() && path[0] == "std" {
                 let written = path.join("/");
@@ -148,7 +155,7 @@ impl Loader<'_> {
                 let mut d = Diagnostic::error(
                     "E29",
                     format!("the standard library has no file `{written}`"),
-                    import.span,
+                    at,
                 );
                 if let Some(near) = near {
                     d = d.help(format!("did you mean `{near}`?"));
