@@ -39,7 +39,9 @@ pub fn checks(bytes: &[u8]) -> bool {
         }
     };
     let mut built = false;
-    let sum = bytes.iter().fold(0usize, |n, b| n.wrapping_mul(31).wrapping_add(usize::from(*b)));
+    let sum = bytes.iter().fold(0usize, |n, b| {
+        n.wrapping_mul(31).wrapping_add(usize::from(*b))
+    });
     for id in program.own() {
         let found = check_item(&program, id);
         shown(&map, &found);
@@ -77,14 +79,20 @@ pub fn checks(bytes: &[u8]) -> bool {
         // With a setting or a size as a command line gives it.
         let mixer = program.mixer(id);
         let axes = mixer.inputs.iter().flat_map(|p| &p.ty.axes);
-        let known: Vec<&str> = axes.chain(mixer.hypers.iter().map(|h| &h.name)).map(|n| n.text.as_str()).collect();
+        let known: Vec<&str> = axes
+            .chain(mixer.hypers.iter().map(|h| &h.name))
+            .map(|n| n.text.as_str())
+            .collect();
         if let Some(key) = known.get(sum % known.len().max(1)) {
             let value = VALUES[sum / 7 % VALUES.len()];
             match elaborate(&program, name, &[((*key).to_owned(), value.to_owned())]) {
                 Ok(e) => sound(&e.func),
                 Err(errors) => {
                     shown(&map, &errors);
-                    assert!(errors.iter().any(Diagnostic::is_error), "`{name}` with {key} = {value} is refused without an error");
+                    assert!(
+                        errors.iter().any(Diagnostic::is_error),
+                        "`{name}` with {key} = {value} is refused without an error"
+                    );
                 }
             }
         }
@@ -93,9 +101,23 @@ pub fn checks(bytes: &[u8]) -> bool {
 }
 
 const VALUES: &[&str] = &[
-    "1", "2", "3", "7", "96", "0", "-1", "0.5", "inf", "-inf", "1e18", "4294967296", "true", "rope", "nonsense", "",
+    "1",
+    "2",
+    "3",
+    "7",
+    "96",
+    "0",
+    "-1",
+    "0.5",
+    "inf",
+    "-inf",
+    "1e18",
+    "4294967296",
+    "true",
+    "rope",
+    "nonsense",
+    "",
 ];
-
 
 /// The verifier accepts it, and its text is read back as the same text.
 fn sound(func: &Func) {
