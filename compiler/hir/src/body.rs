@@ -46,11 +46,14 @@ impl<'p> Node<'p> {
 }
 
 /// Names that mean something everywhere.
-const RESERVED: &[&str] = &["pi", "inf", "len", "training", "first", "last", "batch"];
+const RESERVED: &[&str] = &[
+    "pi", "inf", "true", "false", "len", "training", "first", "last", "batch",
+];
 
 impl<'p> Elab<'p> {
     /// Evaluates statements in a scope, leaving their names in it. `wanted`: names read afterwards.
     pub fn body(&mut self, s: &mut Scope<'p>, stmts: &'p [Stmt], wanted: &HashSet<String>) {
+        self.clashes(s, stmts);
         let done = self.statics(s, stmts);
         let states = self.declarations(s, stmts);
         let nodes = self.nodes(s, stmts, &done, &states);
@@ -88,6 +91,19 @@ impl<'p> Elab<'p> {
                 self.group(s, &nodes, &comp, &states, &external);
             } else {
                 self.node(s, &nodes[comp[0]], &states);
+            }
+        }
+    }
+
+    /// Names that the header already gave to axes and settings: reported first, so that nothing reads the old meaning.
+    fn clashes(&mut self, s: &mut Scope<'p>, stmts: &'p [Stmt]) {
+        for stmt in stmts {
+            let Stmt::Equation(eq) = stmt else { continue };
+            for name in eq.lhs.names() {
+                let taken = s.axes.contains_key(&name.text) || s.statics.contains_key(&name.text);
+                if taken && !s.names.contains_key(&name.text) && !self.may_define(s, name) {
+                    s.bind(&name.text, Val::Poison, name.span);
+                }
             }
         }
     }
@@ -138,7 +154,7 @@ impl<'p> Elab<'p> {
                 !local
                     && (s.statics.contains_key(&n.text)
                         || s.axes.contains_key(&n.text)
-                        || matches!(n.text.as_str(), "pi" | "inf"))
+                        || matches!(n.text.as_str(), "pi" | "inf" | "true" | "false"))
             }
             ExprKind::Unary { operand, .. } => self.is_static(s, operand),
             ExprKind::Binary { left, right, .. } => {

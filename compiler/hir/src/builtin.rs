@@ -6,6 +6,7 @@ use crate::reduce;
 use crate::scope::{Binding, Scope};
 use crate::stat::Stat;
 use crate::value::{Dyn, Val};
+use seqc_algebra::ops::special;
 use seqc_algebra::{Axis, MapFn, Op};
 use seqc_syntax::ast::{Arg, Call, Expr, ExprKind};
 use seqc_syntax::{Diagnostic, Span, did_you_mean};
@@ -51,7 +52,7 @@ const OTHER: &[&str] = &[
 
 const INITIALISERS: &[&str] = &["normal", "uniform", "log_uniform", "bernoulli"];
 
-/// Every built-in name, for suggestions.
+/// Every built-in function.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let reductions = [
         "sum",
@@ -67,6 +68,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     tables
         .chain(COMPOSED.iter().copied())
         .chain(OTHER.iter().copied())
+        .chain(INITIALISERS.iter().copied())
         .chain(reductions)
 }
 
@@ -666,13 +668,10 @@ fn static_call(f: MapFn, st: Stat) -> Stat {
         MapFn::Cos => Stat::Float(x.cos()),
         MapFn::Tanh => Stat::Float(x.tanh()),
         MapFn::Sigmoid => Stat::Float(1.0 / (1.0 + (-x).exp())),
-        MapFn::LogSigmoid => Stat::Float(-(-x).exp().ln_1p()),
-        MapFn::Softplus => Stat::Float(x.exp().ln_1p()),
-        MapFn::BitLen => Stat::int(
-            st.as_int()
-                .and_then(|n| u64::try_from(n).ok())
-                .map_or(0, |n| i128::from(64 - n.leading_zeros())),
-        ),
+        MapFn::LogSigmoid => Stat::Float(special::log_sigmoid(x)),
+        MapFn::Softplus => Stat::Float(special::softplus(x)),
+        MapFn::BitLen => Stat::int(special::bit_len(x) as i128),
+        MapFn::Erf => Stat::Float(special::erf(x)),
         _ => Stat::Float(f64::NAN),
     }
 }

@@ -114,6 +114,10 @@ impl<'p> Elab<'p> {
                 format!("a mixer calls itself: {}", names.join(" → ")),
                 span,
             );
+            let calls = self.stack[at + 1..].iter().map(|(_, call)| *call);
+            let d = calls
+                .filter(|call| *call != span)
+                .fold(d, |d, call| d.secondary(call, "which is called here"));
             self.report(d.help("there is no recursion over mixers; layers are `repeat`, recurrence in time is a `state`"));
             return false;
         }
@@ -450,7 +454,14 @@ impl<'p> Elab<'p> {
                         at,
                     );
                     let d = d.secondary(port.span, "declared here");
-                    let help = if inferred {
+                    let names: Vec<&str> = free.iter().map(|a| plain(a.name.as_str())).collect();
+                    let help = if inferred && names.len() > 1 {
+                        let (one, all) = (names[names.len() - 1], names.join(", "));
+                        format!(
+                            "say which: `{0}[{one}](…)`, or over all of them `{0}[{all}](…)`",
+                            c.name.text
+                        )
+                    } else if inferred {
                         format!("say which: `{}[…](…)`", c.name.text)
                     } else {
                         format!("map an axis onto it, `{{… -> {}}}`", n.text)

@@ -63,6 +63,8 @@ pub struct Elab<'p> {
     pub frames: Vec<Frame>,
     pub diags: Vec<Diagnostic>,
     said: HashSet<(&'static str, Span)>,
+    /// Lines, with the indices that nothing binds there.
+    pub unbound: HashSet<(Home, String)>,
     pub params: HashMap<String, Param>,
     pub entries: u128,
     /// The mixers being inlined, with the span of each call.
@@ -89,6 +91,7 @@ impl<'p> Elab<'p> {
             }],
             diags: vec![],
             said: HashSet::new(),
+            unbound: HashSet::new(),
             params: HashMap::new(),
             entries: 0,
             stack: vec![],
@@ -113,6 +116,9 @@ impl<'p> Elab<'p> {
     pub fn forget(&mut self, mark: usize) {
         for d in self.diags.drain(mark..) {
             self.said.remove(&(d.code, d.primary.span));
+            if d.code == "E18" {
+                self.unbound.clear();
+            }
         }
     }
 

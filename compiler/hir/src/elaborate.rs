@@ -107,10 +107,7 @@ pub fn elaborate(
 pub fn check(program: &Program) -> Vec<Diagnostic> {
     let mut all: Vec<Diagnostic> = Vec::new();
     let add = |all: &mut Vec<Diagnostic>, d: Diagnostic| {
-        if !all
-            .iter()
-            .any(|o| o.code == d.code && o.primary.span == d.primary.span)
-        {
+        if !all.iter().any(|o| o.code == d.code && same_place(o, &d)) {
             all.push(d);
         }
     };
@@ -125,6 +122,15 @@ pub fn check(program: &Program) -> Vec<Diagnostic> {
         }
     }
     all
+}
+
+/// The same place, or the same circle entered elsewhere.
+fn same_place(a: &Diagnostic, b: &Diagnostic) -> bool {
+    let places = |d: &Diagnostic| -> HashSet<Span> {
+        let labels = d.secondary.iter().chain([&d.primary]);
+        labels.map(|l| l.span).collect()
+    };
+    a.primary.span == b.primary.span || a.code == "E26" && places(a) == places(b)
 }
 
 /// Checks one mixer.
@@ -188,10 +194,14 @@ fn run(
     let mut el = Elab::new(program, &mixer.name.text, checking);
     el.stack.push((id, mixer.name.span));
     let done = whole(&mut el, id, settings, size);
-    let errors = el.diags.iter().any(Diagnostic::is_error);
+    let said = std::mem::take(&mut el.diags);
+    // An error in a line that no output needs is an error all the same.
     match done {
-        Some(done) if !errors => Ok(done),
-        _ => Err(std::mem::take(&mut el.diags)),
+        Some(done) if !said.iter().any(Diagnostic::is_error) => Ok(Elaborated {
+            warnings: said,
+            ..done
+        }),
+        _ => Err(said),
     }
 }
 
@@ -371,7 +381,7 @@ fn whole<'p>(
         vocabularies,
         limits: std::mem::take(&mut el.limits),
         types: std::mem::take(&mut el.types),
-        warnings: std::mem::take(&mut el.diags),
+        warnings: vec![],
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every function returns `None`/`Val::Poison` after having reported why; poison is passed on in silence.
 
+use crate::call::ANY_MIXER;
 use crate::elab::Elab;
 use crate::reach::{Bound, Reach};
 use crate::scope::{Binding, Scope};
@@ -138,11 +139,13 @@ impl<'p> Elab<'p> {
             return self.position(index.axis, index.lag && s.ahead, n.span);
         }
         if let Some(named) = s.names.get(&n.text) {
-            return match &named.binding {
-                Binding::Val(v) => v.clone(),
-                Binding::Loop { now: Some(v), .. } => v.clone(),
-                Binding::Loop { now: None, .. } | Binding::Pending => Val::Poison,
-            };
+            match &named.binding {
+                Binding::Val(v) => return v.clone(),
+                Binding::Loop { now: Some(v), .. } => return v.clone(),
+                Binding::Loop { now: None, .. } | Binding::Pending => {}
+            }
+            self.too_early(s, n);
+            return Val::Poison;
         }
         if let Some(st) = s.statics.get(&n.text) {
             return Val::Stat(st.value);
@@ -158,6 +161,8 @@ impl<'p> Elab<'p> {
         match n.text.as_str() {
             "pi" => return Val::Stat(Stat::Float(std::f64::consts::PI)),
             "inf" => return Val::Stat(Stat::Float(f64::INFINITY)),
+            "true" => return Val::Stat(Stat::Bool(true)),
+            "false" => return Val::Stat(Stat::Bool(false)),
             "len" => return self.length(s.now(), n.span),
             "training" => return Val::Dyn(self.training()),
             _ => {}
@@ -171,6 +176,19 @@ impl<'p> Elab<'p> {
         }
         self.unknown(s, n);
         Val::Poison
+    }
+
+    /// A name that is declared, or part of the cycle being computed, but has no value yet.
+    fn too_early(&mut self, s: &Scope<'p>, n: &Name) {
+        if s.current.contains(&n.text) || s.defined.contains_key(&n.text) {
+            return self.unknown(s, n);
+        }
+        let d = Diagnostic::error(
+            "E03",
+            format!("the state `{}` has no value here yet", n.text),
+            n.span,
+        );
+        self.report(d.help("a declaration may read settings and parameters"));
     }
 
     /// E03, or E14 for a name that needs itself.
@@ -270,9 +288,15 @@ impl<'p> Elab<'p> {
                 None
             }
             Val::Mixer(m) => {
-                let name = &self.program.mixer(m.item).name.text;
-                let d = Diagnostic::error("E28", format!("`{name}` is a mixer, not a value"), span);
-                self.report(d.help(format!("call it: `{name}(…)`")));
+                let d = if m.item == ANY_MIXER {
+                    Diagnostic::error("E28", "this is a mixer, not a value", span)
+                        .help("call it: `f(…)`")
+                } else {
+                    let name = &self.program.mixer(m.item).name.text;
+                    Diagnostic::error("E28", format!("`{name}` is a mixer, not a value"), span)
+                        .help(format!("call it: `{name}(…)`"))
+                };
+                self.report(d);
                 None
             }
             Val::Tuple(parts) => {

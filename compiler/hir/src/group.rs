@@ -302,7 +302,13 @@ impl<'p> Elab<'p> {
         for k in &cycle[1..] {
             d = d.secondary(span(*k), format!("`{}` is needed here", name(*k)));
         }
-        self.report(d.help(format!("read the previous step: `{first}[t-1]`")));
+        // Only a state has a previous step to read here.
+        let state = cycle.iter().copied().find(|k| match nodes[*k].what {
+            What::Equation(eq) => matches!(&eq.lhs, Lhs::One { index, .. } if !index.is_empty()),
+            _ => false,
+        });
+        let state = state.map_or(first, name);
+        self.report(d.help(format!("read the previous step: `{state}[t-1]`")));
     }
 
     /// Batch, the axes mapped over, and those declared.

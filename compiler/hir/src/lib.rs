@@ -30,6 +30,7 @@ mod tidy;
 mod time;
 mod value;
 
+pub use builtin::names as builtins;
 pub use elab::Limit;
 pub use elaborate::{Causality, Elaborated, Setting, Vocabulary, check, check_item, elaborate};
 pub use inline::{Inlined, inline};

@@ -28,6 +28,7 @@ pub fn linear<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, c: &'p Call, span: Span)
     for n in &parts.map.from {
         left.extend(el.need_axis(s, n, &x, "`linear`")?);
     }
+    once(el, parts.map.from.iter().chain(parts.per))?;
     let mut per = Vec::new();
     for n in parts.per {
         per.extend(el.need_axis(s, n, &x, "`per`")?);
@@ -114,13 +115,16 @@ fn parts<'p>(el: &mut Elab<'p>, c: &'p Call, affine: bool, span: Span) -> Option
             }
             Arg::Named { name, .. } => {
                 let known = if affine { "weight, bias" } else { "weight" };
-                el.report(Diagnostic::error(
+                let d = Diagnostic::error(
                     "E24",
                     format!(
                         "`{}` has no setting `{}`; it has {known}",
                         c.name.text, name.text
                     ),
                     name.span,
+                );
+                el.report(d.help(
+                    format!("to say how it starts: `{known} = normal(…)`").replace(", bias", ""),
                 ));
                 return None;
             }
@@ -145,6 +149,23 @@ fn parts<'p>(el: &mut Elab<'p>, c: &'p Call, affine: bool, span: Span) -> Option
             None
         }
     }
+}
+
+/// E12: an axis is either summed (left of the arrow) or keeps a block for each position (`per`), and only once.
+fn once<'a>(el: &mut Elab, names: impl Iterator<Item = &'a Name>) -> Option<()> {
+    let mut seen: Vec<&Name> = Vec::new();
+    for n in names {
+        if let Some(old) = seen.iter().find(|o| o.text == n.text) {
+            let d = Diagnostic::error("E12", format!("`{}` is named twice", n.text), n.span);
+            let d = d.secondary(old.span, "the first");
+            el.report(
+                d.help("left of `->` is what is summed, behind `per` what keeps blocks of its own"),
+            );
+            return None;
+        }
+        seen.push(n);
+    }
+    Some(())
 }
 
 fn el_map(map: &AxisMap) -> String {

@@ -7,7 +7,7 @@ use crate::elab::{Elab, MAX_PARAMETERS, Param};
 use crate::reach::Reach;
 use crate::scope::Scope;
 use crate::stat::Stat;
-use crate::value::{Dyn, Home};
+use crate::value::{Dyn, Home, Val};
 use seqc_algebra::{Axis, Dist, Elem, Init, InputKind, MapFn, Num, Ty};
 use seqc_syntax::ast::{Arg, BinaryOp, Decl, Expr, ExprKind, UnaryOp};
 use seqc_syntax::{Diagnostic, Span};
@@ -181,10 +181,11 @@ impl<'p> Elab<'p> {
                 combine(*op, a?, b?).or_else(|| self.bad_init(e.span))
             }
             ExprKind::Call(c) => self.init_call(s, e, c, axes),
-            _ => {
-                let st = self.eval_static(s, e)?;
-                Some(real(Init::Const(Num(st.as_f64()))))
-            }
+            _ => match self.eval(s, e) {
+                Val::Stat(st) => Some(real(Init::Const(Num(st.as_f64())))),
+                Val::Poison => None,
+                _ => self.bad_init(e.span),
+            },
         }
     }
 
@@ -289,7 +290,7 @@ impl<'p> Elab<'p> {
             return None;
         }
         match self.eval(s, e) {
-            crate::value::Val::Stat(st) => Some(st),
+            Val::Stat(st) => Some(st),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@
 //! The names of `std/prelude` need no import. Invariant: `items` holds every mixer of every file once.
 
 use crate::stdlib;
-use seqc_syntax::ast::{File, ItemKind, Mixer, Recipe};
+use seqc_syntax::ast::{File, ItemKind, Mixer, Name, Recipe};
 use seqc_syntax::{Diagnostic, FileId, SourceMap, Span, did_you_mean, parse};
 use std::collections::HashMap;
 use std::path::Path;
@@ -105,6 +105,7 @@ pub fn load(
         prelude,
     };
     program.collect(&mut diags);
+    program.check_headers(&mut diags);
     program.check_imports(&mut diags);
     if diags.iter().any(Diagnostic::is_error) {
         Err(diags)
@@ -136,10 +137,17 @@ impl Loader<'_> {
         let mut targets = Vec::new();
         for import in &imports {
             let path: Vec<&str> = import.path.iter().map(|n| n.text.as_str()).collect();
+            let at = import
+                .path
+                .iter()
+                .skip(1)
+                .fold(import.path[0].span, |at, n| {
+                    Span::new(at.file, at.start, n.span.end)
+                });
             let target = if path[0] == "std" {
                 self.std_module(&path)
             } else {
-                self.beside(&path, name, import.span)
+                self.beside(&path, name, at)
             };
             if target.is_none() && path[0] == "std" {
                 let written = path.join("/");
@@ -147,7 +155,7 @@ impl Loader<'_> {
                 let mut d = Diagnostic::error(
                     "E29",
                     format!("the standard library has no file `{written}`"),
-                    import.span,
+                    at,
                 );
                 if let Some(near) = near {
                     d = d.help(format!("did you mean `{near}`?"));
@@ -235,6 +243,29 @@ impl Program {
                     diags.push(
                         d.label("the second")
                             .secondary(old, "the first")
+                            .help("rename one of them"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// E04: the names of a header are inputs, settings and outputs, each of them once.
+    fn check_headers(&self, diags: &mut Vec<Diagnostic>) {
+        for id in 0..self.items.len() {
+            let m = self.mixer(id);
+            let inputs = m.inputs.iter().map(|p| &p.name);
+            let given: Vec<&Name> = inputs.chain(m.hypers.iter().map(|h| &h.name)).collect();
+            let outputs: Vec<&Name> = m.outputs.iter().map(|p| &p.name).collect();
+            for names in [given, outputs, m.group.iter().collect()] {
+                for (k, name) in names.iter().enumerate() {
+                    let Some(old) = names[..k].iter().find(|o| o.text == name.text) else {
+                        continue;
+                    };
+                    let what = format!("`{}` has two definitions", name.text);
+                    let d = Diagnostic::error("E04", what, name.span).label("the second");
+                    diags.push(
+                        d.secondary(old.span, "the first")
                             .help("rename one of them"),
                     );
                 }

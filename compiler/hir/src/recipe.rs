@@ -99,11 +99,17 @@ pub fn check(r: &ast::Recipe, program: &Program) -> Result<Recipe, Vec<Diagnosti
         .iter()
         .any(|i| program.mixer(*i).name.text == r.name.text)
     {
-        diags.push(Diagnostic::error(
+        let d = Diagnostic::error(
             "E03",
             format!("there is no model `{}` for this recipe", r.name.text),
             r.name.span,
-        ));
+        );
+        let own = program.own();
+        let names = own.iter().map(|i| program.mixer(*i).name.text.as_str());
+        diags.push(match did_you_mean(&r.name.text, names) {
+            Some(near) => d.help(format!("did you mean `{near}`?")),
+            None => d.help("a recipe has the name of a model in the same file"),
+        });
     }
     let mut seen: Vec<(&str, Span)> = Vec::new();
     for s in &r.settings {

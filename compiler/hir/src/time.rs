@@ -241,12 +241,12 @@ impl<'p> Elab<'p> {
                     && !s.statics.contains_key(&n.text)
                     && s.axis(&n.text).is_none()
                 {
-                    let d = Diagnostic::error(
-                        "E18",
-                        format!("index `{}` is not bound", n.text),
-                        n.span,
-                    );
-                    self.report(d.help(format!("sum over it: `sum[{}](…)`", n.text)));
+                    // Once for a line: its other reads at the index are the same slip.
+                    if self.unbound.insert((s.line.clone(), n.text.clone())) {
+                        let what = format!("index `{}` is not bound", n.text);
+                        let d = Diagnostic::error("E18", what, n.span);
+                        self.report(d.help(format!("sum over it: `sum[{}](…)`", n.text)));
+                    }
                     return None;
                 }
                 self.constant_term(s, e, plus, out, whole)

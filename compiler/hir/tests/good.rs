@@ -1,7 +1,7 @@
 //! Every spec of `tests/specs` and every mixer of the standard library: it checks, and what it elaborates to.
 
 use seqc_hir::{BesideImporter, Program, check, elaborate, load, print_hir, stdlib};
-use seqc_syntax::{SourceMap, render_short};
+use seqc_syntax::{SourceMap, format_source, render_short};
 use std::path::Path;
 
 fn spec(map: &mut SourceMap, file: &str) -> Program {
@@ -95,15 +95,19 @@ fn the_standard_library_checks() {
     }
 }
 
-/// The library is the specs, split into files: same header and body, other doc lines.
+/// The library is the specs, split into files and laid out: same header and body, other doc lines.
 #[test]
 fn the_standard_library_is_the_specs() {
-    let library: String = stdlib::paths().filter_map(stdlib::text).collect();
+    let laid_out = |text: &str| format_source(text).unwrap_or_else(|d| panic!("{d:?}"));
+    let library: String = stdlib::paths()
+        .filter_map(stdlib::text)
+        .map(laid_out)
+        .collect();
     for file in ["tier1.seq", "std.seq", "tier2.seq"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../tests/specs")
             .join(file);
-        let text = std::fs::read_to_string(path).expect("a spec");
+        let text = laid_out(&std::fs::read_to_string(path).expect("a spec"));
         for item in text.split("\nmixer ").skip(1) {
             let item = item.split("\n}").next().expect("a body");
             assert!(

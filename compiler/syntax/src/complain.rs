@@ -130,6 +130,7 @@ impl<'a> Complaint<'_, 'a> {
             _ if found.kind == TokenKind::Doc => {
                 Some("doc lines stand above items and statements; for a remark write `//`")
             }
+            _ if self.foreign().is_some() => self.foreign(),
             _ if self.on_left_side() => {
                 Some("a left side takes plain indices: `S[t]`, `M[i,j]`, `f[lag]`")
             }
@@ -152,6 +153,20 @@ impl<'a> Complaint<'_, 'a> {
                     "names side by side are axes of a map `a b -> c`; between values write an operator or `,`",
                 )
             }
+            _ => None,
+        }
+    }
+
+    /// Words of other languages that begin a statement there.
+    fn foreign(&self) -> Option<&'static str> {
+        let after_first = self.refused == self.from + 1;
+        match self.tokens.get(self.from).filter(|_| after_first)?.text {
+            "for" | "while" => {
+                Some("there are no loops: layers are `repeat n { … }`, time is a `state`")
+            }
+            "if" => Some("there are no branches: write `select(condition, a, b)`"),
+            "return" => Some("outputs are named in the header: write `y = …`"),
+            "let" | "var" | "const" | "def" | "fn" => Some("an equation is just `name = …`"),
             _ => None,
         }
     }

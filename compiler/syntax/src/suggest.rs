@@ -3,7 +3,7 @@
 //! Why: E03 and E24 name the likely intent. Invariant: the answer depends only on the arguments and
 //! their order, and is silent rather than far-fetched: at most a third of the name may differ.
 
-/// The candidate nearest to `name`, the earliest among equals; `None` when none is near.
+/// The candidate nearest to `name`; among equals one of the same length, then the earliest. `None` when none is near.
 pub fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -11,7 +11,7 @@ pub fn did_you_mean<'a>(
     let length = name.chars().count();
     // One letter for another is no typing error: `q` does not suggest `k`.
     let limit = if length < 2 { 0 } else { (length / 3).max(1) };
-    let mut best: Option<(usize, &str)> = None;
+    let mut best: Option<((usize, bool), &str)> = None;
     for candidate in candidates {
         let distance = if candidate == name {
             continue;
@@ -20,8 +20,9 @@ pub fn did_you_mean<'a>(
         } else {
             edit_distance(name, candidate)
         };
-        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let rank = (distance, candidate.chars().count() != length);
+        if distance <= limit && best.is_none_or(|(least, _)| rank < least) {
+            best = Some((rank, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
