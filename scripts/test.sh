@@ -3,7 +3,7 @@
 # Rust tests passed; exits non-zero if any section failed.
 #
 #   scripts/test.sh            everything
-#   scripts/test.sh rust spec  only the named sections: format rust spec oracles
+#   scripts/test.sh rust spec  only the named sections: format rust spec demo oracles
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,10 +55,14 @@ check_spec() {
     fi
     echo "${#files[@]} files"
     local status=0
-    cargo run -q --locked -p seqc -- fmt --check "${files[@]}" || status=1
-    cargo run -q --locked -p seqc -- check "${files[@]}" || status=1
+    cargo build -q --release --locked -p seqc || return 1
+    target/release/seqc fmt --check "${files[@]}" || status=1
+    target/release/seqc check "${files[@]}" || status=1
     return $status
 }
+
+# The README's first command, with a short training.
+check_demo() { scripts/demo.sh gla steps=60 eval_every=30; }
 
 # The committed fixtures are what the plain NumPy references give.
 check_oracles() {
@@ -80,6 +84,7 @@ WANTED=("$@")
 run format "the Rust sources are formatted"
 run rust "cargo test, the whole workspace"
 run spec "every .seq file is formatted and checks"
+run demo "the README's first command, in short"
 run oracles "the fixtures agree with their references"
 
 section "result"
