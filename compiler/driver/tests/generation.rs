@@ -1,0 +1,127 @@
+//! Prefill and steps, compiled, say what the parallel form says over the same tokens.
+
+use seqc_device::abi::Sizes;
+use seqc_device::{Executor, Pool, Store};
+use seqc_driver::backend::{Backend, instant};
+use seqc_driver::passes::{Form, Shapes, forward};
+use seqc_driver::{build, frontend, model};
+use seqc_generate::{Generator, Model};
+
+const VOCAB: usize = 11;
+
+fn source(mixer: &str, call: &str) -> String {
+    format!(
+        "seq 1
+import std ({mixer}, rmsnorm)
+
+model lm(tokens: seq<vocab>; vocab = {VOCAB}, d = 16) -> logits: seq{{vocab}} {{
+    param E{{vocab, d}} = normal(1)
+    x = E{{vocab = tokens}}
+    mix: x1 = x + {call}
+    logits = sum[d](E * rmsnorm(x1))
+}}
+"
+    )
+}
+
+/// Relative RMS difference of the logits after every position, at several lengths of the prompt.
+fn agrees(mixer: &str, call: &str) {
+    let source =
+        frontend::of_text("lm.seq", &source(mixer, call)).unwrap_or_else(|e| panic!("{e}"));
+    let e = source
+        .elaborate("lm", &[])
+        .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+    let lanes = Backend::Clif.lanes();
+    let whole = forward(&e.func, Form::Chunked, &Shapes::cpu(), &mut vec![])
+        .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+    let mut built = build::Built::default();
+    built.add(
+        "whole",
+        build::lowered(&whole, lanes).unwrap_or_else(|e| panic!("{mixer}: {e}")),
+    );
+    let whole = instant(&built).unwrap_or_else(|e| panic!("{e}"));
+    let whole = whole.program("whole").unwrap_or_else(|e| panic!("{e}"));
+    let artifact =
+        model::for_generation(&e, Backend::Clif).unwrap_or_else(|e| panic!("{mixer}: {e}"));
+    let program = |n: &str| artifact.program(n).unwrap_or_else(|e| panic!("{e}"));
+    let model = Model {
+        prefill: program("prefill"),
+        step: program("step"),
+        input: "tokens".into(),
+        output: "logits".into(),
+    };
+    let pool = Pool::new(2);
+    let text: Vec<i32> = (0..40)
+        .map(|i| (i * i * 7 + 3 * i) % VOCAB as i32)
+        .collect();
+    let sizes = Sizes::from([("batch".to_owned(), 1), ("t".to_owned(), text.len() as u64)]);
+    let mut store = Store::new(5);
+    let mut run =
+        Executor::new(&whole, &sizes, &mut store, &pool).unwrap_or_else(|e| panic!("{e}"));
+    run.set_poison(true);
+    run.set_input("tokens", &text[..])
+        .unwrap_or_else(|e| panic!("{e}"));
+    run.run(&mut store).unwrap_or_else(|e| panic!("{e}"));
+    let want = run
+        .output("logits")
+        .unwrap_or_else(|e| panic!("{e}"))
+        .to_vec();
+    let mut generator = Generator::new(model, pool).unwrap_or_else(|e| panic!("{mixer}: {e}"));
+    for (path, p) in generator.store_mut().iter_mut() {
+        let from = store
+            .get(path)
+            .unwrap_or_else(|| panic!("{mixer}: no `{path}`"));
+        p.value_mut().copy_from_slice(from.value());
+    }
+    for prompt in [1, 2, 3, 15, 16, 17, 33, 39] {
+        let mut going = generator
+            .start(&text[..prompt], text.len() - prompt)
+            .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+        for at in prompt..=text.len() {
+            let want = &want[(at - 1) * VOCAB..at * VOCAB];
+            let square = |x: f32| f64::from(x).powi(2);
+            let off: f64 = going
+                .logits()
+                .iter()
+                .zip(want)
+                .map(|(a, b)| square(a - b))
+                .sum();
+            let size: f64 = want.iter().map(|x| square(*x)).sum();
+            let error = (off / size).sqrt();
+            assert!(
+                error < 1e-4,
+                "{mixer}: prompt {prompt}, position {at}: {error}"
+            );
+            if at < text.len() {
+                going
+                    .push(text[at])
+                    .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn linear_attention() {
+    agrees("gla", "gla(rmsnorm(x), h = 2, low = 4)");
+}
+
+#[test]
+fn state_space() {
+    agrees("mamba2", "mamba2(rmsnorm(x), p = 8, n = 8)");
+}
+
+#[test]
+fn nonlinear_recurrence() {
+    agrees("lstm", "lstm(rmsnorm(x))");
+}
+
+#[test]
+fn attention_with_biases() {
+    agrees("alibi", "alibi(rmsnorm(x), h = 2)");
+}
+
+#[test]
+fn long_kernel() {
+    agrees("hyena", "hyena(rmsnorm(x), m = 8, bands = 2, span = 64)");
+}
