@@ -54,8 +54,14 @@ fn check(example: &str, backend: Backend) {
         ..Recipe::default()
     };
     let data = root().join("examples/data/shakespeare.txt");
-    let built = build::model(&e, Form::Chunked, &Shapes::cpu(), backend.lanes(), &mut vec![])
-        .unwrap_or_else(|e| panic!("{example}: {e}"));
+    let built = build::model(
+        &e,
+        Form::Chunked,
+        &Shapes::cpu(),
+        backend.lanes(),
+        &mut vec![],
+    )
+    .unwrap_or_else(|e| panic!("{example}: {e}"));
     let folder = tempfile::tempdir().expect("temporary folder");
     let artifact = load(&built, backend, &folder.path().join("artifact")).expect("compiles");
     let pool = Pool::new(2);
@@ -103,7 +109,8 @@ fn check(example: &str, backend: Backend) {
         .collect();
     assert_eq!(losses.len(), STEPS as usize);
 
-    let plain = training(&e.func, Form::Matrix, &Shapes::cpu(), &mut vec![]).expect("differentiates");
+    let plain =
+        training(&e.func, Form::Matrix, &Shapes::cpu(), &mut vec![]).expect("differentiates");
     let corpus = Corpus::load(&data, length).expect("loads");
     for step in 0..STEPS {
         let mut tokens = vec![0i32; batch * length];
