@@ -6,12 +6,15 @@
 //!   or when it sums over the batch, whose sequences the steps keep apart;
 //! * in a scan without carried cotangents, contributions are emitted step by step and summed outside, which keeps
 //!   the steps independent (unless the operand itself has a run-time length);
-//! * otherwise they are accumulated in a further state.
+//! * otherwise they are accumulated in a further state, for each sequence of the batch on its own: the batch is
+//!   summed outside, so that its sequences stay independent of each other.
 
 use super::super::parts::{fit, zeros};
 use super::Result;
 use super::scan::{Backward, along};
-use seqc_algebra::{Axis, Builder, InputKind, Num, Op, Scan, Size, ValueId};
+use seqc_algebra::{
+    Axis, Builder, InputKind, MapFn, Num, Op, ReduceOp, Scan, Size, Ty, ValueId, shape::canonical,
+};
 
 /// A factor of a contraction outside.
 #[derive(Clone, Copy)]
@@ -30,6 +33,7 @@ enum Route {
     },
     State {
         place: usize,
+        batched: bool,
     },
 }
 
@@ -77,16 +81,24 @@ impl Fixed<'_> {
             routes.0.push((k, Route::Steps { emit }));
             return Ok(());
         }
-        // One state per operand: later contributions join it.
+        let apart = before_batch(&mut back.b, v)?;
+        let v = apart.unwrap_or(v);
+        // One state per operand and kind: later contributions join it.
         let known = routes.0.iter().find_map(|(j, r)| match r {
-            Route::State { place } if *j == k => Some(*place),
+            Route::State { place, batched } if *j == k && *batched == apart.is_some() => {
+                Some(*place)
+            }
             _ => None,
         });
         if let Some(place) = known {
             back.states[place].1 = back.b.add2(back.states[place].1, v)?;
             return Ok(());
         }
-        let ty = b.ty(arg).clone();
+        let mut ty: Ty = b.ty(arg).clone();
+        if apart.is_some() && !ty.has(Axis::batch()) {
+            ty.axes.push(Axis::batch());
+            ty.axes = canonical(ty.axes);
+        }
         let s = back
             .b
             .input(&format!("acc{k}"), InputKind::Formal, ty.clone());
@@ -94,12 +106,11 @@ impl Fixed<'_> {
         let sum = fit(&mut back.b, sum, &ty)?;
         let start = zeros(b, &ty)?;
         back.states.push((s, sum, start));
-        routes.0.push((
-            k,
-            Route::State {
-                place: back.states.len() - 1,
-            },
-        ));
+        let route = Route::State {
+            place: back.states.len() - 1,
+            batched: apart.is_some(),
+        };
+        routes.0.push((k, route));
         Ok(())
     }
 
@@ -180,6 +191,30 @@ impl Fixed<'_> {
     }
 }
 
+/// `v` before a sum over the batch in it; `None` if it is not such a sum.
+fn before_batch(b: &mut Builder, v: ValueId) -> Result<Option<ValueId>> {
+    let args = b.func().args(v).to_vec();
+    let left = |axes: &[Axis]| -> Vec<Axis> {
+        axes.iter()
+            .copied()
+            .filter(|a| *a != Axis::batch())
+            .collect()
+    };
+    let op = match b.func().op(v).clone() {
+        Op::Contract(axes) if axes.contains(&Axis::batch()) => Op::Contract(left(&axes)),
+        Op::Reduce(ReduceOp::Sum, axes) if axes.contains(&Axis::batch()) => {
+            Op::Reduce(ReduceOp::Sum, left(&axes))
+        }
+        Op::Expand(axes) if axes.contains(&Axis::batch()) => return Ok(None),
+        op @ (Op::Map(MapFn::Re | MapFn::Im | MapFn::Conj | MapFn::Neg) | Op::Expand(_)) => {
+            let x = before_batch(b, args[0])?;
+            return Ok(x.map(|x| b.push(op, &[x])).transpose()?);
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(b.push(op, &args)?))
+}
+
 impl Routes {
     /// The contributions outside, the scan being built: its results are `finals` final states, then emitted values.
     pub fn finish(
@@ -193,7 +228,7 @@ impl Routes {
         let mut out = vec![];
         for (k, route) in self.0 {
             let v = match route {
-                Route::State { place } => b.push(Op::Proj(place), &[new])?,
+                Route::State { place, .. } => b.push(Op::Proj(place), &[new])?,
                 Route::Steps { emit } => {
                     let all = b.push(Op::Proj(finals + emit), &[new])?;
                     b.sum(&[along(scan)], all)?
