@@ -122,6 +122,11 @@ fn attention_with_biases() {
 }
 
 #[test]
+fn attention_with_rotary_positions() {
+    agrees("attention", "attention(rmsnorm(x), g = 2, r = 1)");
+}
+
+#[test]
 fn long_kernel() {
     agrees("hyena", "hyena(rmsnorm(x), m = 8, bands = 2, span = 64)");
 }
