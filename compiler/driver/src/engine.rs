@@ -6,7 +6,7 @@
 
 use crate::backend::{self, Backend};
 use crate::build::{self, Built};
-use crate::{Error, Result, other};
+use crate::{Error, Result, other, parts};
 use seqc_abi::{Elem as Word, Role};
 use seqc_algebra::{Elem, Func, InputKind, Sym, Tensor};
 use seqc_device::{Artifact, Executor, Pool, Store};
@@ -112,11 +112,25 @@ impl Programs {
     /// Results in the program's order, each with the axes that it has in memory.
     pub fn run(&self, name: &str, given: &Named, sizes: &Sizes) -> Result<Vec<(String, Tensor)>> {
         let func = self.func(name)?;
+        let given = &fitting(func, given)?;
         match &self.code {
             None => seqc_algebra::run(func, given, sizes).map_err(|e| other(&func.name, e)),
             Some(code) => code.run(name, func, given, sizes),
         }
     }
+}
+
+/// The inputs that a program has, complex ones as its types say.
+fn fitting(func: &Func, given: &Named) -> Result<Named> {
+    let mut all = Named::new();
+    for p in &func.params {
+        let name = func.input(*p).map(|i| i.name.as_str()).unwrap_or_default();
+        if let Some(t) = given.get(name) {
+            let t = parts::fitted(t, func.ty(*p)).map_err(|e| other(name, e))?;
+            all.insert(name.to_owned(), t.into_owned());
+        }
+    }
+    Ok(all)
 }
 
 fn loaded(backend: Backend, built: &Built, threads: usize) -> Result<Code> {

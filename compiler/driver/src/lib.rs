@@ -24,6 +24,7 @@ pub mod eval;
 pub mod explain;
 pub mod frontend;
 pub mod model;
+mod parts;
 pub mod passes;
 pub mod run;
 pub mod timeline;

@@ -13,7 +13,7 @@ pub use states::{Continued, continued};
 use crate::build::only;
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
-use crate::{Error, Result, other};
+use crate::{Error, Result, other, parts};
 use seqc_algebra::{Func, Tensor, interp};
 use seqc_hir::Elaborated;
 use std::collections::BTreeMap;
@@ -136,10 +136,7 @@ fn program(e: &Elaborated, contract: &Contract, request: &Request) -> Result<Fun
 /// A result in the slot's layout. A gradient that the program does not have is 0: no output needs that input.
 fn laid_out(results: &Named, name: &str, slot: &Slot, sizes: &Sizes) -> Result<Tensor> {
     match results.get(name) {
-        Some(t) => {
-            let t = t.ordered(&slot.axes).map_err(|e| other(name, e))?;
-            Ok(t.into_owned())
-        }
+        Some(t) => parts::whole(t, &slot.axes).map_err(|e| other(name, e)),
         None if name.starts_with("grad.") => {
             let shape = slot.axes.iter().map(|a| interp::length(*a, sizes));
             let shape = shape.collect::<std::result::Result<Vec<_>, _>>();

@@ -7,7 +7,7 @@
 use super::contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
 use super::{Request, laid_out};
 use crate::build::only;
-use crate::engine::{Engine, Named, Programs, Sizes};
+use crate::engine::{Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, timeline};
 use seqc_algebra::{Axis, Elem, Func, InputKind, Size, Sym, Tensor};
@@ -50,12 +50,7 @@ pub fn continued(
     };
     match states {
         None => {
-            let f = match request.engine {
-                Engine::Interp => plain_prefill(&outputs).map_err(failed)?,
-                Engine::Compiled(_) => {
-                    passes::prefill(&outputs, &shapes, &mut vec![]).map_err(failed)?
-                }
-            };
+            let f = passes::prefill(&outputs, &shapes, &mut vec![]).map_err(failed)?;
             prefilled(contract, run("prefill", f)?, &mut m)
         }
         Some(states) => {
@@ -64,13 +59,6 @@ pub fn continued(
             stepped(contract, run("step", f)?, &m, start)
         }
     }
-}
-
-/// The definition with its states, nothing chunked.
-fn plain_prefill(f: &Func) -> std::result::Result<Func, seqc_derive::DeriveError> {
-    seqc_derive::step::prefill(&seqc_derive::stream::lower_renames(
-        &seqc_derive::conv::long_convolutions(&seqc_derive::sink::sink_reads(f)?)?,
-    )?)
 }
 
 fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {

@@ -9,6 +9,7 @@ use super::measure;
 use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
 use crate::{Result, other};
+use seqc_algebra::interp::run_rounded;
 use seqc_algebra::{Axis, Data, Func, MapFn, Op, Tensor, run};
 use std::collections::HashMap;
 
@@ -22,8 +23,7 @@ pub struct Case {
     pub want: Named,
     /// Sizes of the largest output and the largest gradient.
     largest: [f64; 2],
-    /// By tensor: how far one rounding of inputs and parameters to f32 moves the reference. Only for stress inputs,
-    /// which are made to be far from well conditioned.
+    /// By tensor: how far the reference moves if each of its operations is rounded once to f32.
     moved: HashMap<String, f64>,
 }
 
@@ -32,8 +32,9 @@ impl Case {
         self.largest[usize::from(name.starts_with("grad."))]
     }
 
-    /// Compares one result with the reference. No program in f32 is better than its rounded inputs allow, so for
-    /// stress inputs twice that is allowed where it is more than the bound.
+    /// Compares one result with the reference. Where cancellation makes a result ill conditioned, what rounding does
+    /// to the definition is more than the bound; then twice that is allowed: once for the same roundings at the
+    /// same values, once for those that the form has instead.
     pub fn compare(
         &self,
         name: &str,
@@ -102,11 +103,8 @@ fn case(
     draw: Draw,
 ) -> Result<Option<Case>> {
     let given = subject.given(&sizes, draw)?;
-    let values = |given: &Named| -> Result<Named> {
-        let made = run(reference, given, &sizes).map_err(|e| other(&subject.name, e))?;
-        Ok(made.into_iter().collect())
-    };
-    let want = values(&given)?;
+    let want = run(reference, &given, &sizes).map_err(|e| other(&subject.name, e))?;
+    let want: Named = want.into_iter().collect();
     if !want.values().all(measure::finite) {
         return Ok(None);
     }
@@ -126,28 +124,12 @@ fn case(
         want,
         sizes: sizes.clone(),
     };
-    if draw != Draw::Plain {
-        for (name, t) in values(&rounded_once(&made.given))? {
-            let moved = measure::error(&t, &made.want[&name], made.largest(&name))?;
-            made.moved.insert(name, moved);
-        }
+    let rounded = run_rounded(reference, &made.given, &sizes);
+    for (name, t) in rounded.map_err(|e| other(&subject.name, e))? {
+        let moved = measure::error(&t, &made.want[&name], made.largest(&name))?;
+        made.moved.insert(name, moved);
     }
     Ok(Some(made))
-}
-
-/// Every real number up or down by half a unit in the last place of f32.
-fn rounded_once(given: &Named) -> Named {
-    let mut moved = given.clone();
-    for (name, t) in &mut moved {
-        let mut s = draw::Stream::new(&format!("round.{name}"));
-        if let Data::Real(d) = &mut t.data {
-            let unit = f64::from(f32::EPSILON) / 2.0;
-            (d.iter_mut())
-                .filter(|x| x.fract() != 0.0)
-                .for_each(|x| *x *= 1.0 + unit * s.uniform().signum());
-        }
-    }
-    moved
 }
 
 const SMALL: usize = 5;

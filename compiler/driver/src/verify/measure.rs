@@ -5,7 +5,7 @@
 //! the difference beside that largest one.
 
 use crate::engine::Engine;
-use crate::{Result, other};
+use crate::{Result, other, parts};
 use seqc_algebra::{Data, Tensor};
 
 /// Below this share of the largest reference, a reference is rounding noise.
@@ -46,7 +46,7 @@ pub fn finite(t: &Tensor) -> bool {
 /// The relative error of `got`; NaN if a number is missing or is none. `largest` is the largest size of a reference
 /// of the same kind in the same run.
 pub fn error(got: &Tensor, want: &Tensor, largest: f64) -> Result<f64> {
-    let got = got.ordered(&want.axes).map_err(|e| other("a result", e))?;
+    let got = parts::whole(got, &want.axes).map_err(|e| other("a result", e))?;
     let (x, y) = (numbers(&got), numbers(want));
     if x.len() != y.len() {
         return Err(other(

@@ -9,8 +9,8 @@ use crate::frontend::Source;
 use seqc_algebra::{Op, Size};
 use seqc_hir::{Elaborated, Setting};
 
-/// Sizes tried, smallest first.
-const WIDTHS: [usize; 9] = [8, 12, 16, 24, 32, 48, 64, 96, 128];
+/// Sizes tried, in order: first those that fill no vector, so that tails are met.
+const WIDTHS: [usize; 11] = [6, 12, 24, 8, 16, 32, 48, 60, 64, 96, 128];
 /// Larger axes are made smaller.
 const WIDE: usize = 16;
 

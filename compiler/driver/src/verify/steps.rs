@@ -98,10 +98,11 @@ fn jump(subject: &Subject, step: &Func) -> Result<Jump> {
             continue;
         };
         let name = input.name.as_str();
+        let mut t = draw::unit(name, &step.ty(*p).axes, &sizes)?;
         if step.ty(*p).elem == Elem::Complex {
-            continue;
+            t = t.to_complex().into_owned();
         }
-        given.insert(name.into(), draw::unit(name, &step.ty(*p).axes, &sizes)?);
+        given.insert(name.into(), t);
     }
     let want = interpreted(step, &given, &sizes)?;
     Ok(Jump { sizes, given, want })
