@@ -46,7 +46,10 @@ fn paths_that_are_no_files() {
     let folder = Folder::new("paths");
     let missing = folder.0.join("missing.seq").display().to_string();
     for text in refused(&missing) {
-        assert!(text.contains("missing.seq") && text.contains("No such file"), "{text}");
+        assert!(
+            text.contains("missing.seq") && text.contains("No such file"),
+            "{text}"
+        );
     }
     for text in refused(&folder.0.display().to_string()) {
         assert!(text.contains("directory"), "{text}");
@@ -59,20 +62,40 @@ fn bytes_that_are_no_text() {
     let bytes = b"seq 1\nmixer f(x: seq{d}) -> y: seq{d} {\n    y = \xff\xfe\n}\n";
     let path = folder.file("bytes.seq", bytes);
     let [checked, _] = refused(&path);
-    assert!(checked.contains("E01") && checked.contains("bytes.seq:3"), "{checked}");
-    assert_eq!(std::fs::read(&path).expect("the file"), bytes, "fmt changed what it refused");
+    assert!(
+        checked.contains("E01") && checked.contains("bytes.seq:3"),
+        "{checked}"
+    );
+    assert_eq!(
+        std::fs::read(&path).expect("the file"),
+        bytes,
+        "fmt changed what it refused"
+    );
 }
 
 #[test]
 fn every_file_is_checked_after_a_bad_one() {
     let folder = Folder::new("several");
-    let good = folder.file("good.seq", b"seq 1\nmixer f(x: seq{d}) -> y: seq{d} {\n    y = x\n}\n");
-    let bad = folder.file("bad.seq", b"seq 1\nmixer f(x: seq{d}) -> y: seq{d} {\n    y = z\n}\n");
+    let good = folder.file(
+        "good.seq",
+        b"seq 1\nmixer f(x: seq{d}) -> y: seq{d} {\n    y = x\n}\n",
+    );
+    let bad = folder.file(
+        "bad.seq",
+        b"seq 1\nmixer f(x: seq{d}) -> y: seq{d} {\n    y = z\n}\n",
+    );
     let missing = folder.0.join("missing.seq").display().to_string();
     let out = seqc(&["check", &missing, &good, &bad]);
     let text = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(1));
-    assert!(text.contains("missing.seq") && text.contains("E03"), "{text}");
+    assert!(
+        text.contains("missing.seq") && text.contains("E03"),
+        "{text}"
+    );
     assert!(seqc(&["check", &good]).status.success());
-    assert_eq!(seqc(&["check"]).status.code(), Some(2), "no file is wrong usage");
+    assert_eq!(
+        seqc(&["check"]).status.code(),
+        Some(2),
+        "no file is wrong usage"
+    );
 }
