@@ -256,9 +256,10 @@ mod tests {
             Ty::real(vec![Axis::batch(), Axis::time()]),
         );
         b.result("y", x);
+        let func = b.finish();
         let sizes: Sizes = [("batch", 2), ("t", 9)].map(|(n, k)| (n.into(), k)).into();
         for draw in [Draw::Plain, Draw::Large, Draw::Equal] {
-            let all = inputs(&b.clone().finish(), &HashMap::new(), &sizes, draw).unwrap();
+            let all = inputs(&func, &HashMap::new(), &sizes, draw).unwrap();
             let data = all["x"].as_real().unwrap().to_vec();
             assert!(data.iter().all(|x| *x == f64::from(*x as f32)));
             let same = data[..9].iter().all(|x| *x == data[0]);
