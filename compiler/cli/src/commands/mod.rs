@@ -61,3 +61,15 @@ pub fn settings(set: &[String]) -> Result<Vec<(String, String)>, Error> {
     };
     set.iter().map(split).collect()
 }
+
+/// Writes text to standard output. A reader that has seen enough (`| head`) is no error.
+pub fn show(text: &str) -> Result<(), Error> {
+    use std::io::{ErrorKind, Write};
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::Other(format!("standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}

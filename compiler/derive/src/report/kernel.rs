@@ -49,8 +49,21 @@ fn lag_of(func: &Func, v: ValueId, over: &[Axis]) -> Option<Axis> {
     }
 }
 
+/// The equation of the spec that says the weights: the nearest named value over the lags.
+fn weights_of(func: &Func, kernel: ValueId, lag: Axis) -> Option<String> {
+    let mut next = vec![kernel];
+    while !next.is_empty() {
+        if let Some(name) = next.iter().find_map(|v| func.value(*v).name) {
+            return Some(name.as_str().to_owned());
+        }
+        let above = next.iter().flat_map(|v| func.args(*v)).copied();
+        next = above.filter(|v| func.ty(*v).has(lag)).collect();
+    }
+    None
+}
+
 fn equation(func: &Func, id: ValueId, kernel: ValueId, lag: Axis, transform: bool) -> Equation {
-    let name = equation_of(func, kernel);
+    let name = weights_of(func, kernel, lag).or_else(|| equation_of(func, id));
     let data = reads_data(func, kernel);
     let taps = constant(&lag);
     let class = match taps {
