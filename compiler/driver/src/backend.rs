@@ -1,8 +1,8 @@
 //! Kernels to callable code: MLIR for speed, Cranelift at once.
 
-use crate::build::Built;
 #[cfg(not(all(feature = "mlir", feature = "clif")))]
 use crate::Error;
+use crate::build::Built;
 use crate::{Result, other};
 use seqc_device::Artifact;
 use std::path::Path;

@@ -28,9 +28,9 @@ pub struct Args {
     /// One line a mixer, as Markdown.
     #[arg(long, conflicts_with = "mixer")]
     table: bool,
-    /// What `seqc verify --json` wrote: fills the table's last column.
+    /// What `seqc verify --json` wrote, once for each run: fills the table's last column.
     #[arg(long, value_name = "FILE", requires = "table")]
-    certificates: Option<PathBuf>,
+    certificates: Vec<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<bool> {
@@ -122,14 +122,12 @@ fn one(source: &Source, name: &str, set: &[(String, String)]) -> Result<(Report,
 }
 
 fn mixers(args: &Args) -> Result<bool> {
-    let certificates = match &args.certificates {
-        None => Certificates::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| Error::Other(format!("{}: {e}", path.display())))?;
-            Certificates::parse(&text)?
-        }
-    };
+    let mut certificates = Certificates::default();
+    for path in &args.certificates {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::Other(format!("{}: {e}", path.display())))?;
+        certificates.extend(Certificates::parse(&text)?);
+    }
     let set = settings(&args.set)?;
     let mut rows = Vec::new();
     for file in &args.what {

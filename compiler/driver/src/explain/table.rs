@@ -36,6 +36,11 @@ impl Certificates {
         }
         Ok(Certificates(all))
     }
+
+    /// Adds the certificates of another run; of two for one mixer, the later.
+    pub fn extend(&mut self, other: Certificates) {
+        self.0.extend(other.0);
+    }
 }
 
 /// A row without failure whose worst error is within its bound (a `null` error is no number).
