@@ -51,15 +51,19 @@ pub fn named(e: seqc_device::Error) -> Error {
     Error::Other(e.to_string())
 }
 
-/// `--set key=value`, split.
+/// `--set key=value`, split; the last of several for one name counts.
 pub fn settings(set: &[String]) -> Result<Vec<(String, String)>, Error> {
-    let split = |s: &String| match s.split_once('=') {
-        Some((k, v)) if !k.is_empty() => Ok((k.to_owned(), v.to_owned())),
-        _ => Err(Error::Other(format!(
-            "`--set {s}`: write `--set name=value`"
-        ))),
-    };
-    set.iter().map(split).collect()
+    let mut all: Vec<(String, String)> = Vec::new();
+    for text in set {
+        let Some((key, value)) = text.split_once('=').filter(|(k, _)| !k.is_empty()) else {
+            return Err(Error::Other(format!(
+                "`--set {text}`: write `--set name=value`"
+            )));
+        };
+        all.retain(|(k, _)| k != key);
+        all.push((key.to_owned(), value.to_owned()));
+    }
+    Ok(all)
 }
 
 /// Writes text to standard output. A reader that has seen enough (`| head`) is no error.
