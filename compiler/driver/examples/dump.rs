@@ -33,6 +33,20 @@ fn main() {
             "{}",
             training(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()
         ),
+        "skernels" => {
+            let f = generation_step(&seqc_driver::build::only(&e.func, |n| e.outputs.iter().any(|o| o == n)).unwrap(), &Shapes::cpu(), &mut vec![]).unwrap();
+            println!("{f}");
+            let l = seqc_driver::build::lowered(&f, 4).unwrap();
+            for k in &l.kernels {
+                println!("{k}");
+            }
+            for (n, b) in l.plan.buffers.iter().enumerate() {
+                println!("{n} {} {:?} {:?}", b.name, b.axes, b.shape);
+            }
+            for (n, x) in l.plan.launches.iter().enumerate() {
+                println!("{n} {}", serde_json::to_string(x).unwrap());
+            }
+        }
         "kernels" => {
             let f = training(&e.func, Form::Chunked, &Shapes::cpu(), &mut vec![]).unwrap();
             println!("{f}");

@@ -218,3 +218,22 @@ fn convolutions() -> Result<(), ShapeError> {
     check(&b.finish(), &LENGTHS[..4]);
     Ok(())
 }
+
+/// A product too small for the runtime's routine is an atom of the kernel that reads it, at that kernel's row.
+#[test]
+fn small_products_inside_of_rows() -> Result<(), ShapeError> {
+    let (d, low, k) = (Axis::new("d", 6), Axis::new("low", 2), Axis::new("k", 6));
+    let mut b = Builder::new("f");
+    let x = data(&mut b, "x", &[Axis::batch(), d]);
+    let down = data(&mut b, "down", &[d, low]);
+    let up = data(&mut b, "up", &[low, k]);
+    let w = b.contract(&[d], &[x, down])?;
+    let a = b.contract(&[low], &[w, up])?;
+    let a = b.map1(MapFn::Sigmoid, a)?;
+    b.result("a", a);
+    check(
+        &b.finish(),
+        &[&[("batch", 1)], &[("batch", 5)], &[("batch", 70)]],
+    );
+    Ok(())
+}

@@ -68,6 +68,7 @@ impl<'a> Cell<'a> {
         }
         let pb = self.operand(scope, b, &axes_b, Some(n))?;
         let pa = self.operand(scope, a, &axes_a, None)?;
+        let (pa, pb) = (self.in_cell(pa), self.in_cell(pb));
         if dest.mem == pa.mem || dest.mem == pb.mem {
             return Ok(false);
         }
@@ -78,6 +79,12 @@ impl<'a> Cell<'a> {
         };
         self.atom(&atom, r, n, accumulate)?;
         Ok(true)
+    }
+
+    /// The place at the cell's own index of every axis that the cell stands at.
+    fn in_cell(&self, place: Place) -> Place {
+        let at = |p: Place, (axis, ix): (&Axis, &Ix)| p.at(*axis, ix.clone());
+        self.ambient.iter().fold(place, at)
     }
 
     /// The largest run of axes around `first` that is one stride in both places.
