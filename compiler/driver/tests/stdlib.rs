@@ -3,10 +3,12 @@
 
 mod support;
 
-use seqc_algebra::{Axis, Elem, Func};
+use seqc_algebra::interp::run;
+use seqc_algebra::{Axis, Elem, Func, ValueId};
+use seqc_derive::grad::vjp;
 use seqc_driver::build::{lowered, only};
 use seqc_driver::passes::{Form, forward, generation_step, gradient, prefill};
-use support::{elaborated, shapes};
+use support::{all_real, difference, elaborated, inputs, lengths, shapes};
 
 type Item = (
     &'static str,
@@ -102,13 +104,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 
 fn pipelines(func: &Func) -> Vec<(&'static str, Result<Func, String>)> {
     let s = shapes();
-    let names: Vec<&str> = func
-        .params
-        .iter()
-        .filter(|p| func.ty(**p).elem != Elem::Int)
-        .filter_map(|p| func.input(*p))
-        .map(|i| i.name.as_str())
-        .collect();
+    let names = names(func, &smooth(func));
     let outs: Vec<&str> = func.results.iter().map(|(n, _)| n.as_str()).collect();
     let t = &mut vec![];
     let text = |r: Result<Func, seqc_derive::DeriveError>| r.map_err(|e| e.to_string());
@@ -125,6 +121,47 @@ fn pipelines(func: &Func) -> Vec<(&'static str, Result<Func, String>)> {
         ("step", text(generation_step(&outputs, &s, t))),
         ("prefill", text(prefill(&outputs, &s, t))),
     ]
+}
+
+/// The chunked form and its gradient with respect to every real and complex input are those of the definition.
+#[test]
+fn values_and_gradients() {
+    let mut wrong: Vec<String> = vec![];
+    for (file, item, settings) in ITEMS {
+        let func = elaborated(file, item, settings);
+        let wrt: Vec<ValueId> = smooth(&func);
+        let outs: Vec<&str> = func.results.iter().map(|(n, _)| n.as_str()).collect();
+        let plain = vjp(&func, &wrt, &outs).expect("the definition has a gradient");
+        let names = names(&func, &wrt);
+        let derived = gradient(&func, Form::Chunked, &shapes(), &names, &outs, &mut vec![])
+            .unwrap_or_else(|e| panic!("{item}: {e}"));
+        for t in [1usize, 6, 9] {
+            let sizes = lengths(t);
+            let given = inputs(&plain, &sizes);
+            let truth = run(&plain, &given, &sizes).unwrap_or_else(|e| panic!("{item}: {e}"));
+            let got =
+                run(&derived, &all_real(&given), &sizes).unwrap_or_else(|e| panic!("{item}: {e}"));
+            for (name, want) in &truth {
+                let at = format!("{item} T={t} {name}");
+                match got.iter().find(|(n, _)| n == name) {
+                    Some((_, a)) => wrong.extend(difference(&at, a, want)),
+                    None => wrong.push(format!("{at} is missing")),
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Inputs that a gradient can be taken for.
+fn smooth(func: &Func) -> Vec<ValueId> {
+    let real = |p: &ValueId| func.ty(*p).elem != Elem::Int;
+    func.params.iter().copied().filter(real).collect()
+}
+
+fn names<'a>(func: &'a Func, inputs: &[ValueId]) -> Vec<&'a str> {
+    let inputs = inputs.iter().filter_map(|p| func.input(*p));
+    inputs.map(|i| i.name.as_str()).collect()
 }
 
 #[test]
