@@ -135,6 +135,12 @@ fn outer_products_are_contracted_outside() {
     assert_eq!(back.len(), 1);
     // Carried: the state's cotangent and the bias's sum; neither weight.
     assert_eq!(back[0].states, 2, "{g}");
+    // The bias's sum is one for each sequence: nothing in the loop mixes the batch.
+    let sums = back[0].body.values.iter().any(|v| match &v.op {
+        Op::Contract(over) | Op::Reduce(_, over) => over.contains(&Axis::batch()),
+        _ => false,
+    });
+    assert!(!sums, "{g}");
 }
 
 /// A chunked linear recurrence with decay (scalar per position), tiles of 4: inside a tile by a masked product.
