@@ -52,6 +52,31 @@ pub const MODELS: [Item; 6] = [
     ),
 ];
 
+/// Their mixers by themselves, small enough for their stages to be read.
+pub const MIXERS: [Item; 5] = [
+    model(
+        "stdlib/attention.seq",
+        "attention",
+        &[("d", "8"), ("g", "2"), ("r", "1")],
+    ),
+    model(
+        "stdlib/linear_attention.seq",
+        "gla",
+        &[("d", "8"), ("h", "2"), ("low", "4")],
+    ),
+    model(
+        "stdlib/ssm.seq",
+        "mamba2",
+        &[("d", "8"), ("p", "4"), ("n", "4")],
+    ),
+    model(
+        "stdlib/conv.seq",
+        "hyena",
+        &[("d", "8"), ("m", "4"), ("bands", "2"), ("span", "16")],
+    ),
+    model("stdlib/rnn.seq", "lstm", &[("d", "8"), ("h", "2")]),
+];
+
 impl Item {
     pub fn settings(&self) -> Vec<(String, String)> {
         let owned = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
@@ -177,7 +202,7 @@ pub fn truth(
         });
         assert_ne!(ty.elem, Elem::Complex, "`{name}` is laid out in parts");
         let t = Tensor::real(axes.collect(), shape(b, sizes), values[name].clone()).unwrap();
-        given.insert(name.to_owned(), t.ordered(&ty.axes).unwrap());
+        given.insert(name.to_owned(), t.ordered(&ty.axes).unwrap().into_owned());
     }
     let results = run(func, &given, &lengths).unwrap_or_else(|e| panic!("{e}"));
     let laid = |(name, t): (String, Tensor)| {
