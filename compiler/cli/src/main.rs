@@ -6,6 +6,7 @@ mod commands;
 mod tensors;
 
 use clap::{Parser, Subcommand};
+use seqc_driver::Error;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -27,7 +28,7 @@ enum Command {
     Explain(commands::explain::Args),
     /// Format files in place.
     Fmt(commands::fmt::Args),
-    /// Print stages of the compilation.
+    /// Compile, or show the stages of the compilation.
     Build(commands::build::Args),
     /// Run one mixer on given tensors.
     Eval(commands::eval::Args),
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(e) => {
             eprintln!("{}", e.to_string().trim_end());
-            ExitCode::from(1)
+            ExitCode::from(if matches!(e, Error::Usage(_)) { 2 } else { 1 })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Kernels to callable code: MLIR for speed, Cranelift at once.
 
-#[cfg(not(all(feature = "mlir", feature = "clif")))]
+#[cfg(not(feature = "clif"))]
 use crate::Error;
 use crate::build::Built;
 use crate::{Result, other};
@@ -58,22 +58,6 @@ fn mlir_machine() -> String {
 #[cfg(not(feature = "mlir"))]
 fn mlir_machine() -> String {
     String::new()
-}
-
-/// Writes `kernels.so` into a folder, for the CPU that this runs on.
-#[cfg(feature = "mlir")]
-pub fn shared_object(built: &Built, folder: &Path) -> Result<()> {
-    let target = seqc_mlir::CpuTarget::host().map_err(|e| other("mlir", e))?;
-    let compiled = seqc_mlir::compile_cpu(&built.kernels, &target).map_err(|e| other("mlir", e))?;
-    seqc_mlir::link_shared(&compiled.object, &folder.join("kernels.so"))
-        .map_err(|e| other("mlir", e))
-}
-
-#[cfg(not(feature = "mlir"))]
-pub fn shared_object(_: &Built, _: &Path) -> Result<()> {
-    Err(Error::Other(
-        "this seqc was built without its MLIR back end; use `--backend clif`".into(),
-    ))
 }
 
 /// Plans with code made by Cranelift, in memory.

@@ -1,9 +1,10 @@
 //! Derived algebra to plans and kernels; one set of kernels for all plans of a model.
 
 use crate::passes::{self, Form, Shapes, Timings};
+use crate::target::Target;
 use crate::{Result, other};
 use seqc_abi::Plan;
-use seqc_algebra::{Builder, Func, MapFn, Op, Size, ValueId};
+use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, Size, ValueId};
 use seqc_hir::Elaborated;
 use seqc_schedule::ir::Kernel;
 use seqc_schedule::lower::{Lowered, Options, lower};
@@ -72,10 +73,7 @@ pub fn model(
 ) -> Result<Built> {
     let mut built = Built::default();
     add_training(&mut built, e, form, shapes, lanes, timings)?;
-    if e.causality
-        .iter()
-        .all(|c| matches!(c.own(), seqc_hir::Look::Causal))
-    {
+    if is_causal(e) {
         add_generation(&mut built, e, shapes, lanes, timings)?;
     }
     Ok(built)
@@ -140,6 +138,84 @@ fn add_generation(
     let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
     built.add("prefill", lowered(&last_position(&f)?, lanes)?);
     Ok(())
+}
+
+/// The program in a form; with `grad`, its gradient program too: of a model the loss and its gradients by the
+/// parameters, of a mixer its results and the gradients by all its inputs and parameters from cotangents of its outputs.
+pub fn derived(
+    e: &Elaborated,
+    form: Form,
+    grad: bool,
+    shapes: &Shapes,
+    timings: &mut Timings,
+) -> Result<Func> {
+    let func = &e.func;
+    let done = if !grad {
+        passes::forward(func, form, shapes, timings)
+    } else if func.result("loss").is_some() {
+        passes::training(func, form, shapes, timings)
+    } else {
+        let smooth = |p: &&ValueId| {
+            func.ty(**p).elem != Elem::Int
+                && matches!(
+                    func.input(**p).map(|i| &i.kind),
+                    Some(InputKind::Param { .. } | InputKind::Data)
+                )
+        };
+        let wrt: Vec<&str> = func
+            .params
+            .iter()
+            .filter(smooth)
+            .filter_map(|p| func.input(*p).map(|i| i.name.as_str()))
+            .collect();
+        let outs: Vec<&str> = e.outputs.iter().map(String::as_str).collect();
+        passes::gradient(func, form, shapes, &wrt, &outs, timings)
+    };
+    done.map_err(|why| other(&e.name, why))
+}
+
+/// Everything that using a mixer by itself needs: the plans `forward` and (asked for) `gradient`, and, where it is
+/// causal, `prefill` and `step`. A mixer without a step is still of use: the reason is returned beside the plans.
+pub fn mixer(
+    e: &Elaborated,
+    form: Form,
+    grad: bool,
+    target: Target,
+    timings: &mut Timings,
+) -> Result<(Built, Vec<(String, String)>)> {
+    let (shapes, lanes) = (target.shapes(), target.lanes());
+    let mut built = Built::default();
+    let mut refused = vec![];
+    built.add(
+        "forward",
+        lowered(&derived(e, form, false, &shapes, timings)?, lanes)?,
+    );
+    if grad {
+        built.add(
+            "gradient",
+            lowered(&derived(e, form, true, &shapes, timings)?, lanes)?,
+        );
+    }
+    if is_causal(e) {
+        let step = passes::generation_step(&e.func, &shapes, timings);
+        let prefill = passes::prefill(&e.func, &shapes, timings);
+        for (name, program) in [("step", step), ("prefill", prefill)] {
+            match program
+                .map_err(|why| other(name, why))
+                .and_then(|f| lowered(&f, lanes))
+            {
+                Ok(done) => built.add(name, done),
+                Err(why) => refused.push((name.to_owned(), why.to_string())),
+            }
+        }
+    }
+    Ok((built, refused))
+}
+
+fn is_causal(e: &Elaborated) -> bool {
+    e.causality
+        .iter()
+        .all(|c| matches!(c.own(), seqc_hir::Look::Causal))
 }
 
 /// The program with only some of its results; inputs that nothing needs go.

@@ -58,6 +58,39 @@ impl Source {
             .collect()
     }
 
+    /// The mixer or model of that name, or all of the file.
+    pub fn chosen(&self, wanted: Option<&str>) -> Result<Vec<String>> {
+        let all: Vec<String> = self.items().into_iter().map(|(n, _)| n).collect();
+        match wanted {
+            None => Ok(all),
+            Some(name) if all.iter().any(|n| n == name) => Ok(vec![name.to_owned()]),
+            Some(name) => Err(Error::Usage(format!(
+                "the file has no mixer or model `{name}`; it has {}",
+                list(&all)
+            ))),
+        }
+    }
+
+    /// The one of that name, or the file's only one, or its only model.
+    pub fn one(&self, wanted: Option<&str>) -> Result<String> {
+        let all = self.chosen(wanted)?;
+        match all.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(Error::Other("the file has no mixer and no model".into())),
+            several => {
+                let items = self.items();
+                let mut models = items.iter().filter(|i| i.1);
+                match (models.next(), models.next()) {
+                    (Some((one, _)), None) => Ok(one.clone()),
+                    _ => Err(Error::Usage(format!(
+                        "the file has several mixers ({}); choose one with --mixer",
+                        list(several)
+                    ))),
+                }
+            }
+        }
+    }
+
     /// The model to train: the one named, or the only one.
     pub fn model(&self, wanted: Option<&str>) -> Result<String> {
         let models: Vec<String> = self

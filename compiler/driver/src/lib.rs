@@ -1,12 +1,17 @@
 //! The compiler, from text to artifact.
 //!
 //! ```text
+//! stage      the stages, by name
+//! target     what code is made for
 //! frontend   text -> checked program (syntax, hir)
 //! passes     algebra -> derived algebra: THE list of passes
 //! build      derived algebra -> plans and kernels (schedule)
+//! code       kernels -> texts and files of a target
 //! backend    kernels -> callable code (mlir, clif)
+//! emit       one program from text to any stage, as text
 //! artifact   plans and code in a folder, found again by content
 //! bench      how long compiled programs take
+//! package    one program from text to an artifact
 //! model      a model's plans with their code, as the commands that run models want them
 //! run        what a RUN folder says of its model
 //! engine     programs run on named tensors, by the interpreter or compiled
@@ -19,15 +24,21 @@ pub mod artifact;
 pub mod backend;
 pub mod bench;
 pub mod build;
+pub mod code;
+pub mod emit;
 pub mod engine;
 pub mod eval;
 pub mod explain;
 pub mod frontend;
 pub mod model;
+pub mod package;
 mod parts;
 pub mod passes;
 pub mod run;
+pub mod stage;
+pub mod target;
 pub mod timeline;
+pub mod timings;
 pub mod verify;
 
 use seqc_syntax::{Diagnostic, SourceMap};
@@ -37,6 +48,8 @@ use seqc_syntax::{Diagnostic, SourceMap};
 pub enum Error {
     /// Errors in the source, with the text that they point into.
     Source(Box<SourceMap>, Vec<Diagnostic>),
+    /// The request itself makes no sense: what there is instead.
+    Usage(String),
     /// Anything else, in words: what failed and what to do.
     Other(String),
 }
@@ -45,7 +58,7 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Error::Source(map, d) => f.write_str(&seqc_syntax::render_human(map, d, false)),
-            Error::Other(why) => f.write_str(why),
+            Error::Usage(why) | Error::Other(why) => f.write_str(why),
         }
     }
 }

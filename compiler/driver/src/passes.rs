@@ -41,6 +41,29 @@ pub enum Form {
     Chunked,
 }
 
+impl Form {
+    /// The forms as users name them. What is no recurrence has no chunks to speak of: its training form is called
+    /// `parallel`, and each name stands for the training form of everything in the program.
+    pub const NAMED: [(&'static str, Form); 4] = [
+        ("matrix", Form::Matrix),
+        ("parallel", Form::Chunked),
+        ("chunked", Form::Chunked),
+        ("recurrent", Form::Recurrent),
+    ];
+
+    pub fn named(name: &str) -> Option<Form> {
+        Form::NAMED.iter().find(|f| f.0 == name).map(|f| f.1)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Matrix => "matrix",
+            Form::Recurrent => "recurrent",
+            Form::Chunked => "chunked",
+        }
+    }
+}
+
 type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
 
 /// Passes that choose the forms; they come before differentiation.
@@ -163,7 +186,9 @@ pub fn gradient(
         .copied()
         .filter(|p| f.input(*p).is_some_and(|i| wrt.contains(&i.name.as_str())))
         .collect();
+    let start = std::time::Instant::now();
     let f = grad::vjp(&f, &ids, outs)?;
+    timings.push(("differentiate", start.elapsed().as_secs_f64()));
     verify(&f, "differentiate")?;
     apply(f, tiles(form), shapes, timings)
 }

@@ -8,6 +8,7 @@ use crate::passes::{Session, TO_LLVM};
 use crate::text::Helpers;
 use crate::{link, llvm, native};
 use inkwell::context::Context;
+use inkwell::module::Module;
 use inkwell::targets::{FileType, TargetMachine, TargetTriple};
 use seqc_schedule::ir::Kernel;
 
@@ -180,41 +181,70 @@ fn deal(kernels: &[Kernel]) -> Vec<Vec<Kernel>> {
 }
 
 fn compile_part(kernels: &[Kernel], target: &CpuTarget, show: Show) -> Result<Compiled> {
-    let mlir = emit_mlir_for(kernels, target)?;
-    let session = Session::new();
-    let mut module = session.parse(&mlir)?;
-    session.run(&mut module, TO_LLVM)?;
     let context = Context::create();
-    let code = native::translate(module.as_operation(), &context)?;
-    let triple = TargetTriple::create("x86_64-unknown-linux-gnu");
-    let machine = llvm::machine(&triple, &target.cpu, &target.features)?;
-    code.set_triple(&triple);
-    code.set_data_layout(&machine.get_target_data().get_data_layout());
-    let features = match (target.lanes.width, target.features.as_str()) {
-        (16, "") => "-prefer-256-bit".to_string(),
-        (16, f) => format!("{f},-prefer-256-bit"),
-        (_, f) => f.to_string(),
-    };
-    let vectors = (target.lanes.width * 32).to_string();
-    let attributes = [
-        ("target-cpu", target.cpu.as_str()),
-        ("target-features", &features),
-        ("prefer-vector-width", &vectors),
-    ];
-    llvm::set_target(&context, &code, &attributes);
-    code.verify().map_err(|e| Error::llvm("verifier", e))?;
-    llvm::optimize(&code, &machine, false)?;
-    let mut compiled = Compiled {
-        mlir,
-        ..Compiled::default()
-    };
-    if show.llvm {
-        compiled.llvm = code.print_to_string().to_string();
+    let part = Optimized::new(kernels, target, &context)?;
+    let object = llvm::emit(&part.code, &part.machine, FileType::Object)?;
+    Ok(Compiled {
+        object,
+        ..part.texts(show)?
+    })
+}
+
+/// The texts of the kernels, as one module whatever the number of processors; no object is made.
+pub fn show_cpu(kernels: &[Kernel], target: &CpuTarget, show: Show) -> Result<Compiled> {
+    let context = Context::create();
+    Optimized::new(kernels, target, &context)?.texts(show)
+}
+
+/// Kernels as optimised LLVM IR.
+struct Optimized<'c> {
+    mlir: String,
+    code: Module<'c>,
+    machine: TargetMachine,
+}
+
+impl<'c> Optimized<'c> {
+    fn new(kernels: &[Kernel], target: &CpuTarget, context: &'c Context) -> Result<Optimized<'c>> {
+        let mlir = emit_mlir_for(kernels, target)?;
+        let session = Session::new();
+        let mut module = session.parse(&mlir)?;
+        session.run(&mut module, TO_LLVM)?;
+        let code = native::translate(module.as_operation(), context)?;
+        let triple = TargetTriple::create("x86_64-unknown-linux-gnu");
+        let machine = llvm::machine(&triple, &target.cpu, &target.features)?;
+        code.set_triple(&triple);
+        code.set_data_layout(&machine.get_target_data().get_data_layout());
+        let features = match (target.lanes.width, target.features.as_str()) {
+            (16, "") => "-prefer-256-bit".to_string(),
+            (16, f) => format!("{f},-prefer-256-bit"),
+            (_, f) => f.to_string(),
+        };
+        let vectors = (target.lanes.width * 32).to_string();
+        let attributes = [
+            ("target-cpu", target.cpu.as_str()),
+            ("target-features", &features),
+            ("prefer-vector-width", &vectors),
+        ];
+        llvm::set_target(context, &code, &attributes);
+        code.verify().map_err(|e| Error::llvm("verifier", e))?;
+        llvm::optimize(&code, &machine, false)?;
+        Ok(Optimized {
+            mlir,
+            code,
+            machine,
+        })
     }
-    if show.asm {
-        compiled.asm =
-            String::from_utf8_lossy(&llvm::emit(&code, &machine, FileType::Assembly)?).into_owned();
+
+    fn texts(self, show: Show) -> Result<Compiled> {
+        let mut compiled = Compiled::default();
+        if show.llvm {
+            compiled.llvm = self.code.print_to_string().to_string();
+        }
+        if show.asm {
+            let text = llvm::emit(&self.code, &self.machine, FileType::Assembly)?;
+            compiled.asm = String::from_utf8_lossy(&text).into_owned();
+        }
+        compiled.mlir = self.mlir;
+        Ok(compiled)
     }
-    compiled.object = llvm::emit(&code, &machine, FileType::Object)?;
-    Ok(compiled)
 }

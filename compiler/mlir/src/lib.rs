@@ -20,10 +20,12 @@ mod passes;
 mod ptx;
 mod text;
 
-pub use cpu::{Compiled, CpuTarget, Show, compile_cpu, compile_cpu_with, emit_mlir, emit_mlir_for};
+pub use cpu::{
+    Compiled, CpuTarget, Show, compile_cpu, compile_cpu_with, emit_mlir, emit_mlir_for, show_cpu,
+};
 pub use emit::Lanes;
 pub use emulate::Order;
 pub use error::Error;
 pub use link::link_shared;
 pub use native::{EmulatedLaunch, Emulator, with_emulator};
-pub use ptx::{PTX_THREADS, emit_gpu_mlir, emit_ptx, ptx_scratch_bytes};
+pub use ptx::{PTX_THREADS, emit_gpu_llvm, emit_gpu_mlir, emit_ptx, ptx_scratch_bytes};

@@ -8,7 +8,7 @@ use crate::text::Helpers;
 use crate::{llvm, native};
 use inkwell::context::Context;
 use inkwell::module::Module;
-use inkwell::targets::{FileType, TargetTriple};
+use inkwell::targets::{FileType, TargetMachine, TargetTriple};
 use seqc_schedule::ir::Kernel;
 
 /// Threads of a block that the generated code is meant for; any number is right.
@@ -38,15 +38,31 @@ pub fn emit_gpu_mlir(kernels: &[Kernel]) -> Result<String> {
 /// [`ptx_scratch_bytes`] for each block of the launch. Any one-dimensional grid and block are right.
 pub fn emit_ptx(kernels: &[Kernel], chip: &str) -> Result<String> {
     let context = Context::create();
-    let module = nvvm(kernels, &context)?;
+    let (module, machine) = optimized(kernels, chip, &context)?;
+    let text = llvm::emit(&module, &machine, FileType::Assembly)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The optimised LLVM IR that [`emit_ptx`] makes PTX from.
+pub fn emit_gpu_llvm(kernels: &[Kernel], chip: &str) -> Result<String> {
+    let context = Context::create();
+    let (module, _) = optimized(kernels, chip, &context)?;
+    Ok(module.print_to_string().to_string())
+}
+
+fn optimized<'c>(
+    kernels: &[Kernel],
+    chip: &str,
+    context: &'c Context,
+) -> Result<(Module<'c>, TargetMachine)> {
+    let module = nvvm(kernels, context)?;
     let triple = TargetTriple::create("nvptx64-nvidia-cuda");
     let machine = llvm::machine(&triple, chip, features(chip)?)?;
     module.set_triple(&triple);
     module.set_data_layout(&machine.get_target_data().get_data_layout());
-    llvm::set_target(&context, &module, &[("target-cpu", chip)]);
+    llvm::set_target(context, &module, &[("target-cpu", chip)]);
     llvm::optimize(&module, &machine, true)?;
-    let text = llvm::emit(&module, &machine, FileType::Assembly)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok((module, machine))
 }
 
 /// The kernels as LLVM IR with NVVM's intrinsics, not optimised.

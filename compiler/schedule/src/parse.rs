@@ -5,11 +5,13 @@
 
 mod expr;
 mod lex;
+mod plan;
 
 use crate::ir::{
     Access, Arg, Buf, Elem, Kernel, Local, LoopKind, Matmul, Part, Stmt, Tile, Val, Var,
 };
 use lex::{Token, tokens};
+use seqc_abi::Plan;
 
 /// What is wrong with a text, and where (both from 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,19 +60,19 @@ pub fn kernels(text: &str) -> std::result::Result<Vec<Kernel>, ParseError> {
     read(text).map_err(|w| place(text, w))
 }
 
-fn read(text: &str) -> Result<Vec<Kernel>> {
-    let mut p = Parser {
-        tokens: tokens(text)?,
-        next: 0,
-        end: text.len(),
-        depth: 0,
-        kernel: empty(),
+/// A plan and its kernels, as [`crate::print::plan::plan`] writes them.
+pub fn plan(text: &str) -> std::result::Result<(Plan, Vec<Kernel>), ParseError> {
+    let read = |text| {
+        let mut p = Parser::new(text)?;
+        let unbound = p.plan()?;
+        let kernels = p.rest()?;
+        unbound.bind(&kernels).map(|plan| (plan, kernels))
     };
-    let mut all = vec![];
-    while p.next < p.tokens.len() {
-        all.push(p.kernel()?);
-    }
-    Ok(all)
+    read(text).map_err(|w| place(text, w))
+}
+
+fn read(text: &str) -> Result<Vec<Kernel>> {
+    Parser::new(text)?.rest()
 }
 
 fn place(text: &str, w: Wrong) -> ParseError {
@@ -105,6 +107,25 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
+    fn new(text: &str) -> Result<Parser> {
+        Ok(Parser {
+            tokens: tokens(text)?,
+            next: 0,
+            end: text.len(),
+            depth: 0,
+            kernel: empty(),
+        })
+    }
+
+    /// Kernels up to the end.
+    fn rest(&mut self) -> Result<Vec<Kernel>> {
+        let mut all = vec![];
+        while self.next < self.tokens.len() {
+            all.push(self.kernel()?);
+        }
+        Ok(all)
+    }
+
     fn wrong<T>(&self, message: impl Into<String>) -> Result<T> {
         let at = self.tokens.get(self.next).map_or(self.end, |t| t.0);
         Err(Wrong {

@@ -21,41 +21,69 @@ pub fn run_plan(
     given: &HashMap<String, Vec<f64>>,
     options: Options,
 ) -> Result<Results, String> {
-    plan.validate()?;
-    let mut pool = buffers(plan, sizes, given)?;
     let programs: Vec<Program> = kernels
         .iter()
         .map(Program::new)
         .collect::<Result<_, _>>()
         .map_err(|e| e.to_string())?;
+    run_plan_by(plan, sizes, given, Data::F64, &mut |run, pool| {
+        programs
+            .get(run.kernel)
+            .ok_or("a kernel is missing")?
+            .run(pool, run.buffers, &run.dims, options)
+            .map_err(|e| e.to_string())
+    })
+}
+
+/// One launch of a kernel, for whoever runs it.
+pub struct Run<'p> {
+    /// Its number in the plan.
+    pub kernel: usize,
+    /// The plan's buffers in the order of its arguments.
+    pub buffers: &'p [usize],
+    pub dims: Vec<i64>,
+    /// Cells of the grid.
+    pub cells: i64,
+}
+
+/// The same with kernels that `kernel` runs, over buffers that `float` makes (of f64, or rounded to f32).
+pub fn run_plan_by(
+    plan: &Plan,
+    sizes: &Sizes,
+    given: &HashMap<String, Vec<f64>>,
+    float: fn(Vec<f64>) -> Data,
+    kernel: &mut dyn FnMut(Run, &mut [Data]) -> Result<(), String>,
+) -> Result<Results, String> {
+    plan.validate()?;
+    let mut pool = buffers(plan, sizes, given, float)?;
     let size = |d: &Dim| d.eval(sizes).map(|n| n as usize);
     for launch in &plan.launches {
         match launch {
             Launch::Kernel {
-                kernel, buffers, ..
+                kernel: number,
+                buffers,
+                grid,
             } => {
-                let decl = &plan.kernels[*kernel];
-                let dims: Vec<i64> = decl
-                    .dims
-                    .iter()
-                    .map(|d| {
-                        sizes
-                            .get(d)
-                            .map(|n| *n as i64)
-                            .ok_or(format!("no length `{d}` given"))
-                    })
-                    .collect::<Result<_, _>>()?;
-                programs
-                    .get(*kernel)
-                    .ok_or("a kernel is missing")?
-                    .run(&mut pool, buffers, &dims, options)
-                    .map_err(|e| e.to_string())?;
+                let length = |d: &String| match sizes.get(d) {
+                    Some(n) => Ok(*n as i64),
+                    None => Err(format!("no length `{d}` given")),
+                };
+                let dims = plan.kernels[*number].dims.iter().map(length);
+                let run = Run {
+                    kernel: *number,
+                    buffers,
+                    dims: dims.collect::<Result<_, _>>()?,
+                    cells: Dim::product(grid.iter().cloned()).eval(sizes)? as i64,
+                };
+                kernel(run, &mut pool)?;
             }
             Launch::Gemm(g) => product(g, &mut pool, &size)?,
             Launch::Conv(c) => convolution(c, &mut pool, &size)?,
             Launch::Zero { buffer } => {
-                let n = pool[*buffer].len();
-                pool[*buffer] = Data::F64(vec![0.0; n]);
+                let all = &mut pool[*buffer];
+                for i in 0..all.len() {
+                    all.set(i, 0.0);
+                }
             }
         }
     }
@@ -75,6 +103,7 @@ fn buffers(
     plan: &Plan,
     sizes: &Sizes,
     given: &HashMap<String, Vec<f64>>,
+    float: fn(Vec<f64>) -> Data,
 ) -> Result<Vec<Data>, String> {
     let mut pool = Vec::new();
     for b in &plan.buffers {
@@ -100,7 +129,7 @@ fn buffers(
             ));
         }
         pool.push(match b.elem {
-            Elem::F32 => Data::F64(values),
+            Elem::F32 => float(values),
             Elem::I32 => Data::I32(values.iter().map(|x| *x as i32).collect()),
         });
     }

@@ -12,6 +12,8 @@ pub mod verify;
 
 use seqc_driver::Error;
 use seqc_driver::backend::Backend;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 /// `--backend`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -75,5 +77,43 @@ pub fn show(text: &str) -> Result<(), Error> {
             Err(Error::Other(format!("standard output: {e}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// The same as clap reads one: a malformed one is wrong usage.
+pub fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((k, v)) if !k.is_empty() => Ok((k.to_owned(), v.to_owned())),
+        _ => Err("write `--set name=value`".into()),
+    }
+}
+
+/// To standard output. A reader that has gone away (`| head`) is no error.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::Other(format!("standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file whole or not at all.
+pub fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
+    let folder = file
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let written = (|| {
+        let mut hidden = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)) // less the umask
+            .tempfile_in(folder)?;
+        hidden.write_all(text.as_bytes())?;
+        hidden.persist(file).map_err(|e| e.error)
+    })();
+    match written {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Error::Other(format!("{}: {e}", file.display()))),
     }
 }

@@ -1,12 +1,16 @@
-//! The readable text of a whole plan: buffers with their roles and shapes, then launches in order.
+//! The readable text of a whole plan: buffers with their roles and shapes, then launches in order, then the kernels.
+//! [`crate::parse::plan`] reads it back to the identical values. Names are written as in kernels; a buffer whose name
+//! another has too is followed by its position (`x#3`).
 
+use super::name::quoted;
 use crate::ir::Kernel;
 use seqc_abi::{Buffer, Conv, Dim, Elem, Gemm, GemmOperand, Init, Launch, Plan, Role};
 use std::fmt::Write;
 
 /// A plan as text, followed by its kernels (those given, in the order of `plan.kernels`).
 pub fn plan(plan: &Plan, kernels: &[Kernel]) -> String {
-    let mut out = format!("plan {}({}) {{\n", plan.name, plan.lens.join(", "));
+    let lens: Vec<String> = plan.lens.iter().map(|l| quoted(l)).collect();
+    let mut out = format!("plan {}({}) {{\n", quoted(&plan.name), lens.join(", "));
     for b in &plan.buffers {
         let _ = writeln!(out, "  buffer {}", buffer(b));
     }
@@ -20,20 +24,27 @@ pub fn plan(plan: &Plan, kernels: &[Kernel]) -> String {
     out
 }
 
-/// A run-time size as a formula.
+/// A run-time size as a formula. Parentheses stand only where the tree differs from the usual reading.
 pub fn dim(d: &Dim) -> String {
     match d {
         Dim::Const(n) => n.to_string(),
-        Dim::Len(name) => format!("${name}"),
-        Dim::CeilDiv(a, n) => format!("ceil({} / {n})", dim(a)),
-        Dim::Mul(a, b) => format!("{} * {}", factor(a), factor(b)),
-        Dim::Add(a, b) => format!("{} + {}", dim(a), dim(b)),
+        Dim::Len(name) => format!("${}", quoted(name)),
+        Dim::CeilDiv(a, n) => format!("ceil({} / {n})", product(a)),
+        Dim::Mul(a, b) => format!("{} * {}", product(a), factor(b)),
+        Dim::Add(a, b) => format!("{} + {}", dim(a), product(b)),
+    }
+}
+
+fn product(d: &Dim) -> String {
+    match d {
+        Dim::Add(..) => format!("({})", dim(d)),
+        _ => dim(d),
     }
 }
 
 fn factor(d: &Dim) -> String {
     match d {
-        Dim::Add(..) => format!("({})", dim(d)),
+        Dim::Add(..) | Dim::Mul(..) => format!("({})", dim(d)),
         _ => dim(d),
     }
 }
@@ -52,25 +63,28 @@ fn buffer(b: &Buffer) -> String {
         .iter()
         .zip(&b.shape)
         .map(|(name, d)| match d {
-            Dim::Len(l) if l == name => format!("${l}"),
-            d => format!("{name} = {}", dim(d)),
+            Dim::Len(l) if l == name => format!("${}", quoted(l)),
+            d => format!("{} = {}", quoted(name), dim(d)),
         })
         .collect();
-    format!("{}: {elem}[{}] {}", b.name, axes.join(", "), role(&b.role))
+    let (name, axes) = (quoted(&b.name), axes.join(", "));
+    format!("{name}: {elem}[{axes}] {}", role(&b.role))
 }
 
 fn role(r: &Role) -> String {
     match r {
-        Role::Input { name } => format!("input {name}"),
+        Role::Input { name } => format!("input {}", quoted(name)),
         Role::Param { path, init, decay } => {
             let decay = if *decay { " decayed" } else { "" };
-            format!("parameter {path} from {}{decay}", start(init))
+            format!("parameter {} from {}{decay}", quoted(path), start(init))
         }
-        Role::Grad { path } => format!("gradient of {path}"),
-        Role::Output { name } => format!("output {name}"),
-        Role::StateIn { name, init } => format!("state {name} before, from {}", start(init)),
-        Role::StateOut { name } => format!("state {name} after"),
-        Role::Noise { name, init } => format!("noise {name} from {}", start(init)),
+        Role::Grad { path } => format!("gradient of {}", quoted(path)),
+        Role::Output { name } => format!("output {}", quoted(name)),
+        Role::StateIn { name, init } => {
+            format!("state {} before, from {}", quoted(name), start(init))
+        }
+        Role::StateOut { name } => format!("state {} after", quoted(name)),
+        Role::Noise { name, init } => format!("noise {} from {}", quoted(name), start(init)),
         Role::Temp => "temporary".into(),
     }
 }
@@ -78,24 +92,36 @@ fn role(r: &Role) -> String {
 fn start(init: &Init) -> String {
     match init {
         Init::Zero => "0".into(),
-        Init::Const(x) => format!("{x:?}"),
-        Init::Values(v) => format!("{} values", v.len()),
-        Init::Normal { std } => format!("normal({std:?})"),
-        Init::Bernoulli { p } => format!("bernoulli({p:?})"),
-        Init::Uniform { lo, hi } => format!("uniform({lo:?}, {hi:?})"),
-        Init::LogUniform { lo, hi } => format!("log_uniform({lo:?}, {hi:?})"),
+        Init::Const(x) => number(*x),
+        Init::Values(v) => {
+            let v: Vec<String> = v.iter().map(|x| format!("{x:?}")).collect();
+            format!("values({})", v.join(", "))
+        }
+        Init::Normal { std } => format!("normal({})", number(*std)),
+        Init::Bernoulli { p } => format!("bernoulli({})", number(*p)),
+        Init::Uniform { lo, hi } => format!("uniform({}, {})", number(*lo), number(*hi)),
+        Init::LogUniform { lo, hi } => format!("log_uniform({}, {})", number(*lo), number(*hi)),
         Init::Apply { f, args } => {
             let args: Vec<String> = args.iter().map(start).collect();
-            format!("{f}({})", args.join(", "))
+            format!("{}({})", quoted(f), args.join(", "))
         }
         Init::Coord { axis } => format!("coordinate({axis})"),
     }
 }
 
+/// With a point or an exponent, so that it is no position; `inf` and `NaN` as words.
+fn number(x: f64) -> String {
+    format!("{x:?}")
+}
+
 fn name(plan: &Plan, index: usize) -> String {
-    plan.buffers
-        .get(index)
-        .map_or_else(|| format!("?{index}"), |b| b.name.clone())
+    let Some(b) = plan.buffers.get(index) else {
+        return format!("#{index}");
+    };
+    match plan.buffers.iter().filter(|o| o.name == b.name).count() {
+        1 => quoted(&b.name),
+        _ => format!("{}#{index}", quoted(&b.name)),
+    }
 }
 
 fn launch(plan: &Plan, l: &Launch) -> String {
@@ -108,7 +134,7 @@ fn launch(plan: &Plan, l: &Launch) -> String {
             let symbol = plan
                 .kernels
                 .get(*kernel)
-                .map_or_else(|| format!("?{kernel}"), |k| k.symbol.clone());
+                .map_or_else(|| format!("#{kernel}"), |k| quoted(&k.symbol));
             let buffers: Vec<String> = buffers.iter().map(|&b| name(plan, b)).collect();
             format!("run {symbol}({}) grid({})", buffers.join(", "), list(grid))
         }
