@@ -34,7 +34,12 @@ fn main() {
             training(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()
         ),
         "skernels" => {
-            let f = generation_step(&seqc_driver::build::only(&e.func, |n| e.outputs.iter().any(|o| o == n)).unwrap(), &Shapes::cpu(), &mut vec![]).unwrap();
+            let f = generation_step(
+                &seqc_driver::build::only(&e.func, |n| e.outputs.iter().any(|o| o == n)).unwrap(),
+                &Shapes::cpu(),
+                &mut vec![],
+            )
+            .unwrap();
             println!("{f}");
             let l = seqc_driver::build::lowered(&f, 4).unwrap();
             for k in &l.kernels {
