@@ -233,11 +233,7 @@ fn name_of(func: &Func, v: ValueId) -> &'static str {
 
 /// `Σ f·(a±b)` to `Σ f·a ± Σ f·b` and `Σ f·(a/b)` to `Σ f·(1/b)·a`, wherever `a` or `b` holds a trajectory.
 fn distribute(func: &Func) -> Result<Func> {
-    let scans: Vec<ValueId> = func
-        .ids()
-        .filter(|v| trajectory(func, *v).is_some())
-        .collect();
-    let dep = depends_on(func, &scans);
+    let dep = holds_trajectory(func);
     let live = func.live();
     let mut b = Builder::new(&func.name);
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
@@ -246,7 +242,9 @@ fn distribute(func: &Func) -> Result<Func> {
         .filter(|id| live[id.index()] || func.params.contains(id))
     {
         let new = match func.op(id) {
-            Op::Contract(axes) if dep[id.index()] && !axes.is_empty() => {
+            Op::Contract(axes)
+                if !axes.is_empty() && func.args(id).iter().any(|a| dep[a.index()]) =>
+            {
                 let mut ctx = Spread {
                     func,
                     dep: &dep,
@@ -276,7 +274,23 @@ fn distribute(func: &Func) -> Result<Func> {
     Ok(b.finish())
 }
 
-/// State of [`distribute`]: the old program, what depends on a trajectory, and the images built so far.
+/// The values in which a trajectory is a term or a factor: what a sum can be distributed over to reach it. A sum that
+/// has read a trajectory ends the way, and so does whatever is not linear: the products below them stay as they are.
+fn holds_trajectory(func: &Func) -> Vec<bool> {
+    let mut holds = vec![false; func.values.len()];
+    for id in func.ids() {
+        let arg = |n: usize| holds[func.args(id)[n].index()];
+        holds[id.index()] = trajectory(func, id).is_some()
+            || match func.op(id) {
+                Op::Map(MapFn::Add | MapFn::Sub | MapFn::Mul) => arg(0) || arg(1),
+                Op::Map(MapFn::Neg | MapFn::Div) => arg(0),
+                _ => false,
+            };
+    }
+    holds
+}
+
+/// State of [`distribute`]: the old program, what holds a trajectory, and the images built so far.
 struct Spread<'a> {
     func: &'a Func,
     dep: &'a [bool],
@@ -355,16 +369,6 @@ impl Spread<'_> {
                         with(&[Factor::New(inverse), Factor::Old(args[0])]),
                         want,
                     );
-                }
-                Op::Contract(inner)
-                    if inner
-                        .iter()
-                        .all(|a| !want.contains(a) && !axes.iter().any(|x| x.name == a.name)) =>
-                {
-                    let mut deeper = axes.to_vec();
-                    deeper.extend(inner);
-                    let new: Vec<Factor> = args.iter().map(|a| Factor::Old(*a)).collect();
-                    return self.spread(b, &deeper, with(&new), want);
                 }
                 _ => {}
             }

@@ -33,6 +33,14 @@ fn main() {
             "{}",
             training(&e.func, Form::Chunked, &shapes, &mut vec![]).unwrap()
         ),
+        "pre" => {
+            let mut f = e.func.clone();
+            f = seqc_derive::sink::sink_reads(&f).unwrap();
+            eprintln!("sink {}", f.to_string().lines().filter(|l| l.contains("j=t")).collect::<Vec<_>>().join("\n"));
+            f = seqc_derive::stream::lower_renames(&f).unwrap();
+            f = seqc_derive::softmax::expand_softmax(&f).unwrap();
+            println!("{f}");
+        }
         "skernels" => {
             let f = generation_step(
                 &seqc_driver::build::only(&e.func, |n| e.outputs.iter().any(|o| o == n)).unwrap(),
