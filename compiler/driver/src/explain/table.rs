@@ -70,7 +70,7 @@ fn reason(e: &Error) -> String {
             Some(d) => format!("{}: {}", d.code, d.message),
             None => "it does not check".into(),
         },
-        Error::Other(why) => why.lines().next().unwrap_or_default().to_owned(),
+        Error::Usage(why) | Error::Other(why) => why.lines().next().unwrap_or_default().to_owned(),
     }
 }
 
