@@ -9,7 +9,7 @@ use super::place::{Env, Mem, Place, size_ix};
 use super::{LowerError, Options};
 use crate::ir::{Access, Arg, Buf, Elem, Expr, Ix, Kernel, Local, Stmt, Var};
 use seqc_algebra::{Axis, Func, Sym, ValueId};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub(crate) type Result<T> = std::result::Result<T, LowerError>;
@@ -46,10 +46,10 @@ pub(crate) struct Scope<'a> {
     pub func: &'a Func,
     pub choice: Rc<Choice>,
     pub parent: Option<usize>,
-    pub formal: HashMap<ValueId, Formal>,
-    pub place: HashMap<ValueId, Place>,
+    pub formal: BTreeMap<ValueId, Formal>,
+    pub place: BTreeMap<ValueId, Place>,
     /// Copies of values in other layouts, made on demand.
-    pub copies: HashMap<ValueId, Vec<Place>>,
+    pub copies: BTreeMap<ValueId, Vec<Place>>,
     /// Values that are the same at every step; they are computed in the block before the loop.
     pub still: Vec<bool>,
     /// Depth of the open block in which this scope's statements go; still ones go one below.
@@ -73,8 +73,8 @@ pub(crate) struct Cell<'a> {
     args: Vec<(usize, Elem, bool, bool)>,
     pub blocks: Vec<Vec<Stmt>>,
     pub scopes: Vec<Scope<'a>>,
-    pub ambient: HashMap<Axis, Ix>,
-    pub parts: HashMap<Axis, Part>,
+    pub ambient: BTreeMap<Axis, Ix>,
+    pub parts: BTreeMap<Axis, Part>,
     pub grid: Vec<(Var, Ix)>,
 }
 
@@ -89,9 +89,9 @@ impl<'a> Cell<'a> {
             func,
             choice,
             parent: None,
-            formal: HashMap::new(),
-            place: HashMap::new(),
-            copies: HashMap::new(),
+            formal: BTreeMap::new(),
+            place: BTreeMap::new(),
+            copies: BTreeMap::new(),
             still: vec![false; func.values.len()],
             level: 0,
         };
@@ -103,8 +103,8 @@ impl<'a> Cell<'a> {
             args: vec![],
             blocks: vec![vec![]],
             scopes: vec![scope],
-            ambient: HashMap::new(),
-            parts: HashMap::new(),
+            ambient: BTreeMap::new(),
+            parts: BTreeMap::new(),
             grid: vec![],
         }
     }
@@ -274,9 +274,9 @@ impl<'a> Cell<'a> {
             func,
             choice,
             parent: Some(parent),
-            formal: HashMap::new(),
-            place: HashMap::new(),
-            copies: HashMap::new(),
+            formal: BTreeMap::new(),
+            place: BTreeMap::new(),
+            copies: BTreeMap::new(),
             still: vec![false; func.values.len()],
             level,
         });

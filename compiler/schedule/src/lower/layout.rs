@@ -8,10 +8,10 @@
 use super::buffers::result_ty;
 use super::choose::{is_product, is_view};
 use seqc_algebra::{Axis, Func, Op, ValueId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The values whose layout is not that of their type.
-pub(crate) type Layouts = HashMap<ValueId, Vec<Axis>>;
+pub(crate) type Layouts = BTreeMap<ValueId, Vec<Axis>>;
 
 pub(crate) fn layouts(func: &Func) -> Layouts {
     let mut all = Layouts::new();
@@ -52,8 +52,8 @@ pub(crate) fn axes_of<'a>(func: &'a Func, layouts: &'a Layouts, v: ValueId) -> &
 
 /// Values that must lie as they do: inputs, results, whatever is no value of its own, and what the runtime's
 /// convolution reads and writes.
-fn fixed(func: &Func) -> HashSet<ValueId> {
-    let mut all: HashSet<ValueId> = func.results.iter().map(|(_, v)| *v).collect();
+fn fixed(func: &Func) -> BTreeSet<ValueId> {
+    let mut all: BTreeSet<ValueId> = func.results.iter().map(|(_, v)| *v).collect();
     for id in func.ids() {
         match func.op(id) {
             Op::Input(_) => {

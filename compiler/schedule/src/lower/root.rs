@@ -9,7 +9,7 @@ use super::choose::{is_product, is_result, roles};
 use super::place::{Env, Place};
 use crate::ir::{Binary, Expr, Ix, LoopKind, Stmt};
 use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a value is wanted.
 #[derive(Clone, Debug)]
@@ -23,18 +23,18 @@ pub(crate) struct Target {
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     /// Stored values and formals, through inline ones.
-    pub all: HashSet<ValueId>,
+    pub all: BTreeSet<ValueId>,
     /// Those that are read at other indices than the one computed, too.
-    pub moved: HashSet<ValueId>,
+    pub moved: BTreeSet<ValueId>,
 }
 
 impl<'a> Cell<'a> {
     /// Contractions that are added up by one stored sum, and that sum.
-    pub fn fused(&self, scope: usize) -> HashMap<ValueId, ValueId> {
+    pub fn fused(&self, scope: usize) -> BTreeMap<ValueId, ValueId> {
         let (func, root) = (self.scopes[scope].func, &self.scopes[scope].choice.root);
         let live = &self.scopes[scope].choice.live;
         let users = func.users();
-        let mut fused = HashMap::new();
+        let mut fused = BTreeMap::new();
         if self.options.reference {
             return fused;
         }
@@ -67,8 +67,8 @@ impl<'a> Cell<'a> {
     pub fn order(
         &self,
         scope: usize,
-        late: &HashSet<ValueId>,
-        fused: &HashMap<ValueId, ValueId>,
+        late: &BTreeSet<ValueId>,
+        fused: &BTreeMap<ValueId, ValueId>,
     ) -> Vec<ValueId> {
         let s = &self.scopes[scope];
         let wanted = |id: &ValueId| {
@@ -83,7 +83,7 @@ impl<'a> Cell<'a> {
         let mut left: Vec<ValueId> = s.func.ids().filter(wanted).collect();
         let mut order = Vec::new();
         // What a late value needs is needed by all that reads it; a value is ready if no other one left is below it.
-        let below: HashMap<ValueId, HashSet<ValueId>> =
+        let below: BTreeMap<ValueId, BTreeSet<ValueId>> =
             left.iter().map(|v| (*v, self.below(scope, *v))).collect();
         while !left.is_empty() {
             let ready = |v: &&ValueId| left.iter().all(|w| w == *v || !below[*v].contains(w));
@@ -100,9 +100,9 @@ impl<'a> Cell<'a> {
     }
 
     /// All values under a value, itself excluded.
-    fn below(&self, scope: usize, v: ValueId) -> HashSet<ValueId> {
+    fn below(&self, scope: usize, v: ValueId) -> BTreeSet<ValueId> {
         let func = self.scopes[scope].func;
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut todo = func.args(v).to_vec();
         while let Some(x) = todo.pop() {
             if seen.insert(x) {
@@ -112,11 +112,11 @@ impl<'a> Cell<'a> {
         seen
     }
 
-    pub fn reads(&self, scope: usize, v: ValueId, fused: &HashMap<ValueId, ValueId>) -> Reads {
+    pub fn reads(&self, scope: usize, v: ValueId, fused: &BTreeMap<ValueId, ValueId>) -> Reads {
         let s = &self.scopes[scope];
         let mut reads = Reads::default();
         let mut todo = vec![(v, true)];
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         while let Some((x, still_here)) = todo.pop() {
             let here = still_here
                 && (matches!(s.func.op(x), Op::Map(_))
@@ -146,7 +146,7 @@ impl<'a> Cell<'a> {
         scope: usize,
         v: ValueId,
         target: Option<Target>,
-        fused: &HashMap<ValueId, ValueId>,
+        fused: &BTreeMap<ValueId, ValueId>,
     ) -> Result<()> {
         let func = self.scopes[scope].func;
         let level = self.home(scope, v);
@@ -205,7 +205,7 @@ impl<'a> Cell<'a> {
         scope: usize,
         v: ValueId,
         target: &Target,
-        fused: &HashMap<ValueId, ValueId>,
+        fused: &BTreeMap<ValueId, ValueId>,
     ) -> Result<()> {
         let func = self.scopes[scope].func;
         let whole = target.ranges.is_empty();
@@ -260,7 +260,7 @@ impl<'a> Cell<'a> {
         scope: usize,
         v: ValueId,
         target: &Target,
-        fused: &HashMap<ValueId, ValueId>,
+        fused: &BTreeMap<ValueId, ValueId>,
     ) -> Result<()> {
         let func = self.scopes[scope].func;
         let (mut plain, mut products) = (vec![], vec![]);

@@ -8,7 +8,7 @@ use super::root::{Target, label};
 use super::top::Top;
 use crate::ir::{Ix, LoopKind, Stmt};
 use seqc_algebra::{Axis, ValueId};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Elements of scratch that one value of a group may take.
 const SCRATCH: usize = 1 << 15;
@@ -19,7 +19,7 @@ impl<'a> Top<'a> {
         &mut self,
         group: &[ValueId],
         left: &[ValueId],
-        reads: &HashMap<ValueId, Vec<(ValueId, bool)>>,
+        reads: &BTreeMap<ValueId, Vec<(ValueId, bool)>>,
     ) -> Result<()> {
         let axes = self.func.ty(group[0]).axes.clone();
         let rows: Vec<Axis> = axes.iter().copied().filter(is_long).collect();
@@ -52,7 +52,7 @@ impl<'a> Top<'a> {
         }
         cell.open();
         cell.scopes[0].level = cell.blocks.len() - 1;
-        let none = HashMap::new();
+        let none = BTreeMap::new();
         for v in group {
             let outside = self.is_named(*v)
                 || left

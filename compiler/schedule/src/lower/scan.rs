@@ -8,7 +8,7 @@ use super::place::{Env, Place};
 use super::root::Target;
 use crate::ir::{Cmp, Expr, Ix, LoopKind, Stmt, Unary};
 use seqc_algebra::{Axis, Op, Out, Scan, ValueId, shape};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The steps of a scan.
 struct Steps {
@@ -324,9 +324,9 @@ impl<'a> Cell<'a> {
         self.copy_tiles(inner, scan)?;
         let fused = self.fused(inner);
         let next: Vec<ValueId> = body.results[..scan.states].iter().map(|r| r.1).collect();
-        let late: HashSet<ValueId> = next.iter().copied().collect();
+        let late: BTreeSet<ValueId> = next.iter().copied().collect();
         let order = self.order(inner, &late, &fused);
-        let mut emits: HashMap<ValueId, Vec<Target>> = HashMap::new();
+        let mut emits: BTreeMap<ValueId, Vec<Target>> = BTreeMap::new();
         for (o, place) in scan.outs.iter().zip(outs) {
             if let (Out::Emit(e), Some(place)) = (o, place) {
                 let v = body.results[scan.states + e].1;
@@ -401,7 +401,7 @@ impl<'a> Cell<'a> {
         next: &[ValueId],
         states: &[Place],
         scan: &Scan,
-        fused: &HashMap<ValueId, ValueId>,
+        fused: &BTreeMap<ValueId, ValueId>,
     ) -> Option<Target> {
         if self.options.reference || next.iter().filter(|n| **n == v).count() != 1 {
             return None;
@@ -427,7 +427,7 @@ impl<'a> Cell<'a> {
         let s = &self.scopes[inner];
         v == param
             || !s.choice.root[v.index()]
-                && self.reads(inner, v, &HashMap::new()).all.contains(&param)
+                && self.reads(inner, v, &BTreeMap::new()).all.contains(&param)
     }
 
     /// Results of a scan in a body live in scratch.

@@ -13,7 +13,7 @@ use super::{LowerError, Lowered, Options, gemm};
 use crate::ir::{Access, Ix, Kernel};
 use seqc_abi::{Buffer, Conv, Dim, KernelDecl, Launch, Plan, Role};
 use seqc_algebra::{Axis, Func, Op, Size, Sym, Ty, ValueId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 pub(crate) struct Top<'a> {
@@ -23,7 +23,7 @@ pub(crate) struct Top<'a> {
     pub choice: Rc<Choice>,
     layouts: Layouts,
     pub buffers: Vec<Buffer>,
-    pub place: HashMap<ValueId, Place>,
+    pub place: BTreeMap<ValueId, Place>,
     kernels: Vec<Kernel>,
     known: HashMap<Kernel, usize>,
     pub launches: Vec<Launch>,
@@ -51,7 +51,7 @@ impl<'a> Top<'a> {
             choice,
             layouts,
             buffers: vec![],
-            place: HashMap::new(),
+            place: BTreeMap::new(),
             kernels: vec![],
             known: HashMap::new(),
             launches: vec![],
@@ -72,13 +72,13 @@ impl<'a> Top<'a> {
     }
 
     pub fn lower(mut self) -> Result<Lowered> {
-        let kinds: HashMap<ValueId, Kind> = self
+        let kinds: BTreeMap<ValueId, Kind> = self
             .items()
             .into_iter()
             .map(|v| (v, self.kind(v)))
             .collect();
         let mut left: Vec<ValueId> = self.items();
-        let reads: HashMap<ValueId, Vec<(ValueId, bool)>> =
+        let reads: BTreeMap<ValueId, Vec<(ValueId, bool)>> =
             left.iter().map(|v| (*v, self.reads(*v))).collect();
         while !left.is_empty() {
             let ready = |v: &&ValueId| reads[*v].iter().all(|(u, _)| self.place.contains_key(u));
@@ -143,7 +143,7 @@ impl<'a> Top<'a> {
             .filter(is_long)
             .collect();
         let mut all = vec![];
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut todo = vec![(v, matches!(self.func.op(v), Op::Scan(_)))];
         while let Some((x, moved)) = todo.pop() {
             let moved = moved || rows.iter().any(|a| !keeps(self.func, x, *a));
@@ -176,8 +176,8 @@ impl<'a> Top<'a> {
         &self,
         first: ValueId,
         left: &[ValueId],
-        kinds: &HashMap<ValueId, Kind>,
-        reads: &HashMap<ValueId, Vec<(ValueId, bool)>>,
+        kinds: &BTreeMap<ValueId, Kind>,
+        reads: &BTreeMap<ValueId, Vec<(ValueId, bool)>>,
     ) -> Vec<ValueId> {
         let rows = self.rows_of(first);
         let mut group = vec![first];
@@ -362,7 +362,7 @@ impl<'a> Top<'a> {
             }
             None => match self.func.op(v) {
                 Op::Contract(over) if over.iter().any(is_long) => self.launch_long(v),
-                _ => self.launch_rows(&[v], &[], &HashMap::new()),
+                _ => self.launch_rows(&[v], &[], &BTreeMap::new()),
             },
         }
     }
@@ -374,7 +374,7 @@ impl<'a> Top<'a> {
                 self.launches.push(launch);
                 Ok(())
             }
-            None => self.launch_rows(&[v], &[], &HashMap::new()),
+            None => self.launch_rows(&[v], &[], &BTreeMap::new()),
         }
     }
 
@@ -448,7 +448,7 @@ impl<'a> Top<'a> {
 
     /// Results that are inputs, free values, or second names of a value.
     fn remaining_results(&mut self) -> Result<()> {
-        let mut named: HashSet<ValueId> = HashSet::new();
+        let mut named: BTreeSet<ValueId> = BTreeSet::new();
         for (name, v) in &self.func.results {
             let first = named.insert(*v);
             if first && !is_input(self.func, *v) && self.place.contains_key(v) {
