@@ -36,7 +36,14 @@ fn main() {
         "pre" => {
             let mut f = e.func.clone();
             f = seqc_derive::sink::sink_reads(&f).unwrap();
-            eprintln!("sink {}", f.to_string().lines().filter(|l| l.contains("j=t")).collect::<Vec<_>>().join("\n"));
+            eprintln!(
+                "sink {}",
+                f.to_string()
+                    .lines()
+                    .filter(|l| l.contains("j=t"))
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            );
             f = seqc_derive::stream::lower_renames(&f).unwrap();
             f = seqc_derive::softmax::expand_softmax(&f).unwrap();
             println!("{f}");

@@ -75,7 +75,7 @@ fn every_example_stands_alone() {
         }
         let (map, program) = read(&path);
         let model = program.mixer(program.own()[0]).name.text.clone();
-        same(&map, &program, &model, &set(&[("layers", "1")]));
+        same(&map, &program, &model, &set(&[("layers", "2")]));
         let made = inline(&map, &program, &model, &vec![]).expect("inlines");
         assert!(
             made.text.contains(&format!("recipe {model} {{")),

@@ -281,20 +281,25 @@ impl Parser {
 
     /// `name`, or `name#3`: a position decides, a name must be the only one of its kind.
     fn plan_ref(&mut self, plan: &Plan) -> Result<usize> {
+        let start = self.next;
         let name = self.name()?;
-        if self.take("#") {
+        let found = if self.take("#") {
             let at: usize = self.number()?;
-            return match plan.buffers.get(at) {
-                Some(b) if b.name == name => Ok(at),
-                _ => self.wrong(format!("buffer {at} is not called `{name}`")),
-            };
-        }
-        let mut found = (0..plan.buffers.len()).filter(|i| plan.buffers[*i].name == name);
-        match (found.next(), found.next()) {
-            (Some(i), None) => Ok(i),
-            (Some(_), Some(_)) => self.wrong(format!("several buffers are called `{name}`")),
-            (None, _) => self.wrong(format!("there is no buffer `{name}`")),
-        }
+            let same = plan.buffers.get(at).is_some_and(|b| b.name == name);
+            (same.then_some(at)).ok_or_else(|| format!("buffer {at} is not called `{name}`"))
+        } else {
+            let mut all = (0..plan.buffers.len()).filter(|i| plan.buffers[*i].name == name);
+            match (all.next(), all.next()) {
+                (Some(i), None) => Ok(i),
+                (Some(_), Some(_)) => Err(format!("several buffers are called `{name}`")),
+                (None, _) => Err(format!("there is no buffer `{name}`")),
+            }
+        };
+        found.or_else(|why| {
+            // The place of the name, not of what follows it.
+            self.next = start;
+            self.wrong(why)
+        })
     }
 
     fn sizes<const N: usize>(&mut self) -> Result<[Dim; N]> {
