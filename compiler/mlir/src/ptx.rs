@@ -88,7 +88,8 @@ fn features(chip: &str) -> Result<&'static str> {
             "target",
             format!("{chip} is too old: sm_70 is the first supported"),
         )),
-        Ok(70..90) => Ok("+ptx70"),
+        Ok(70..=80) => Ok("+ptx70"),
+        Ok(81..90) => Ok("+ptx78"),
         Ok(90..100) => Ok("+ptx80"),
         Ok(_) => Ok("+ptx87"),
         Err(_) => Err(Error::llvm(
