@@ -12,6 +12,8 @@ use seqc_abi::{Dim, Gemm, GemmOperand, Sizes};
 const SMALL: usize = 1 << 16;
 /// Pieces are whole multiples of this many rows or columns: a multiple of every microkernel's side.
 const PIECE: usize = 48;
+/// Pieces for each thread, where there are rows enough.
+const PIECES: usize = 4;
 
 /// One operand: position and strides in elements.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +121,8 @@ impl Product {
         let wanted = if self.work() < SMALL as u64 || self.batch >= 2 * threads {
             1
         } else {
-            threads.div_ceil(self.batch.max(1))
+            // Several pieces a thread, so that one that is late is helped by the others.
+            (threads * PIECES).div_ceil(self.batch.max(1))
         };
         (
             side.div_ceil(wanted).next_multiple_of(PIECE).min(side),
