@@ -111,7 +111,11 @@ fn wants_memory(
     let args: &[ValueId] = match func.op(id) {
         Op::Contract(_) if is_product(func, id, top) => func.args(id),
         Op::Solve { .. } => &func.args(id)[..1],
-        Op::Conv { .. } | Op::ConvKernel { .. } => func.args(id),
+        // The runtime's convolution reads whole buffers, no views.
+        Op::Conv { .. } | Op::ConvKernel { .. } => {
+            func.args(id).iter().for_each(|a| want(*a));
+            return;
+        }
         _ => return,
     };
     args.iter().for_each(|a| want(held(func, *a, layouts)));
