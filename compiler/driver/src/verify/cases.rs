@@ -35,7 +35,7 @@ impl Case {
     /// Compares one result with the reference. Where cancellation makes a result ill conditioned, what rounding does
     /// to the definition is more than the bound. Then twice that is allowed: once for the same roundings at the same
     /// values, once for those that the form has instead. Stress inputs leave a few large terms, among which one
-    /// choice of roundings says little about another: there it is eight times.
+    /// choice of roundings says little about another: there it is sixteen times, four bits.
     pub fn compare(
         &self,
         name: &str,
@@ -46,7 +46,7 @@ impl Case {
         let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
         let mut bound = measure::bound(engine, self.length);
         if engine != crate::engine::Engine::Interp {
-            let times = if self.draw == Draw::Plain { 2.0 } else { 8.0 };
+            let times = if self.draw == Draw::Plain { 2.0 } else { 16.0 };
             bound = bound.max(times * self.moved.get(name).copied().unwrap_or(0.0));
         }
         Ok(Worst {
