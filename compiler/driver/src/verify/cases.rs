@@ -33,8 +33,9 @@ impl Case {
     }
 
     /// Compares one result with the reference. Where cancellation makes a result ill conditioned, what rounding does
-    /// to the definition is more than the bound; then twice that is allowed: once for the same roundings at the
-    /// same values, once for those that the form has instead.
+    /// to the definition is more than the bound. Then twice that is allowed: once for the same roundings at the same
+    /// values, once for those that the form has instead. Stress inputs leave a few large terms, among which one
+    /// choice of roundings says little about another: there it is sixteen times, four bits.
     pub fn compare(
         &self,
         name: &str,
@@ -45,7 +46,8 @@ impl Case {
         let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
         let mut bound = measure::bound(engine, self.length);
         if engine != crate::engine::Engine::Interp {
-            bound = bound.max(2.0 * self.moved.get(name).copied().unwrap_or(0.0));
+            let times = if self.draw == Draw::Plain { 2.0 } else { 16.0 };
+            bound = bound.max(times * self.moved.get(name).copied().unwrap_or(0.0));
         }
         Ok(Worst {
             error: measure::error(got, want, self.largest(name))?,
@@ -134,7 +136,7 @@ fn case(
 
 const SMALL: usize = 5;
 /// Half the distance of neighbouring points of a difference quotient.
-const STEP: f64 = 1e-4;
+const STEP: f64 = 1e-6;
 
 /// The reference gradient at a small length against differences and forward mode.
 pub fn reference_rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 pub enum Draw {
     /// Inputs of unit size, parameters as they start (constants moved a little, so that no bias is 0).
     Plain,
-    /// Inputs fifty times as large: gates at 0 and at 1.
+    /// Inputs ten times as large: gates at 0 and at 1, attention to one token.
     Large,
     /// The same token at every position: equal keys.
     Equal,
@@ -104,7 +104,7 @@ pub fn inputs(
         };
         let made = match (&input.kind, draw) {
             (InputKind::Data, Draw::Equal) => first_everywhere(&made)?,
-            (InputKind::Data, Draw::Large) if ty.elem == Elem::Real => scaled(made, 50.0),
+            (InputKind::Data, Draw::Large) if ty.elem == Elem::Real => scaled(made, 10.0),
             _ => made,
         };
         all.insert(name.to_owned(), made);

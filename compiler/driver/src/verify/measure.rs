@@ -2,7 +2,8 @@
 //!
 //! The error is the relative root mean square. A reference that vanishes beside the largest of its run (a gradient
 //! that is 0 in exact arithmetic and rounding noise in f64) has no relative error: what is held to the bound then is
-//! the difference beside that largest one.
+//! the difference beside that largest one. One that nearly vanishes is correct to few digits in f64 itself: it counts
+//! as no smaller than a millionth of the largest.
 
 use crate::engine::Engine;
 use crate::{Result, other, parts};
@@ -10,6 +11,9 @@ use seqc_algebra::{Data, Tensor};
 
 /// Below this share of the largest reference, a reference is rounding noise.
 const NOISE: f64 = 1e-10;
+/// What a reference counts as at least, as a share of the largest: f64's 1e-16 over the interpreter's bound, and a
+/// digit for the sums in between.
+const LEAST: f64 = 1e-6;
 
 /// The bound of the interpreter's forms: f64 against f64.
 const DOUBLE: f64 = 1e-9;
@@ -57,7 +61,11 @@ pub fn error(got: &Tensor, want: &Tensor, largest: f64) -> Result<f64> {
     let differences = x.iter().zip(&y).map(|(x, y)| x - y);
     let difference = mean_square(differences, x.len()).sqrt();
     let own = size(want);
-    let beside = if own < NOISE * largest { largest } else { own };
+    let beside = if own < NOISE * largest {
+        largest
+    } else {
+        own.max(LEAST * largest)
+    };
     match (difference, beside) {
         (0.0, _) => Ok(0.0),
         (d, 0.0) => Ok(if d.is_nan() { f64::NAN } else { f64::INFINITY }),
