@@ -6,7 +6,7 @@
 
 use crate::axis::{Axis, Size, Sym};
 use crate::func::{Elem, Func, ValueId};
-use crate::op::{InputKind, Num, Op};
+use crate::op::{InputKind, Num, Op, ReduceOp};
 use crate::ops::{self, Place};
 use crate::tensor::{Data, Tensor, count};
 use std::collections::HashMap;
@@ -64,15 +64,17 @@ pub fn run(
     eval(&Plan::new(func, sizes, usize::MAX)?, inputs)
 }
 
-/// Like [`run`], but each operation's result is moved up or down by half a unit in the last place of f32 (whole
-/// numbers excepted), with f64's range: what rounding alone, without overflow or underflow, does to the program.
+/// Like [`run`], but each operation's result, and each term of a sum, is moved up or down by half a unit in the last
+/// place of f32 (whole numbers excepted), with f64's range: what rounding alone, without overflow or underflow, does
+/// to the program. `draw` chooses which way each number goes.
 pub fn run_rounded(
     func: &Func,
     inputs: &HashMap<String, Tensor>,
     sizes: &HashMap<Sym, usize>,
+    draw: u64,
 ) -> Result<Vec<(String, Tensor)>> {
     let mut plan = Plan::new(func, sizes, usize::MAX)?;
-    plan.round();
+    plan.round(draw);
     eval(&plan, inputs)
 }
 
@@ -137,13 +139,13 @@ pub(crate) struct Plan<'a> {
     still: Vec<bool>,
     bodies: HashMap<ValueId, Plan<'a>>,
     /// Are results moved by a rounding of f32?
-    rounded: bool,
+    rounded: Option<u64>,
 }
 
 impl<'a> Plan<'a> {
-    fn round(&mut self) {
-        self.rounded = true;
-        self.bodies.values_mut().for_each(Plan::round);
+    fn round(&mut self, draw: u64) {
+        self.rounded = Some(draw);
+        self.bodies.values_mut().for_each(|b| b.round(draw));
     }
 
     /// Parameters from `still_from` on are the same in every run.
@@ -162,7 +164,7 @@ impl<'a> Plan<'a> {
             uses: vec![0; func.values.len()],
             still: vec![false; func.values.len()],
             bodies: HashMap::new(),
-            rounded: false,
+            rounded: None,
         };
         for (k, id) in func.params.iter().enumerate() {
             plan.still[id.index()] = k >= still_from;
@@ -329,13 +331,18 @@ impl<'a> Plan<'a> {
                 Ok(Slot::Many(crate::interp_scan::run(scan, body, &args)?))
             }
             op => {
-                let args = args
+                let mut args = args
                     .iter()
                     .map(|a| one(slots, *a))
                     .collect::<Result<Vec<_>>>()?;
+                // A sum rounds each of its terms.
+                if let (Some(draw), true, Some(first)) = (self.rounded, sums(op), args.first_mut())
+                {
+                    moved(Rc::make_mut(first), draw ^ u64::from(id.0));
+                }
                 let mut made = self.pure(op, &args, self.place(id))?;
-                if self.rounded {
-                    moved(&mut made);
+                if let Some(draw) = self.rounded {
+                    moved(&mut made, draw);
                 }
                 Ok(Slot::One(Rc::new(made)))
             }
@@ -398,15 +405,25 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Moves every number that is not whole by half a unit in the last place of f32; up or down is a hash of its bits.
-fn moved(t: &mut Tensor) {
-    fn one(x: &mut f64) {
+fn sums(op: &Op) -> bool {
+    match op {
+        Op::Contract(over) | Op::Reduce(ReduceOp::Sum, over) => !over.is_empty(),
+        Op::Conv { .. } | Op::ConvKernel { .. } | Op::Unwindow { .. } => true,
+        _ => false,
+    }
+}
+
+/// Moves every number that is not whole by half a unit in the last place of f32; up or down is a hash of its bits
+/// and of `draw`.
+fn moved(t: &mut Tensor, draw: u64) {
+    let one = |x: &mut f64| {
         if x.fract() != 0.0 {
-            let up = x.to_bits().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63 == 1;
+            let mixed = (x.to_bits() ^ draw.rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let up = (mixed ^ mixed >> 31).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 63 == 1;
             let unit = f64::from(f32::EPSILON) / 2.0;
             *x *= if up { 1.0 + unit } else { 1.0 - unit };
         }
-    }
+    };
     match &mut t.data {
         Data::Real(d) => d.iter_mut().for_each(one),
         Data::Complex(d) => d.iter_mut().for_each(|z| {
