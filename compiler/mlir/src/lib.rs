@@ -28,4 +28,4 @@ pub use emulate::Order;
 pub use error::Error;
 pub use link::link_shared;
 pub use native::{EmulatedLaunch, Emulator, with_emulator};
-pub use ptx::{GPUS, PTX_THREADS, emit_gpu_llvm, emit_gpu_mlir, emit_ptx, ptx_scratch_bytes};
+pub use ptx::{PTX_THREADS, emit_gpu_llvm, emit_gpu_mlir, emit_ptx, ptx_scratch_bytes};
