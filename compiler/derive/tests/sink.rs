@@ -70,3 +70,33 @@ fn a_vector_of_state_is_multiplied_outside() {
     assert!(!sinks(&program(&[k], &[m, k], &[k])));
     assert!(!sinks(&program(&[h, k], &[h, m, k], &[k])), "by heads");
 }
+
+/// What only depends on a trajectory, past something that is not linear, has no read to move: `Σ_m B Σ_k A tanh(h)`
+/// stays two products.
+#[test]
+fn sums_of_later_layers_stay_apart() {
+    let (k, m, j) = (Axis::new("k", 3), Axis::new("m", 4), Axis::new("j", 5));
+    let (t, n) = (Axis::time(), Axis::batch());
+    let first = program(&[k], &[t], &[]);
+    let types: Vec<Ty> = first
+        .params
+        .iter()
+        .map(|p| first.ty(*p).clone())
+        .chain([Ty::real(vec![m, k]), Ty::real(vec![j, m])])
+        .collect();
+    let whole = support::program(&types, |b, v| {
+        let given = first.params.iter().copied().zip(v.iter().copied());
+        let image = b.inline(&first, &given.collect()).unwrap();
+        let h = image[first.result("y").unwrap().index()].unwrap();
+        let x = b.map1(MapFn::Tanh, h).unwrap();
+        let u = b.contract(&[k], &[v[3], x]).unwrap();
+        b.contract(&[m], &[v[4], u]).unwrap()
+    });
+    assert_eq!(whole.ty(whole.result("y").unwrap()).axes, [n, t, j]);
+    let after = sink_reads(&whole).unwrap();
+    let sums = |f: &Func| {
+        let real = |v: &&Value| matches!(&v.op, Op::Contract(axes) if !axes.is_empty());
+        f.values.iter().filter(real).count()
+    };
+    assert_eq!((sums(&whole), sums(&after)), (2, 2), "{after}");
+}

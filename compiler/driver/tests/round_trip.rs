@@ -1,4 +1,5 @@
-//! What the stages print reads back as the same thing: every example, forward and gradient, in every form.
+//! What the stages print reads back as the same thing and is the same each time: every example, forward and gradient,
+//! in every form.
 
 mod models;
 
@@ -30,6 +31,12 @@ fn algebra_and_schedule_read_back() {
                     seqc_schedule::parse::plan(&text).unwrap_or_else(|why| panic!("{what}: {why}"));
                 assert!(plan == low.plan, "{what}: another plan is read back");
                 assert!(kernels == low.kernels, "{what}: other kernels");
+                // Whatever the order of a hash table, which is another one each time.
+                let again = derived(&e, form, grad, &Shapes::cpu(), &mut vec![]).unwrap();
+                assert!(again == f, "{what}: derived again, it is another program");
+                let low = lowered(&again, 8).unwrap();
+                let second = seqc_schedule::print::plan::plan(&low.plan, &low.kernels);
+                assert!(second == text, "{what}: lowered again, it is another plan");
             }
         }
     }

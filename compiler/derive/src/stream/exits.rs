@@ -192,9 +192,10 @@ fn online(func: &Func, g: &Group, id: ValueId) -> Option<Online> {
             .into_iter()
             .find(|v| is_weight(func, *v, scores, *e));
         let Some(weight) = weight else { continue };
-        // Everything below the weight must reach the exit linearly, and nothing else may depend on the group.
+        // Everything below the weight must reach the exit linearly, and nothing else may depend on the group. What is
+        // carried is relative to the normaliser, so no axis of that may be summed.
         let dep = depends_on(func, &g.exits);
-        if linear_in(func, id, weight, &dep) {
+        if linear_in(func, id, weight, &dep, &func.ty(*e).axes) {
             return Some(Online {
                 exit: 0,
                 lse: n,
@@ -219,23 +220,28 @@ fn is_weight(func: &Func, v: ValueId, scores: ValueId, lse: ValueId) -> bool {
     s == scores && (l == lse || guarded)
 }
 
-/// Does `id` depend on the group only through `weight`, linearly?
-fn linear_in(func: &Func, id: ValueId, weight: ValueId, dep: &[bool]) -> bool {
+/// Does `id` depend on the group only through `weight`, linearly, with nothing summed along the axes `apart`?
+fn linear_in(func: &Func, id: ValueId, weight: ValueId, dep: &[bool], apart: &[Axis]) -> bool {
     if id == weight {
         return true;
     }
     let args = func.args(id);
     let hit: Vec<usize> = (0..args.len()).filter(|n| dep[args[*n].index()]).collect();
+    if let Op::Contract(axes) | Op::Reduce(_, axes) = func.op(id)
+        && axes.iter().any(|a| apart.contains(a))
+    {
+        return false;
+    }
     match (func.op(id), hit.as_slice()) {
         (Op::Contract(_) | Op::Reduce(ReduceOp::Sum, _) | Op::Expand(_), &[n]) => {
-            linear_in(func, args[n], weight, dep)
+            linear_in(func, args[n], weight, dep, apart)
         }
         (Op::Map(MapFn::Mul | MapFn::Neg), &[n]) | (Op::Map(MapFn::Div), &[n @ 0]) => {
-            linear_in(func, args[n], weight, dep)
+            linear_in(func, args[n], weight, dep, apart)
         }
         (Op::Map(MapFn::Select), &[1]) => {
             matches!(func.op(args[2]), Op::Const(z) if z.0 == 0.0)
-                && linear_in(func, args[1], weight, dep)
+                && linear_in(func, args[1], weight, dep, apart)
         }
         _ => false,
     }
