@@ -3,6 +3,7 @@
 //!
 //! The commands of one document run in order in a folder of their own, which holds `examples` and `stdlib`; what they
 //! write goes there too. A line that ends in `\` goes on. Blocks marked otherwise (`sh ignore`, `text`) are left alone.
+#![cfg(feature = "mlir")] // some of the commands need it
 
 use std::fs;
 use std::path::{Path, PathBuf};
