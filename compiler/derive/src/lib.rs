@@ -13,6 +13,7 @@ pub mod grad;
 pub mod linear;
 pub mod order;
 pub mod poly;
+pub mod powers;
 pub mod real;
 pub mod report;
 pub mod rewrite;

@@ -3,7 +3,9 @@
 
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
-use seqc_derive::{DeriveError, checkpoint, chunk, conv, grad, real, sink, softmax, step, stream};
+use seqc_derive::{
+    DeriveError, checkpoint, chunk, conv, grad, powers, real, sink, softmax, step, stream,
+};
 
 /// Sizes that a target chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +70,7 @@ type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
 
 /// Passes that choose the forms; they come before differentiation.
 const FORMS: &[(&str, Law)] = &[
+    ("exponential-powers", |f, _| powers::exponential_powers(f)),
     ("sink-reads", |f, _| sink::sink_reads(f)),
     ("chunk-recurrences", |f, s| chunk::chunk_scans(f, s.chunk)),
     ("checkpoint-recurrences", |f, s| {
@@ -79,6 +82,7 @@ const FORMS: &[(&str, Law)] = &[
 
 /// The same without chunks.
 const STEPS: &[(&str, Law)] = &[
+    ("exponential-powers", |f, _| powers::exponential_powers(f)),
     ("sink-reads", |f, _| sink::sink_reads(f)),
     ("long-convolutions", |f, _| conv::long_convolutions(f)),
     ("lower-renames", |f, _| stream::lower_renames(f)),
@@ -128,7 +132,7 @@ fn verify(func: &Func, pass: &str) -> Result<(), DeriveError> {
 
 fn forms(form: Form) -> &'static [(&'static str, Law)] {
     match form {
-        Form::Matrix => &[],
+        Form::Matrix => &FORMS[..1],
         Form::Recurrent => STEPS,
         Form::Chunked => FORMS,
     }
@@ -210,6 +214,6 @@ pub fn prefill(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Fu
     let f = apply(func.clone(), STEPS, shapes, timings)?;
     let f = step::prefill(&f)?;
     verify(&f, "prefill")?;
-    let rest: Vec<(&'static str, Law)> = FORMS[1..4].iter().chain(TILES).copied().collect();
+    let rest: Vec<(&'static str, Law)> = FORMS[2..5].iter().chain(TILES).copied().collect();
     apply(f, &rest, shapes, timings)
 }

@@ -9,15 +9,8 @@ use super::measure;
 use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
 use crate::{Result, other};
-use seqc_algebra::interp::run_rounded;
 use seqc_algebra::{Axis, Data, Func, MapFn, Op, Tensor, run};
 use std::collections::HashMap;
-
-/// Choices of roundings for which the definition's movement is measured; the largest counts.
-const DRAWS: u64 = 4;
-/// Times the movement that a form is allowed: a form has up to a few times as many operations on its longest way as
-/// the definition (it recomputes, and multiplies decays in pieces), whose roundings add like a random walk.
-const ALLOWED: f64 = 4.0;
 
 /// One input of all forms, and what the definition makes of it.
 pub struct Case {
@@ -39,7 +32,8 @@ impl Case {
     }
 
     /// Compares one result with the reference. Where cancellation makes a result ill conditioned, what rounding does
-    /// to the definition is more than the bound. Then [`ALLOWED`] times that is allowed.
+    /// to the definition is more than the bound. Then a multiple of that is allowed
+    /// ([`measure::allowed`]).
     pub fn compare(
         &self,
         name: &str,
@@ -48,13 +42,10 @@ impl Case {
     ) -> Result<Worst> {
         let want = self.want.get(name);
         let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
-        let mut bound = measure::bound(engine, self.length);
-        if engine != crate::engine::Engine::Interp {
-            bound = bound.max(ALLOWED * self.moved.get(name).copied().unwrap_or(0.0));
-        }
+        let moved = self.moved.get(name).copied().unwrap_or(0.0);
         Ok(Worst {
             error: measure::error(got, want, self.largest(name))?,
-            bound,
+            bound: measure::allowed(engine, self.length, moved),
             tensor: name.to_owned(),
             length: self.length,
             batch: self.batch,
@@ -132,20 +123,15 @@ fn case(
         want,
         sizes: sizes.clone(),
     };
-    for n in 0..DRAWS {
-        let rounded = run_rounded(weighed, &made.given, &sizes, n);
-        for (name, t) in rounded.map_err(|e| other(&subject.name, e))? {
-            let moved = measure::error(&t, &made.want[&name], made.largest(&name))?;
-            let most = made.moved.entry(name).or_default();
-            *most = most.max(moved);
-        }
-    }
+    made.moved = measure::moved(weighed, &made.given, &sizes, &made.want, |n| {
+        made.largest(n)
+    })?;
     Ok(Some(made))
 }
 
 const SMALL: usize = 5;
-/// Half the distance of neighbouring points of a difference quotient.
-const STEP: f64 = 1e-6;
+/// Half the distance of neighbouring points of a difference quotient, for inputs of unit size.
+const STEP: f64 = 1e-4;
 
 /// The reference gradient at a small length against differences and forward mode.
 pub fn reference_rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
@@ -307,9 +293,14 @@ impl Point<'_> {
             }
             Ok(sum)
         };
-        let near = at(STEP)? - at(-STEP)?;
-        let far = at(2.0 * STEP)? - at(-2.0 * STEP)?;
-        let quotient = (8.0 * near - far) / (12.0 * STEP);
+        // Beside the input's own size: a norm bends at the size of what it divides.
+        let step = match measure::size(&self.given[name]) {
+            0.0 => STEP,
+            size => STEP * size.min(1.0),
+        };
+        let near = at(step)? - at(-step)?;
+        let far = at(2.0 * step)? - at(-2.0 * step)?;
+        let quotient = (8.0 * near - far) / (12.0 * step);
         let g = &self.gradient[&format!("grad.{name}")];
         let norm = dot(g, g)?.sqrt();
         Ok(self.worst(

@@ -5,9 +5,11 @@
 //! the difference beside that largest one. One that nearly vanishes is correct to few digits in f64 itself: it counts
 //! as no smaller than a millionth of the largest.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Named, Sizes};
 use crate::{Result, other, parts};
-use seqc_algebra::{Data, Tensor};
+use seqc_algebra::interp::run_rounded;
+use seqc_algebra::{Data, Func, Tensor};
+use std::collections::HashMap;
 
 /// Below this share of the largest reference, a reference is rounding noise.
 const NOISE: f64 = 1e-10;
@@ -24,6 +26,44 @@ pub fn bound(engine: Engine, t: usize) -> f64 {
         Engine::Interp => DOUBLE,
         Engine::Compiled(_) => (2e-6 * (t as f64).sqrt()).min(1e-4),
     }
+}
+
+/// Choices of roundings for which the definition's movement is measured; the largest counts.
+const DRAWS: u64 = 8;
+/// Times the movement that a form is allowed: a form has up to a few times as many operations on its longest way as
+/// the definition (it recomputes, and multiplies decays in pieces), whose roundings add like a random walk.
+const TIMES: f64 = 4.0;
+
+/// The bound for a tensor that moves by `moved` when each operation of the definition is rounded to f32. In f64
+/// every rounding is 2^-29 of that.
+pub fn allowed(engine: Engine, t: usize, moved: f64) -> f64 {
+    let unit = match engine {
+        Engine::Interp => 2f64.powi(-29),
+        Engine::Compiled(_) => 1.0,
+    };
+    bound(engine, t).max(TIMES * unit * moved)
+}
+
+/// By result: how far it moves, at most, when each operation of `func` is rounded once to f32.
+pub fn moved(
+    func: &Func,
+    given: &Named,
+    sizes: &Sizes,
+    want: &Named,
+    largest: impl Fn(&str) -> f64,
+) -> Result<HashMap<String, f64>> {
+    let mut all: HashMap<String, f64> = HashMap::new();
+    for n in 0..DRAWS {
+        let rounded = run_rounded(func, given, sizes, n);
+        for (name, t) in rounded.map_err(|e| other(&func.name, e))? {
+            let Some(want) = want.get(&name) else {
+                continue;
+            };
+            let most = all.entry(name.clone()).or_default();
+            *most = most.max(error(&t, want, largest(&name))?);
+        }
+    }
+    Ok(all)
 }
 
 fn numbers(t: &Tensor) -> Vec<f64> {

@@ -10,6 +10,7 @@ use super::subject::{Part, Subject};
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::{Result, other, timeline};
 use seqc_algebra::{Axis, Elem, Func, InputKind, Sym, Tensor, run};
+use std::collections::HashMap;
 
 /// A prompt and its continuation, and what the definition makes of them.
 pub struct Split {
@@ -21,6 +22,9 @@ pub struct Split {
     whole: Named,
     after_prompt: Named,
     after_all: Named,
+    /// How far the outputs and the states move when the definition is rounded: after the prompt and after all.
+    moved_prompt: HashMap<String, f64>,
+    moved_all: HashMap<String, f64>,
 }
 
 /// One step from states that no prompt leaves.
@@ -28,6 +32,7 @@ pub struct Jump {
     sizes: Sizes,
     given: Named,
     want: Named,
+    moved: HashMap<String, f64>,
 }
 
 /// What steps are held to.
@@ -56,6 +61,8 @@ fn prompt_of(given: &Named, length: usize) -> Result<Named> {
 /// The references. Lengths that the mixer has no meaning for are left out.
 pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
     let (prefill, step) = (subject.plain_prefill()?, subject.plain_step()?);
+    let weighed = seqc_derive::softmax::expand_softmax(&prefill);
+    let weighed = weighed.map_err(|e| other(&subject.name, e))?;
     let mut splits = vec![];
     for (prompt, tokens) in lengths::splits(&options.shapes, options.quick) {
         let all = prompt + tokens;
@@ -68,9 +75,14 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
         let given = subject.given(&sizes, Draw::Plain)?;
         let mut short = sizes.clone();
         short.insert(Axis::time().name, prompt);
+        let head = prompt_of(&given, prompt)?;
+        let after_prompt = interpreted(&prefill, &head, &short)?;
+        let after_all = interpreted(&prefill, &given, &sizes)?;
         splits.push(Split {
-            after_prompt: interpreted(&prefill, &prompt_of(&given, prompt)?, &short)?,
-            after_all: interpreted(&prefill, &given, &sizes)?,
+            moved_prompt: measure::moved(&weighed, &head, &short, &after_prompt, |_| 0.0)?,
+            moved_all: measure::moved(&weighed, &given, &sizes, &after_all, |_| 0.0)?,
+            after_prompt,
+            after_all,
             whole: interpreted(&subject.definition, &given, &sizes)?,
             prompt,
             tokens,
@@ -105,7 +117,13 @@ fn jump(subject: &Subject, step: &Func) -> Result<Jump> {
         given.insert(name.into(), t);
     }
     let want = interpreted(step, &given, &sizes)?;
-    Ok(Jump { sizes, given, want })
+    let moved = measure::moved(step, &given, &sizes, &want, |_| 0.0)?;
+    Ok(Jump {
+        sizes,
+        given,
+        want,
+        moved,
+    })
 }
 
 impl Steps {
@@ -130,18 +148,21 @@ impl Steps {
     }
 }
 
+#[allow(clippy::too_many_arguments)]
 fn worst(
     engine: Engine,
     tensor: &str,
     got: &Tensor,
     want: &Tensor,
     largest: f64,
+    moved: &HashMap<String, f64>,
     (length, batch): (usize, usize),
     inputs: String,
 ) -> Result<Worst> {
+    let moved = moved.get(tensor).copied().unwrap_or(0.0);
     Ok(Worst {
         error: measure::error(got, want, largest)?,
-        bound: measure::bound(engine, length),
+        bound: measure::allowed(engine, length, moved),
         tensor: tensor.to_owned(),
         length,
         batch,
@@ -168,7 +189,16 @@ impl Split {
             let want = self.after_prompt.get(&name);
             let want = want.ok_or_else(|| other(&name, "the definition has no such result"))?;
             let at = (self.prompt, 2);
-            row.add(worst(engine, &name, &got, want, 0.0, at, self.inputs())?);
+            row.add(worst(
+                engine,
+                &name,
+                &got,
+                want,
+                0.0,
+                &self.moved_prompt,
+                at,
+                self.inputs(),
+            )?);
             if let Some(own) = name.strip_prefix("state.") {
                 states.insert(own.to_owned(), got);
             }
@@ -209,6 +239,7 @@ impl Split {
                     &got,
                     &want,
                     largest,
+                    &self.moved_all,
                     self.at(),
                     self.inputs(),
                 )?;
@@ -219,7 +250,16 @@ impl Split {
             let name = format!("state.{own}");
             let want = self.after_all.get(&name);
             let want = want.ok_or_else(|| other(&name, "the definition has no such state"))?;
-            let w = worst(engine, &name, got, want, 0.0, self.at(), self.inputs())?;
+            let w = worst(
+                engine,
+                &name,
+                got,
+                want,
+                0.0,
+                &self.moved_all,
+                self.at(),
+                self.inputs(),
+            )?;
             row.add(w);
         }
         Ok(())
@@ -233,7 +273,16 @@ impl Jump {
             let want = want.ok_or_else(|| other(&name, "the definition has no such result"))?;
             if measure::finite(want) {
                 let any = "any states".to_owned();
-                row.add(worst(engine, &name, &got, want, 0.0, (4, 2), any)?);
+                row.add(worst(
+                    engine,
+                    &name,
+                    &got,
+                    want,
+                    0.0,
+                    &self.moved,
+                    (4, 2),
+                    any,
+                )?);
             }
         }
         Ok(())
