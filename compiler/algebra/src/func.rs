@@ -104,18 +104,23 @@ impl Func {
 
     /// Which values the results need.
     pub fn live(&self) -> Vec<bool> {
-        let mut live = vec![false; self.values.len()];
-        for (_, v) in &self.results {
-            live[v.index()] = true;
+        self.needed(self.results.iter().map(|(_, v)| *v))
+    }
+
+    /// Which values the roots need, themselves included.
+    pub fn needed(&self, roots: impl IntoIterator<Item = ValueId>) -> Vec<bool> {
+        let mut needed = vec![false; self.values.len()];
+        for v in roots {
+            needed[v.index()] = true;
         }
         for id in self.ids().rev() {
-            if live[id.index()] {
+            if needed[id.index()] {
                 for a in self.args(id) {
-                    live[a.index()] = true;
+                    needed[a.index()] = true;
                 }
             }
         }
-        live
+        needed
     }
 
     /// For each value, the live values that use it, in order (a value twice if it uses it twice).

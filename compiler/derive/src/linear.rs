@@ -11,7 +11,7 @@ pub fn jointly_affine(
     results: &[ValueId],
 ) -> Result<(), NotAffine> {
     let depends = crate::order::depends_on(func, states);
-    let needed = crate::order::depended_on(func, results);
+    let needed = func.needed(results.iter().copied());
     let mut ids = func
         .ids()
         .filter(|v| depends[v.index()] && needed[v.index()] && !states.contains(v));

@@ -59,19 +59,3 @@ pub fn topological(func: &Func, extra: &HashMap<ValueId, Vec<ValueId>>) -> Optio
     }
     Some(order)
 }
-
-/// For each value: does one of `roots` depend on it (itself included)?
-pub fn depended_on(func: &Func, roots: &[ValueId]) -> Vec<bool> {
-    let mut needed = vec![false; func.values.len()];
-    for r in roots {
-        needed[r.index()] = true;
-    }
-    for id in func.ids().rev() {
-        if needed[id.index()] {
-            for a in func.args(id) {
-                needed[a.index()] = true;
-            }
-        }
-    }
-    needed
-}

@@ -113,11 +113,6 @@ impl Poly {
         self.0.get(&one).copied().unwrap_or(0.0)
     }
 
-    /// Does it grow with this length?
-    pub fn grows_with(&self, s: Sym) -> bool {
-        self.degree(s) > 0
-    }
-
     /// The highest power of the length.
     pub fn degree(&self, s: Sym) -> u32 {
         self.0

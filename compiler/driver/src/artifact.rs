@@ -175,13 +175,8 @@ fn compiler() -> String {
     format!("{} {:?}", meta.len(), meta.modified().ok())
 }
 
-/// The folder of a cached artifact, built by `make` if it is not there.
-pub fn cached(key: &str, make: impl FnOnce() -> Result<Built>) -> Result<PathBuf> {
-    cached_by(key, |folder| assemble(&make()?, Target::Host, None, folder))
-}
-
-/// The same for a `make` that assembles the folder itself.
-pub(crate) fn cached_by(key: &str, make: impl FnOnce(&Path) -> Result<TempDir>) -> Result<PathBuf> {
+/// The folder of a cached artifact, assembled by `make` if it is not there.
+pub(crate) fn cached(key: &str, make: impl FnOnce(&Path) -> Result<TempDir>) -> Result<PathBuf> {
     let folder = cache_folder().join(key);
     if !["kernels.so", "kernels.ptx"]
         .iter()
@@ -202,9 +197,10 @@ pub fn loaded(
     if backend == Backend::Clif {
         return backend::instant(&make()?);
     }
-    let machine = backend.machine();
+    let machine = code::identity(Target::Host)?;
     let key = key(&[parts, &[&machine]].concat());
-    let folder = cached(&key, &make).map_err(|e| match e {
+    let assembled = |folder: &Path| assemble(&make()?, Target::Host, None, folder);
+    let folder = cached(&key, assembled).map_err(|e| match e {
         Error::Other(why) if !writable(&cache_folder()) => Error::Other(format!(
             "{why}; set SEQC_CACHE to a folder that can be written to"
         )),

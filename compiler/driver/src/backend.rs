@@ -5,7 +5,6 @@ use crate::Error;
 use crate::build::Built;
 use crate::{Result, other};
 use seqc_device::Artifact;
-use std::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
@@ -20,14 +19,6 @@ impl Backend {
             Backend::Mlir
         } else {
             Backend::Clif
-        }
-    }
-
-    /// The machine that it compiles for, as far as its code depends on it.
-    pub fn machine(self) -> String {
-        match self {
-            Backend::Mlir => mlir_machine(),
-            Backend::Clif => String::new(),
         }
     }
 
@@ -48,16 +39,6 @@ fn mlir_lanes() -> u32 {
 #[cfg(not(feature = "mlir"))]
 fn mlir_lanes() -> u32 {
     8
-}
-
-#[cfg(feature = "mlir")]
-fn mlir_machine() -> String {
-    format!("{:?}", seqc_mlir::CpuTarget::host())
-}
-
-#[cfg(not(feature = "mlir"))]
-fn mlir_machine() -> String {
-    String::new()
 }
 
 /// Plans with code made by Cranelift, in memory.
@@ -93,13 +74,16 @@ pub fn instant(_: &Built) -> Result<Artifact> {
     ))
 }
 
-/// Code for the plans with the given back end. `folder` is where the MLIR back end leaves its shared object.
-pub fn load(built: &Built, backend: Backend, folder: &Path) -> Result<Artifact> {
+/// Code for the plans with the given back end.
+pub fn load(built: &Built, backend: Backend) -> Result<Artifact> {
     match backend {
         Backend::Clif => instant(built),
         Backend::Mlir => {
-            crate::artifact::write(built, folder)?;
-            Artifact::load(folder).map_err(|e| other("artifact", e))
+            // A shared object that is loaded needs its file no longer.
+            let folder = tempfile::tempdir().map_err(|e| other("a temporary folder", e))?;
+            let at = folder.path().join("artifact");
+            crate::artifact::write(built, &at)?;
+            Artifact::load(&at).map_err(|e| other("artifact", e))
         }
     }
 }

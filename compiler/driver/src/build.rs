@@ -62,8 +62,47 @@ pub fn lowered(func: &Func, lanes: u32) -> Result<Lowered> {
     .map_err(|e| other(&func.name, e))
 }
 
-/// Everything that training and generating with a model need: the plans of [`training`] and, where the model is
-/// causal, of [`generation`].
+impl Built {
+    /// Adds what training needs: the plans `train` and `eval`. None for a model without an objective.
+    pub fn add_training(
+        &mut self,
+        e: &Elaborated,
+        form: Form,
+        shapes: &Shapes,
+        lanes: u32,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let derive = |e: seqc_derive::DeriveError| other("derivation", e);
+        if e.func.result("loss").is_none() {
+            return Ok(());
+        }
+        let f = passes::training(&e.func, form, shapes, timings).map_err(derive)?;
+        self.add("train", lowered(&f, lanes)?);
+        let loss = only(&e.func, |n| n == "loss")?;
+        let f = passes::forward(&loss, form, shapes, timings).map_err(derive)?;
+        self.add("eval", lowered(&f, lanes)?);
+        Ok(())
+    }
+
+    /// Adds what generating needs: the plans `prefill` and `step`. The model must be causal.
+    pub fn add_generation(
+        &mut self,
+        e: &Elaborated,
+        shapes: &Shapes,
+        lanes: u32,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let derive = |e: seqc_derive::DeriveError| other("derivation", e);
+        let outputs = outputs(e)?;
+        let step = passes::generation_step(&outputs, shapes, timings).map_err(derive)?;
+        self.add("step", lowered(&step, lanes)?);
+        let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
+        self.add("prefill", lowered(&last_position(&f)?, lanes)?);
+        Ok(())
+    }
+}
+
+/// Everything that training and, where the model is causal, generating with a model need.
 pub fn model(
     e: &Elaborated,
     form: Form,
@@ -72,72 +111,11 @@ pub fn model(
     timings: &mut Timings,
 ) -> Result<Built> {
     let mut built = Built::default();
-    add_training(&mut built, e, form, shapes, lanes, timings)?;
+    built.add_training(e, form, shapes, lanes, timings)?;
     if is_causal(e) {
-        add_generation(&mut built, e, shapes, lanes, timings)?;
+        built.add_generation(e, shapes, lanes, timings)?;
     }
     Ok(built)
-}
-
-/// What training needs: the plans `train` and `eval`. None for a model without an objective.
-pub fn training(
-    e: &Elaborated,
-    form: Form,
-    shapes: &Shapes,
-    lanes: u32,
-    timings: &mut Timings,
-) -> Result<Built> {
-    let mut built = Built::default();
-    add_training(&mut built, e, form, shapes, lanes, timings)?;
-    Ok(built)
-}
-
-/// What generating needs: the plans `prefill` and `step`. The model must be causal.
-pub fn generation(
-    e: &Elaborated,
-    shapes: &Shapes,
-    lanes: u32,
-    timings: &mut Timings,
-) -> Result<Built> {
-    let mut built = Built::default();
-    add_generation(&mut built, e, shapes, lanes, timings)?;
-    Ok(built)
-}
-
-fn add_training(
-    built: &mut Built,
-    e: &Elaborated,
-    form: Form,
-    shapes: &Shapes,
-    lanes: u32,
-    timings: &mut Timings,
-) -> Result<()> {
-    let derive = |e: seqc_derive::DeriveError| other("derivation", e);
-    if e.func.result("loss").is_none() {
-        return Ok(());
-    }
-    let f = passes::training(&e.func, form, shapes, timings).map_err(derive)?;
-    built.add("train", lowered(&f, lanes)?);
-    let loss = only(&e.func, |n| n == "loss")?;
-    let f = passes::forward(&loss, form, shapes, timings).map_err(derive)?;
-    built.add("eval", lowered(&f, lanes)?);
-    Ok(())
-}
-
-fn add_generation(
-    built: &mut Built,
-    e: &Elaborated,
-    shapes: &Shapes,
-    lanes: u32,
-    timings: &mut Timings,
-) -> Result<()> {
-    let derive = |e: seqc_derive::DeriveError| other("derivation", e);
-    let outputs = only(&e.func, |n| e.outputs.iter().any(|o| o == n))?;
-    let step = passes::generation_step(&outputs, shapes, timings).map_err(derive)?;
-    built.add("step", lowered(&step, lanes)?);
-    let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
-    built.add("prefill", lowered(&last_position(&f)?, lanes)?);
-    Ok(())
 }
 
 /// The program in a form; with `grad`, its gradient program too: of a model the loss and its gradients by the
@@ -155,19 +133,8 @@ pub fn derived(
     } else if func.result("loss").is_some() {
         passes::training(func, form, shapes, timings)
     } else {
-        let smooth = |p: &&ValueId| {
-            func.ty(**p).elem != Elem::Int
-                && matches!(
-                    func.input(**p).map(|i| &i.kind),
-                    Some(InputKind::Param { .. } | InputKind::Data)
-                )
-        };
-        let wrt: Vec<&str> = func
-            .params
-            .iter()
-            .filter(smooth)
-            .filter_map(|p| func.input(*p).map(|i| i.name.as_str()))
-            .collect();
+        let wrt = smooth(func);
+        let wrt: Vec<&str> = wrt.iter().map(String::as_str).collect();
         let outs: Vec<&str> = e.outputs.iter().map(String::as_str).collect();
         passes::gradient(func, form, shapes, &wrt, &outs, timings)
     };
@@ -212,10 +179,25 @@ pub fn mixer(
     Ok((built, refused))
 }
 
-fn is_causal(e: &Elaborated) -> bool {
+/// The inputs and parameters that a gradient exists for, by name.
+pub fn smooth(func: &Func) -> Vec<String> {
+    let named = |p: &ValueId| {
+        let input = func.input(*p)?;
+        let counts = matches!(input.kind, InputKind::Data | InputKind::Param { .. });
+        (counts && func.ty(*p).elem != Elem::Int).then(|| input.name.as_str().to_owned())
+    };
+    func.params.iter().filter_map(named).collect()
+}
+
+pub fn is_causal(e: &Elaborated) -> bool {
     e.causality
         .iter()
         .all(|c| matches!(c.own(), seqc_hir::Look::Causal))
+}
+
+/// The program of the outputs alone.
+pub fn outputs(e: &Elaborated) -> Result<Func> {
+    only(&e.func, |n| e.outputs.iter().any(|o| o == n))
 }
 
 /// The program with only some of its results; inputs that nothing needs go.

@@ -58,8 +58,6 @@ pub struct Programs {
 struct Code {
     artifact: Artifact,
     pool: Arc<Pool>,
-    /// Where the shared object lies while it is loaded.
-    _folder: Option<tempfile::TempDir>,
 }
 
 impl Programs {
@@ -94,9 +92,12 @@ impl Programs {
                 Err(e) => failed.push((name, e)),
             }
         }
-        let programs = loaded(backend, &built, threads).map(|code| Programs {
+        let programs = backend::load(&built, backend).map(|artifact| Programs {
             funcs: kept,
-            code: Some(code),
+            code: Some(Code {
+                artifact,
+                pool: Pool::new(threads),
+            }),
         });
         (programs, failed)
     }
@@ -131,19 +132,6 @@ fn fitting(func: &Func, given: &Named) -> Result<Named> {
         }
     }
     Ok(all)
-}
-
-fn loaded(backend: Backend, built: &Built, threads: usize) -> Result<Code> {
-    let folder = match backend {
-        Backend::Clif => None,
-        Backend::Mlir => Some(tempfile::tempdir().map_err(|e| other("a temporary folder", e))?),
-    };
-    let at = folder.as_ref().map(|f| f.path().join("artifact"));
-    Ok(Code {
-        artifact: backend::load(built, backend, &at.unwrap_or_default())?,
-        pool: Pool::new(threads),
-        _folder: folder,
-    })
 }
 
 impl Code {

@@ -3,8 +3,9 @@
 //! The cache is addressed by the elaborated program, so that a comment, a name or an unused mixer changes nothing.
 
 use crate::backend::Backend;
+use crate::build::Built;
 use crate::passes::{Form, Shapes};
-use crate::{Error, Result, artifact, build};
+use crate::{Error, Result, artifact};
 use seqc_device::Artifact;
 use seqc_hir::Elaborated;
 
@@ -19,7 +20,9 @@ pub fn for_training(e: &Elaborated, form: Form, backend: Backend) -> Result<Arti
     let (shapes, lanes) = (Shapes::cpu(), backend.lanes());
     let about = format!("train {form:?} {shapes:?} {lanes} {:?}", e.outputs);
     artifact::loaded(backend, &[&about, &e.func.to_string()], || {
-        build::training(e, form, &shapes, lanes, &mut vec![])
+        let mut built = Built::default();
+        built.add_training(e, form, &shapes, lanes, &mut vec![])?;
+        Ok(built)
     })
 }
 
@@ -28,7 +31,9 @@ pub fn for_generation(e: &Elaborated, backend: Backend) -> Result<Artifact> {
     let (shapes, lanes) = (Shapes::cpu(), backend.lanes());
     let about = format!("generate {shapes:?} {lanes} {:?}", e.outputs);
     artifact::loaded(backend, &[&about, &e.func.to_string()], || {
-        build::generation(e, &shapes, lanes, &mut vec![])
+        let mut built = Built::default();
+        built.add_generation(e, &shapes, lanes, &mut vec![])?;
+        Ok(built)
     })
 }
 

@@ -6,7 +6,7 @@ use crate::frontend::Source;
 use crate::target::Target;
 use crate::timings::Record;
 use crate::{Result, artifact, code};
-use seqc_hir::{Elaborated, Setting};
+use seqc_hir::Elaborated;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ const FORMAT: &str = "1";
 pub fn package(source: &Source, job: &Job, record: &mut Record) -> Result<PathBuf> {
     let target = job.target.unwrap_or(Target::Host);
     let key = key(source, job, target)?;
-    artifact::cached_by(&key, |folder| {
+    artifact::cached(&key, |folder| {
         let e = record.time_passes(&job.item, "hir", |_| source.elaborate(&job.item, &job.set))?;
         let (built, refused) = record.time_passes(&job.item, "schedule", |times| {
             programs(&e, job, target, times)
@@ -78,13 +78,7 @@ fn config(
     let settings: serde_json::Map<String, Value> = e
         .settings
         .iter()
-        .map(|(n, v)| {
-            let text = match v {
-                Setting::Number(n) => n.to_string(),
-                Setting::Mixer(m) => m.clone(),
-            };
-            (n.clone(), text.into())
-        })
+        .map(|(n, v)| (n.clone(), v.to_string().into()))
         .collect();
     let vocabularies: Vec<Value> = e
         .vocabularies

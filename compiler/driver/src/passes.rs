@@ -68,38 +68,40 @@ impl Form {
 
 type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
 
-/// Passes that choose the forms; they come before differentiation.
-const FORMS: &[(&str, Law)] = &[
-    ("exponential-powers", |f, _| powers::exponential_powers(f)),
-    ("sink-reads", |f, _| sink::sink_reads(f)),
+type Pass = (&'static str, Law);
+
+/// Exact algebra that every form begins with.
+const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_powers(f))];
+
+/// What recurrences give to the rest is computed inside of them.
+const READS: &[Pass] = &[("sink-reads", |f, _| sink::sink_reads(f))];
+
+/// Recurrences in chunks, or with checkpoints.
+const CHUNKS: &[Pass] = &[
     ("chunk-recurrences", |f, s| chunk::chunk_scans(f, s.chunk)),
     ("checkpoint-recurrences", |f, s| {
         checkpoint::checkpoint_scans(f, s.checkpoint)
     }),
-    ("long-convolutions", |f, _| conv::long_convolutions(f)),
-    ("lower-renames", |f, _| stream::lower_renames(f)),
 ];
 
-/// The same without chunks.
-const STEPS: &[(&str, Law)] = &[
-    ("exponential-powers", |f, _| powers::exponential_powers(f)),
-    ("sink-reads", |f, _| sink::sink_reads(f)),
-    ("long-convolutions", |f, _| conv::long_convolutions(f)),
-    ("lower-renames", |f, _| stream::lower_renames(f)),
-];
+/// Kernels and matrices in the shape that later passes look for.
+const CONVOLUTIONS: &[Pass] = &[("long-convolutions", |f, _| conv::long_convolutions(f))];
+const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
 
-/// Passes that follow differentiation: nothing complex and nothing T×T stays.
-const TILES: &[(&str, Law)] = &[
+/// The forms; they come before differentiation.
+const MATRIX: &[&[Pass]] = &[NUMBERS];
+const RECURRENT: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, RENAMES];
+const CHUNKED: &[&[Pass]] = &[NUMBERS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
+
+/// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
+const REAL: &[Pass] = &[
     ("split-complex", |f, _| real::split_complex(f)),
     ("expand-softmax", |f, _| softmax::expand_softmax(f)),
+];
+/// … and nothing T×T.
+const PAIRS: &[Pass] = &[
     ("stream-pairs", |f, s| stream::stream_pairs(f, s.tiles)),
     ("prune", |f, _| sink::prune(f)),
-];
-
-/// For a program without a long pair of times: complex values and softmaxes along run-time axes must still go.
-const SOFTMAX: &[(&str, Law)] = &[
-    ("split-complex", |f, _| real::split_complex(f)),
-    ("expand-softmax", |f, _| softmax::expand_softmax(f)),
 ];
 
 /// Times of passes: name and seconds, in order.
@@ -107,11 +109,11 @@ pub type Timings = Vec<(&'static str, f64)>;
 
 fn apply(
     mut func: Func,
-    list: &[(&'static str, Law)],
+    lists: &[&[Pass]],
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    for (name, law) in list {
+    for (name, law) in lists.iter().copied().flatten() {
         let start = std::time::Instant::now();
         func = law(&func, shapes)?;
         timings.push((name, start.elapsed().as_secs_f64()));
@@ -130,16 +132,34 @@ fn verify(func: &Func, pass: &str) -> Result<(), DeriveError> {
     Ok(())
 }
 
-fn forms(form: Form) -> &'static [(&'static str, Law)] {
+fn forms(form: Form) -> &'static [&'static [Pass]] {
     match form {
-        Form::Matrix => &FORMS[..1],
-        Form::Recurrent => STEPS,
-        Form::Chunked => FORMS,
+        Form::Matrix => MATRIX,
+        Form::Recurrent => RECURRENT,
+        Form::Chunked => CHUNKED,
     }
 }
 
-fn tiles(form: Form) -> &'static [(&'static str, Law)] {
-    if form == Form::Matrix { SOFTMAX } else { TILES }
+fn tiles(form: Form) -> &'static [&'static [Pass]] {
+    match form {
+        Form::Matrix => &[REAL],
+        Form::Recurrent | Form::Chunked => &[REAL, PAIRS],
+    }
+}
+
+/// The inputs of a program that have these names.
+pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
+    let named = |p: &&ValueId| {
+        let input = func.input(**p);
+        input.is_some_and(|i| names.contains(&i.name.as_str()))
+    };
+    func.params.iter().filter(named).copied().collect()
+}
+
+/// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such.
+pub fn readable(func: &Func) -> Result<Func, DeriveError> {
+    let lists = &[READS, CONVOLUTIONS, RENAMES];
+    apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 
 /// The program in the given form.
@@ -184,12 +204,7 @@ pub fn gradient(
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), forms(form), shapes, timings)?;
-    let ids: Vec<ValueId> = f
-        .params
-        .iter()
-        .copied()
-        .filter(|p| f.input(*p).is_some_and(|i| wrt.contains(&i.name.as_str())))
-        .collect();
+    let ids = inputs_named(&f, wrt);
     let start = std::time::Instant::now();
     let f = grad::vjp(&f, &ids, outs)?;
     timings.push(("differentiate", start.elapsed().as_secs_f64()));
@@ -203,17 +218,16 @@ pub fn generation_step(
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), STEPS, shapes, timings)?;
+    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
     let f = step::step(&f)?;
     verify(&f, "step")?;
-    apply(f, SOFTMAX, shapes, timings)
+    apply(f, &[REAL], shapes, timings)
 }
 
 /// The prompt in one pass, with the states that [`generation_step`] goes on from.
 pub fn prefill(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), STEPS, shapes, timings)?;
+    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
     let f = step::prefill(&f)?;
     verify(&f, "prefill")?;
-    let rest: Vec<(&'static str, Law)> = FORMS[2..5].iter().chain(TILES).copied().collect();
-    apply(f, &rest, shapes, timings)
+    apply(f, &[CHUNKS, CONVOLUTIONS, REAL, PAIRS], shapes, timings)
 }

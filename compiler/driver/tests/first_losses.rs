@@ -63,7 +63,7 @@ fn check(example: &str, backend: Backend) {
     )
     .unwrap_or_else(|e| panic!("{example}: {e}"));
     let folder = tempfile::tempdir().expect("temporary folder");
-    let artifact = load(&built, backend, &folder.path().join("artifact")).expect("compiles");
+    let artifact = load(&built, backend).expect("compiles");
     let pool = Pool::new(2);
     let program = artifact.program("train").expect("there");
 

@@ -72,11 +72,6 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         .chain(reductions)
 }
 
-/// Is it a function of the language, initialisers included?
-pub fn is_builtin(name: &str) -> bool {
-    names().any(|n| n == name) || INITIALISERS.contains(&name)
-}
-
 /// Does `name` without brackets keep static numbers static?
 pub fn keeps_static(name: &str) -> bool {
     UNARY

@@ -499,6 +499,16 @@ impl First for Vec<crate::elab::Frame> {
     }
 }
 
+/// As `--set` takes it.
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Setting::Number(n) => n.fmt(f),
+            Setting::Mixer(m) => f.write_str(m),
+        }
+    }
+}
+
 impl Elaborated {
     /// Is it the path of a parameter, or below one (a part of a complex parameter)?
     pub fn has_parameter(&self, path: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The dump behind `--emit=hir`: settings, types of names, parameters, reach. Stable text.
 
-use crate::elaborate::{Elaborated, Setting};
+use crate::elaborate::Elaborated;
 use seqc_algebra::{Axis, Elem, InputKind, Size};
 use std::fmt::Write;
 
@@ -13,9 +13,7 @@ pub fn print_hir(e: &Elaborated) -> String {
     section(
         &mut out,
         "settings",
-        e.settings
-            .iter()
-            .map(|(n, v)| format!("{n} = {}", setting(v))),
+        e.settings.iter().map(|(n, v)| format!("{n} = {v}")),
     );
     section(
         &mut out,
@@ -62,13 +60,6 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     let _ = writeln!(out, "{title}:");
     for l in lines {
         let _ = writeln!(out, "    {l}");
-    }
-}
-
-fn setting(v: &Setting) -> String {
-    match v {
-        Setting::Number(n) => n.to_string(),
-        Setting::Mixer(m) => m.clone(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! `seqc bench FILE [--json]`: how long training and generation steps take, with the roofline beside them.
 
-use super::settings;
+use super::{print, settings};
 use seqc_abi::Sizes;
 use seqc_device::{Pool, Store};
-use seqc_driver::backend::{Backend, load};
+use seqc_driver::backend::Backend;
 use seqc_driver::bench::{Roofline, Timed, roofline, time};
-use seqc_driver::passes::{Form, Shapes};
-use seqc_driver::{Error, build, frontend};
+use seqc_driver::passes::Form;
+use seqc_driver::{Error, build, frontend, model};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub struct Args {
     /// Seconds for each figure.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = super::threads)]
     threads: usize,
     /// Show the launches that take the most time, this many.
     #[arg(long, default_value_t = 0)]
@@ -38,20 +38,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<bool, Error> {
-    let named = |e: &dyn std::fmt::Display| Error::Other(e.to_string());
     let source = frontend::open(&args.file)?;
-    let model = source.model(args.model.as_deref())?;
-    let e = source.elaborate(&model, &settings(&args.set)?)?;
+    let name = source.model(args.model.as_deref())?;
+    let e = source.elaborate(&name, &settings(&args.set)?)?;
     let backend = Backend::best();
-    let built = build::model(
-        &e,
-        Form::Chunked,
-        &Shapes::cpu(),
-        backend.lanes(),
-        &mut vec![],
-    )?;
-    let folder = tempfile::tempdir().map_err(|e| named(&e))?;
-    let artifact = load(&built, backend, &folder.path().join("artifact"))?;
+    let training = match e.func.result("loss") {
+        Some(_) => Some(model::for_training(&e, Form::Chunked, backend)?),
+        None => None,
+    };
+    let generation = match build::is_causal(&e) {
+        true => Some(model::for_generation(&e, backend)?),
+        false => None,
+    };
     let pool = Pool::new(args.threads);
     let mut store = Store::new(0);
     let roof = roofline(&pool)?;
@@ -63,15 +61,16 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         ])
     };
     let mut all = Vec::new();
-    for (plan, batch, t) in [
-        ("train", args.batch, args.length),
-        ("eval", args.batch, args.length),
-        ("prefill", 1, args.length),
-        ("step", 1, 1),
+    for (artifact, plan, batch, t) in [
+        (&training, "train", args.batch, args.length),
+        (&training, "eval", args.batch, args.length),
+        (&generation, "prefill", 1, args.length),
+        (&generation, "step", 1, 1),
     ] {
-        let Ok(program) = artifact.program(plan) else {
+        let Some(artifact) = artifact else {
             continue;
         };
+        let program = artifact.program(plan).map_err(super::named)?;
         all.push(time(
             &program,
             &sizes(batch, t),
@@ -81,23 +80,23 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         )?);
     }
     if args.json {
-        let json = serde_json::json!({"model": model, "threads": args.threads, "roofline": roof, "plans": all});
-        println!("{json}");
+        let json = serde_json::json!({"model": name, "threads": args.threads, "roofline": roof, "plans": all});
+        print(&format!("{json}\n"))?;
     } else {
-        show(&model, &roof, &all, args.launches);
+        print(&table(&name, &roof, &all, args.launches))?;
     }
     Ok(true)
 }
 
-fn show(model: &str, roof: &Roofline, all: &[Timed], launches: usize) {
-    println!(
-        "{model}; this machine: {:.0} GFLOP/s in products, {:.1} GB/s written",
+fn table(model: &str, roof: &Roofline, all: &[Timed], launches: usize) -> String {
+    let mut out = format!(
+        "{model}; this machine: {:.0} GFLOP/s in products, {:.1} GB/s written\n",
         roof.flops / 1e9,
         roof.bytes / 1e9
     );
     for t in all {
-        println!(
-            "{:8} {:>3} x {:<5} {:>10.3} ms (+-{:.3})  {:>9.0} tokens/s  {:>7.1} MB of temporaries",
+        out += &format!(
+            "{:8} {:>3} x {:<5} {:>10.3} ms (+-{:.3})  {:>9.0} tokens/s  {:>7.1} MB of temporaries\n",
             t.plan,
             t.batch,
             t.length,
@@ -107,11 +106,12 @@ fn show(model: &str, roof: &Roofline, all: &[Timed], launches: usize) {
             t.arena as f64 / 1e6
         );
         for (name, n, s) in t.launches.iter().take(launches) {
-            println!(
-                "    {:>9.3} ms {:>5.1} %  {n:>4} x {name}",
+            out += &format!(
+                "    {:>9.3} ms {:>5.1} %  {n:>4} x {name}\n",
                 s * 1e3,
                 100.0 * s / t.seconds
             );
         }
     }
+    out
 }

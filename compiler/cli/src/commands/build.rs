@@ -2,7 +2,7 @@
 //!
 //! Everything is computed before anything is written, so that a failure leaves nothing partial.
 
-use super::{print, setting, write_whole};
+use super::{last_of_each, print, setting, write_whole};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use seqc_driver::emit::{self, Job};
 use seqc_driver::frontend::{self, Source};
@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Result<bool, Error> {
 fn job(args: &Args, item: &str) -> Job {
     Job {
         item: item.to_owned(),
-        set: args.set.clone(),
+        set: last_of_each(args.set.clone()),
         form: args.form,
         grad: args.grad,
         target: args.target,

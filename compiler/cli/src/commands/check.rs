@@ -1,5 +1,6 @@
 //! `seqc check FILE…`: every mixer, model and recipe of the files.
 
+use super::print;
 use clap::ValueEnum;
 use seqc_driver::{Error, frontend};
 use seqc_syntax::{Diagnostic, SourceMap, render_human, render_json, render_short};
@@ -29,10 +30,10 @@ pub fn run(args: &Args) -> Result<bool, Error> {
                     &source.map,
                     &seqc_hir::check(&source.program),
                     args.message_format,
-                )
+                )?
             }
             Err(Error::Source(map, diagnostics)) => {
-                right &= show(&map, &diagnostics, args.message_format)
+                right &= show(&map, &diagnostics, args.message_format)?
             }
             Err(e) => {
                 eprintln!("{e}");
@@ -44,11 +45,11 @@ pub fn run(args: &Args) -> Result<bool, Error> {
 }
 
 /// Prints the diagnostics; true if none is an error.
-fn show(map: &SourceMap, diagnostics: &[Diagnostic], format: Format) -> bool {
+fn show(map: &SourceMap, diagnostics: &[Diagnostic], format: Format) -> Result<bool, Error> {
     match format {
         Format::Human => eprint!("{}", render_human(map, diagnostics, false)),
-        Format::Short => print!("{}", render_short(map, diagnostics)),
-        Format::Json => print!("{}", render_json(map, diagnostics)),
+        Format::Short => print(&render_short(map, diagnostics))?,
+        Format::Json => print(&render_json(map, diagnostics))?,
     }
-    !diagnostics.iter().any(Diagnostic::is_error)
+    Ok(!diagnostics.iter().any(Diagnostic::is_error))
 }

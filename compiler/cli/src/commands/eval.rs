@@ -48,7 +48,7 @@ pub struct Args {
     /// A setting of the mixer.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     set: Vec<String>,
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = super::threads)]
     threads: usize,
 }
 

@@ -1,7 +1,7 @@
 //! `seqc explain FILE`: the cost report. `seqc explain E07`: a diagnostic's page. `seqc explain --table FILE…`: the
 //! table of docs/mixers.md.
 
-use super::{settings, show};
+use super::{print, settings};
 use clap::error::ErrorKind;
 use seqc_driver::explain::{Certificates, Report, class_mismatch, entries, render, report, table};
 use seqc_driver::frontend::{self, Source};
@@ -63,7 +63,7 @@ fn page(written: &str) -> Result<bool> {
             known.join(" ")
         )));
     };
-    show(text)?;
+    print(text)?;
     Ok(true)
 }
 
@@ -93,10 +93,10 @@ fn explain(args: &Args, file: &Path) -> Result<bool> {
     if args.json {
         let text = serde_json::to_string_pretty(&all);
         let text = text.map_err(|e| Error::Other(e.to_string()))?;
-        show(&format!("{text}\n"))?;
+        print(&format!("{text}\n"))?;
     } else {
         let texts: Vec<String> = all.iter().map(render).collect();
-        show(&texts.join("\n"))?;
+        print(&texts.join("\n"))?;
     }
     Ok(right)
 }
@@ -133,6 +133,6 @@ fn mixers(args: &Args) -> Result<bool> {
     for file in &args.what {
         rows.extend(entries(&frontend::open(file)?, &set, &Shapes::cpu()));
     }
-    show(&table(&rows, &certificates))?;
+    print(&table(&rows, &certificates))?;
     Ok(true)
 }

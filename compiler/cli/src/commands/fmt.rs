@@ -1,9 +1,9 @@
 //! `seqc fmt [--check] FILE…`: the one way to lay out a file.
 
+use super::write_whole;
 use seqc_driver::Error;
 use seqc_syntax::{SourceMap, format_source, render_human};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<bool, Error> {
                 );
                 right = false;
             }
-            Ok(new) => replace(file, &new).map_err(named)?,
+            Ok(new) => write_whole(file, &new)?,
             Err(diagnostics) => {
                 let mut map = SourceMap::new();
                 map.add(&file.display().to_string(), text.as_str());
@@ -39,19 +39,4 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         }
     }
     Ok(right)
-}
-
-/// Whole or not at all.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let folder = file
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut hidden = tempfile::NamedTempFile::new_in(folder)?;
-    hidden.write_all(text.as_bytes())?;
-    hidden
-        .as_file()
-        .set_permissions(std::fs::metadata(file)?.permissions())?;
-    hidden.persist(file).map_err(|e| e.error)?;
-    Ok(())
 }

@@ -53,39 +53,30 @@ pub fn named(e: seqc_device::Error) -> Error {
     Error::Other(e.to_string())
 }
 
-/// `--set key=value`, split; the last of several for one name counts.
+/// `--set key=value`, split.
 pub fn settings(set: &[String]) -> Result<Vec<(String, String)>, Error> {
-    let mut all: Vec<(String, String)> = Vec::new();
-    for text in set {
-        let Some((key, value)) = text.split_once('=').filter(|(k, _)| !k.is_empty()) else {
-            return Err(Error::Other(format!(
-                "`--set {text}`: write `--set name=value`"
-            )));
-        };
-        all.retain(|(k, _)| k != key);
-        all.push((key.to_owned(), value.to_owned()));
-    }
-    Ok(all)
+    let one =
+        |text: &String| setting(text).map_err(|why| Error::Other(format!("`--set {text}`: {why}")));
+    let all = set.iter().map(one).collect::<Result<_, _>>()?;
+    Ok(last_of_each(all))
 }
 
-/// Writes text to standard output. A reader that has seen enough (`| head`) is no error.
-pub fn show(text: &str) -> Result<(), Error> {
-    use std::io::{ErrorKind, Write};
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::Other(format!("standard output: {e}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The same as clap reads one: a malformed one is wrong usage.
+/// One setting, as clap reads it: a malformed one is wrong usage.
 pub fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((k, v)) if !k.is_empty() => Ok((k.to_owned(), v.to_owned())),
         _ => Err("write `--set name=value`".into()),
     }
+}
+
+/// The last of several settings of one name counts.
+pub fn last_of_each(given: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for one in given {
+        all.retain(|(k, _)| *k != one.0);
+        all.push(one);
+    }
+    all
 }
 
 /// To standard output. A reader that has gone away (`| head`) is no error.
@@ -99,7 +90,7 @@ pub fn print(text: &str) -> Result<(), Error> {
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all; one that is there keeps its permissions.
 pub fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
     let folder = file
         .parent()
@@ -110,6 +101,9 @@ pub fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)) // less the umask
             .tempfile_in(folder)?;
         hidden.write_all(text.as_bytes())?;
+        if let Ok(there) = std::fs::metadata(file) {
+            hidden.as_file().set_permissions(there.permissions())?;
+        }
         hidden.persist(file).map_err(|e| e.error)
     })();
     match written {

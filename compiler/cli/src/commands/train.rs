@@ -69,10 +69,10 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     let valid = done
         .valid_loss
         .map_or_else(|| "-".into(), |v| format!("{v:.4}"));
-    println!(
-        "{} steps, {:.0} s, {:.0} tokens/s; loss {:.4}, validation {valid}",
+    super::print(&format!(
+        "{} steps, {:.0} s, {:.0} tokens/s; loss {:.4}, validation {valid}\n",
         done.steps, done.seconds, done.tokens_per_second, done.loss
-    );
+    ))?;
     Ok(true)
 }
 

@@ -1,6 +1,6 @@
 //! `seqc verify FILE`: the certificate of each mixer and model, as a table or as JSON.
 
-use super::settings;
+use super::{print, settings};
 use seqc_driver::verify::{Certificate, Options, item};
 use seqc_driver::{Error, frontend};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct Args {
     /// Fewer lengths.
     #[arg(long)]
     quick: bool,
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = super::threads)]
     threads: usize,
 }
 
@@ -42,15 +42,16 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     for name in &wanted {
         let c = item(&source, name, &set, &options)?;
         if !args.json {
-            println!("{c}");
+            print(&format!("{c}\n"))?;
         }
         all.push(c);
     }
     if args.json {
         let text = serde_json::to_string_pretty(&all);
-        println!("{}", text.map_err(|e| Error::Other(e.to_string()))?);
+        let text = text.map_err(|e| Error::Other(e.to_string()))?;
+        print(&format!("{text}\n"))?;
     } else {
-        println!("{}", summary(&all));
+        print(&format!("{}\n", summary(&all)))?;
     }
     // One mixer that was asked for by name must be certified; in a file, what is not built yet is only reported.
     let asked = args.mixer.is_some();

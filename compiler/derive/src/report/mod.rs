@@ -264,7 +264,7 @@ pub(crate) fn equation_of(func: &Func, v: ValueId) -> Option<String> {
 
 /// Does some input that a caller gives enter the value?
 pub(crate) fn reads_data(func: &Func, v: ValueId) -> bool {
-    let needed = crate::order::depended_on(func, &[v]);
+    let needed = func.needed([v]);
     func.ids().any(|id| {
         needed[id.index()]
             && matches!(

@@ -10,7 +10,7 @@ mod states;
 pub use contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
 pub use states::{Continued, continued};
 
-use crate::build::only;
+use crate::build;
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, parts};
@@ -110,7 +110,7 @@ pub fn evaluate(
 /// The mixer's outputs, and with `grad` its gradients, in the wanted form.
 fn program(e: &Elaborated, contract: &Contract, request: &Request) -> Result<Func> {
     let derivation = |x: seqc_derive::DeriveError| other(&e.name, x);
-    let outputs = only(&e.func, |n| e.outputs.iter().any(|o| o == n))?;
+    let outputs = build::outputs(e)?;
     let (form, shapes) = (request.form(), Shapes::cpu());
     let wrt: Vec<&str> = contract.smooth().map(|s| s.name.as_str()).collect();
     let outs: Vec<&str> = e.outputs.iter().map(String::as_str).collect();
@@ -118,12 +118,7 @@ fn program(e: &Elaborated, contract: &Contract, request: &Request) -> Result<Fun
         // The reference is the definition itself, no pass between.
         (Engine::Interp, Form::Matrix, false) => Ok(outputs),
         (Engine::Interp, Form::Matrix, true) => {
-            let named = |p: &&seqc_algebra::ValueId| {
-                outputs
-                    .input(**p)
-                    .is_some_and(|i| wrt.contains(&i.name.as_str()))
-            };
-            let ids: Vec<_> = outputs.params.iter().filter(named).copied().collect();
+            let ids = passes::inputs_named(&outputs, &wrt);
             seqc_derive::grad::vjp(&outputs, &ids, &outs).map_err(derivation)
         }
         (_, _, false) => passes::forward(&outputs, form, &shapes, &mut vec![]).map_err(derivation),

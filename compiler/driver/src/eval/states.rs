@@ -6,7 +6,7 @@
 
 use super::contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
 use super::{Request, laid_out};
-use crate::build::only;
+use crate::build;
 use crate::engine::{Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, timeline};
@@ -41,10 +41,7 @@ pub fn continued(
     in_range(e, &m)?;
     all_lengths(e, &m.sizes)?;
     let failed = |x: seqc_derive::DeriveError| other(&e.name, x);
-    let (outputs, shapes) = (
-        only(&e.func, |n| e.outputs.iter().any(|o| o == n))?,
-        Shapes::cpu(),
-    );
+    let (outputs, shapes) = (build::outputs(e)?, Shapes::cpu());
     let run = |name: &str, f: Func| {
         Programs::new(request.engine, vec![(name.to_owned(), f)], request.threads)
     };

@@ -150,7 +150,7 @@ pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report
         settings: e
             .settings
             .iter()
-            .map(|(n, v)| (n.clone(), setting(v)))
+            .map(|(n, v)| (n.clone(), v.to_string()))
             .collect(),
         class: class.word(),
         qualities: qualities(e, &found),
@@ -173,13 +173,6 @@ fn outputs_only(e: &Elaborated) -> Func {
     let mut func = e.func.clone();
     func.results.retain(|(n, _)| e.outputs.contains(n));
     func
-}
-
-fn setting(v: &seqc_hir::Setting) -> String {
-    match v {
-        seqc_hir::Setting::Number(n) => n.to_string(),
-        seqc_hir::Setting::Mixer(m) => m.clone(),
-    }
 }
 
 fn outputs(e: &Elaborated) -> Vec<Output> {

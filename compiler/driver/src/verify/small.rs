@@ -7,7 +7,7 @@
 use crate::Result;
 use crate::frontend::Source;
 use seqc_algebra::{Op, Size};
-use seqc_hir::{Elaborated, Setting};
+use seqc_hir::Elaborated;
 
 /// Sizes tried, in order: first those that fill no vector, so that tails are met.
 const WIDTHS: [usize; 11] = [6, 12, 24, 8, 16, 32, 48, 60, 64, 96, 128];
@@ -62,14 +62,10 @@ pub fn small(
             }
         }
     }
-    let shown = |s: &Setting| match s {
-        Setting::Number(n) => n.to_string(),
-        Setting::Mixer(m) => m.clone(),
-    };
     let all = e
         .settings
         .iter()
-        .map(|(n, s)| (n.clone(), shown(s)))
+        .map(|(n, s)| (n.clone(), s.to_string()))
         .collect();
     Ok((e, all))
 }

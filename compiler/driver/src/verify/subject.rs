@@ -1,12 +1,12 @@
 //! What is to be certified: a definition, and the programs derived from it.
 
-use crate::build::only;
+use crate::build::{self, only};
 use crate::engine::{Named, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
-use seqc_algebra::{Axis, Elem, Func, InputKind, Size, Sym, ValueId};
-use seqc_derive::{conv, grad, sink, step, stream};
+use seqc_algebra::{Axis, Func, Size, Sym, ValueId};
+use seqc_derive::{grad, step};
 use seqc_hir::{Elaborated, Look};
 use std::collections::HashMap;
 
@@ -70,18 +70,13 @@ impl Subject {
     pub fn new(e: &Elaborated) -> Result<Subject> {
         let wanted = |n: &str| e.outputs.iter().any(|o| o == n) || e.model && n == "loss";
         let definition = only(&e.func, wanted)?;
-        let smooth = |p: &ValueId| {
-            let input = definition.input(*p)?;
-            let counts = matches!(input.kind, InputKind::Data | InputKind::Param { .. });
-            (counts && definition.ty(*p).elem != Elem::Int).then(|| input.name.as_str().to_owned())
-        };
         // A step is of the clock `t`; an output without it looks at everything.
         let stepped =
             |c: &seqc_hir::Causality| c.clock.as_deref() == Some("t") && c.own() == Look::Causal;
         Ok(Subject {
             name: e.name.clone(),
             outs: definition.results.iter().map(|(n, _)| n.clone()).collect(),
-            wrt: definition.params.iter().filter_map(smooth).collect(),
+            wrt: build::smooth(&definition),
             causal: e.causality.iter().all(stepped),
             vocab: (e.vocabularies.iter())
                 .map(|v| (v.input.clone(), v.size))
@@ -93,13 +88,10 @@ impl Subject {
         })
     }
 
-    /// The ids of the inputs with gradients, in a program that has them.
-    fn ids(&self, f: &Func) -> Vec<ValueId> {
-        let named = |p: &&ValueId| {
-            f.input(**p)
-                .is_some_and(|i| self.wrt.iter().any(|w| w == i.name.as_str()))
-        };
-        f.params.iter().filter(named).copied().collect()
+    /// The ids of the inputs with gradients, in the definition.
+    fn ids(&self) -> Vec<ValueId> {
+        let wrt: Vec<&str> = self.wrt.iter().map(String::as_str).collect();
+        passes::inputs_named(&self.definition, &wrt)
     }
 
     fn outs(&self) -> Vec<&str> {
@@ -108,13 +100,12 @@ impl Subject {
 
     /// The reference of forward and gradient: the definition with its transpose.
     pub fn gradient(&self) -> Result<Func> {
-        grad::vjp(&self.definition, &self.ids(&self.definition), &self.outs())
-            .map_err(|e| other(&self.name, e))
+        grad::vjp(&self.definition, &self.ids(), &self.outs()).map_err(|e| other(&self.name, e))
     }
 
     /// The definition with its tangent.
     pub fn tangent(&self) -> Result<Func> {
-        grad::jvp(&self.definition, &self.ids(&self.definition)).map_err(|e| other(&self.name, e))
+        grad::jvp(&self.definition, &self.ids()).map_err(|e| other(&self.name, e))
     }
 
     /// The results that a step has: those along time.
@@ -136,10 +127,7 @@ impl Subject {
 
     /// What the states' names and shapes are made from; nothing chunked or tiled.
     fn bare(&self) -> Result<Func> {
-        let named = |e: seqc_derive::DeriveError| other(&self.name, e);
-        let f = sink::sink_reads(&self.steppable()?).map_err(named)?;
-        let f = conv::long_convolutions(&f).map_err(named)?;
-        stream::lower_renames(&f).map_err(named)
+        passes::readable(&self.steppable()?).map_err(|e| other(&self.name, e))
     }
 
     /// Every program that the compiler derives.

@@ -171,7 +171,7 @@ impl Walk<'_> {
     }
 
     fn call(&mut self, c: &Call) {
-        if !self.name(&c.name) && builtin::is_builtin(&c.name.text) {
+        if !self.name(&c.name) && builtin::names().any(|n| n == c.name.text) {
             self.refs.functions.insert(c.name.text.clone());
         }
         let outer = self.hidden.clone();

@@ -2,8 +2,7 @@
 //!
 //! * a contribution that is a contraction of factors (an outer product over the step's axes) emits the factors along
 //!   the scan's axis and contracts once outside, over that axis too, when a step's factors are smaller than the
-//!   product (always so for a weight matrix and one position, rarely for a tile, whose product is a matmul anyway),
-//!   or when it sums over the batch, whose sequences the steps keep apart;
+//!   product (always so for a weight matrix and one position, rarely for a tile, whose product is a matmul anyway);
 //! * in a scan without carried cotangents, contributions are emitted step by step and summed outside, which keeps
 //!   the steps independent (unless the operand itself has a run-time length);
 //! * otherwise they are accumulated in a further state, for each sequence of the batch on its own: the batch is
@@ -168,9 +167,7 @@ impl Fixed<'_> {
             }
         }
         let cost: f64 = fresh.iter().map(|f| weight(&func.ty(*f).axes)).sum();
-        // A sum over the batch inside of the steps would tie the sequences together.
-        let apart = inner.contains(&Axis::batch());
-        if !moving || !apart && cost >= weight(&func.ty(v).axes) {
+        if !moving || cost >= weight(&func.ty(v).axes) {
             return None;
         }
         let over = match step {
