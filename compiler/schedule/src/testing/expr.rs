@@ -172,7 +172,12 @@ impl Valid {
             2 => (FoldOp::Prod, x * 0.03125 + 1.0),
             _ => (FoldOp::Sum, x * y),
         };
-        Expr::fold(op, v, 0, hi, lanes, body)
+        let all = Expr::fold(op, v, 0, hi, lanes, body);
+        match op {
+            // Over nothing they are infinite, of which a sine would be NaN: bounds that no sum of two reaches.
+            FoldOp::Max | FoldOp::Min => all.max(-8.0).min(8.0),
+            FoldOp::Prod | FoldOp::Sum => all,
+        }
     }
 
     pub(super) fn truth(&mut self, depth: usize) -> Expr {
