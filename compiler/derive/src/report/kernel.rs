@@ -1,6 +1,6 @@
 //! Kernels: windows of a sequence, contracted over their lags.
 
-use super::{Class, Equation, Kind, Missing, Reason, constant, equation_of, reads_data};
+use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::Result;
 use crate::conv::long_convolutions;
 use seqc_algebra::{Axis, Func, Op, Size, ValueId};
@@ -65,7 +65,7 @@ fn weights_of(func: &Func, kernel: ValueId, lag: Axis) -> Option<String> {
 fn equation(func: &Func, id: ValueId, kernel: ValueId, lag: Axis, transform: bool) -> Equation {
     let name = weights_of(func, kernel, lag).or_else(|| equation_of(func, id));
     let data = reads_data(func, kernel);
-    let taps = constant(&lag);
+    let taps = lag.size.constant();
     let class = match taps {
         Some(n) if n <= SHORT => Class::ShortKernel,
         Some(_) => Class::ExplicitKernel,

@@ -1,7 +1,9 @@
 //! Matrices: values over a pair of times that are summed over one of them.
 
-use super::{Class, Equation, Kind, Missing, Reason, constant, equation_of, reads_data};
-use crate::stream::{Inequality, is_pair, long_axes, neg_inf_outside, recomputable, zero_outside};
+use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
+use crate::stream::{
+    Inequality, is_long, is_pair, long_axes, neg_inf_outside, recomputable, zero_outside,
+};
 use crate::words::expression;
 use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
 
@@ -21,7 +23,7 @@ fn sources(func: &Func) -> Vec<ValueId> {
     let mut found = Vec::new();
     for id in func.ids().filter(|id| live[id.index()]) {
         let leaves = match func.op(id) {
-            Op::Contract(axes) | Op::Reduce(_, axes) => axes.iter().any(super::is_clock),
+            Op::Contract(axes) | Op::Reduce(_, axes) => axes.iter().any(is_long),
             _ => false,
         };
         if !leaves || is_pair(func, id) {
@@ -69,7 +71,7 @@ fn cone(func: &Func, v: ValueId) -> Vec<ValueId> {
 fn equation(func: &Func, root: ValueId) -> Equation {
     let name = equation_of(func, root);
     let softmax = cone(func, root).into_iter().find_map(|v| match func.op(v) {
-        Op::Softmax(a) | Op::LogSumExp(a) if super::is_clock(a) => Some((v, *a)),
+        Op::Softmax(a) | Op::LogSumExp(a) if is_long(a) => Some((v, *a)),
         _ => None,
     });
     let mut e = Equation {
@@ -167,13 +169,11 @@ fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
     let args = func.args(v);
     let all = |list: &[ValueId]| list.iter().try_for_each(|a| factored(func, *a));
     match func.op(v) {
-        Op::Contract(axes) if axes.iter().all(|a| constant(a).is_some()) => all(args),
+        Op::Contract(axes) if axes.iter().all(|a| a.is_const()) => all(args),
         Op::Map(MapFn::Mul | MapFn::Add | MapFn::Sub | MapFn::Neg)
         | Op::Expand(_)
         | Op::Rename { .. } => all(args),
-        Op::Reduce(seqc_algebra::ReduceOp::Sum, axes)
-            if axes.iter().all(|a| constant(a).is_some()) =>
-        {
+        Op::Reduce(seqc_algebra::ReduceOp::Sum, axes) if axes.iter().all(|a| a.is_const()) => {
             all(args)
         }
         Op::Map(MapFn::Div) if !is_pair(func, args[1]) || !reads_data(func, args[1]) => {

@@ -8,8 +8,9 @@ mod kernel;
 mod matrix;
 mod recurrence;
 
+use crate::stream::is_long;
 use crate::{Result, sink};
-use seqc_algebra::{Axis, Func, Op, Size, ValueId};
+use seqc_algebra::{Axis, Func, Op, ValueId};
 
 /// The vocabulary of classes, canonical: the words of `class:` lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -213,7 +214,7 @@ pub fn whole(func: &Func, equations: &[Equation]) -> Class {
     }
     classes.sort();
     classes.dedup();
-    let timeless = |v: &ValueId| func.ty(*v).axes.iter().all(|a| !is_clock(a));
+    let timeless = |v: &ValueId| func.ty(*v).axes.iter().all(|a| !is_long(a));
     match classes.as_slice() {
         [] if func.results.iter().all(|(_, v)| timeless(v)) => Class::Reduction,
         [] => Class::Pointwise,
@@ -231,11 +232,6 @@ pub fn whole(func: &Func, equations: &[Equation]) -> Class {
         [one] => *one,
         _ => Class::Composition,
     }
-}
-
-/// A run-time axis that is not the batch.
-pub(crate) fn is_clock(a: &Axis) -> bool {
-    crate::stream::is_long(a)
 }
 
 /// The name of the nearest equation of the spec that a value is part of: its own, or that of what is made of it.
@@ -272,14 +268,6 @@ pub(crate) fn reads_data(func: &Func, v: ValueId) -> bool {
                 Some(seqc_algebra::InputKind::Data | seqc_algebra::InputKind::State)
             )
     })
-}
-
-/// A size as a reader writes it.
-pub(crate) fn constant(a: &Axis) -> Option<usize> {
-    match a.size {
-        Size::Const(n) => Some(n),
-        _ => None,
-    }
 }
 
 /// Axes by name: `{h, dk}`.

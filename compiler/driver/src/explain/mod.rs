@@ -10,10 +10,11 @@ mod table;
 pub use render::render;
 pub use table::{Certificates, entries, table};
 
+use crate::build;
 use crate::frontend::Source;
 use crate::passes::Shapes;
 use crate::{Error, Result};
-use seqc_algebra::{Func, InputKind};
+use seqc_algebra::InputKind;
 use seqc_derive::report::{Class, Equation, Kind, equations, whole};
 use seqc_hir::{Elaborated, Look};
 use seqc_syntax::{Diagnostic, Span};
@@ -134,7 +135,7 @@ pub struct Report {
 /// The report of one mixer.
 pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report> {
     let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
-    let func = outputs_only(e);
+    let func = build::outputs(e)?;
     let found = equations(&func).map_err(wrong)?;
     let class = whole(&func, &found);
     let places = Places { source, e };
@@ -166,13 +167,6 @@ pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report
         generation: costs.generation,
         warnings,
     })
-}
-
-/// The program of the outputs: objectives are the training's, and look ahead at the targets.
-fn outputs_only(e: &Elaborated) -> Func {
-    let mut func = e.func.clone();
-    func.results.retain(|(n, _)| e.outputs.contains(n));
-    func
 }
 
 fn outputs(e: &Elaborated) -> Vec<Output> {
@@ -237,7 +231,7 @@ pub fn class_mismatch(e: &Elaborated) -> Result<Option<Diagnostic>> {
         return Ok(None);
     };
     let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
-    let func = outputs_only(e);
+    let func = build::outputs(e)?;
     let found = equations(&func).map_err(wrong)?;
     let class = whole(&func, &found);
     let truth = qualities(e, &found);

@@ -12,27 +12,75 @@ use crate::{Result, other, timeline};
 use seqc_algebra::{Axis, Elem, Func, InputKind, Sym, Tensor, run};
 use std::collections::HashMap;
 
+/// What the definition makes of some inputs, and how far each result moves when it is rounded.
+struct Reference {
+    want: Named,
+    moved: HashMap<String, f64>,
+}
+
+/// Where a comparison is made.
+struct At {
+    length: usize,
+    inputs: String,
+}
+
+/// Sequences in a batch of every comparison here.
+const BATCH: usize = 2;
+
+impl Reference {
+    /// `rounded` is the same program as all forms compute it.
+    fn new(func: &Func, rounded: &Func, given: &Named, sizes: &Sizes) -> Result<Reference> {
+        let want = interpreted(func, given, sizes)?;
+        let moved = measure::moved(rounded, given, sizes, &want, |_| 0.0)?;
+        Ok(Reference { want, moved })
+    }
+
+    /// Compares a result of the same name.
+    fn compare(&self, engine: Engine, name: &str, got: &Tensor, at: &At) -> Result<Worst> {
+        let want = self.want.get(name);
+        let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
+        self.part(engine, name, got, (want, 0.0), at)
+    }
+
+    /// Compares a part of a result with what it should be; `largest` is the size of the whole.
+    fn part(
+        &self,
+        engine: Engine,
+        name: &str,
+        got: &Tensor,
+        (want, largest): (&Tensor, f64),
+        at: &At,
+    ) -> Result<Worst> {
+        let moved = self.moved.get(name).copied().unwrap_or(0.0);
+        Ok(Worst {
+            error: measure::error(got, want, largest)?,
+            bound: measure::allowed(engine, at.length, moved),
+            tensor: name.to_owned(),
+            length: at.length,
+            batch: BATCH,
+            inputs: at.inputs.clone(),
+        })
+    }
+}
+
 /// A prompt and its continuation, and what the definition makes of them.
 pub struct Split {
     prompt: usize,
     tokens: usize,
     sizes: Sizes,
     given: Named,
-    /// Outputs of the whole, and the states after the prompt and after all.
+    /// The outputs of the whole by the definition itself.
     whole: Named,
-    after_prompt: Named,
-    after_all: Named,
-    /// How far the outputs and the states move when the definition is rounded: after the prompt and after all.
-    moved_prompt: HashMap<String, f64>,
-    moved_all: HashMap<String, f64>,
+    /// Outputs and states after the prompt and after all.
+    after_prompt: Reference,
+    after_all: Reference,
 }
 
 /// One step from states that no prompt leaves.
 pub struct Jump {
     sizes: Sizes,
     given: Named,
-    want: Named,
-    moved: HashMap<String, f64>,
+    reference: Reference,
 }
 
 /// What steps are held to.
@@ -66,7 +114,7 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
     let mut splits = vec![];
     for (prompt, tokens) in lengths::splits(&options.shapes, options.quick) {
         let all = prompt + tokens;
-        let mut sizes = subject.sizes(all, 2);
+        let mut sizes = subject.sizes(all, BATCH);
         if !subject.allows(&sizes) {
             continue;
         }
@@ -76,13 +124,9 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
         let mut short = sizes.clone();
         short.insert(Axis::time().name, prompt);
         let head = prompt_of(&given, prompt)?;
-        let after_prompt = interpreted(&prefill, &head, &short)?;
-        let after_all = interpreted(&prefill, &given, &sizes)?;
         splits.push(Split {
-            moved_prompt: measure::moved(&weighed, &head, &short, &after_prompt, |_| 0.0)?,
-            moved_all: measure::moved(&weighed, &given, &sizes, &after_all, |_| 0.0)?,
-            after_prompt,
-            after_all,
+            after_prompt: Reference::new(&prefill, &weighed, &head, &short)?,
+            after_all: Reference::new(&prefill, &weighed, &given, &sizes)?,
             whole: interpreted(&subject.definition, &given, &sizes)?,
             prompt,
             tokens,
@@ -97,7 +141,7 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
 }
 
 fn jump(subject: &Subject, step: &Func) -> Result<Jump> {
-    let mut sizes = subject.sizes(4, 2);
+    let mut sizes = subject.sizes(4, BATCH);
     sizes.insert(cache(), 6);
     let mut given = Named::new();
     for (n, x) in subject.given(&sizes, Draw::Plain)? {
@@ -116,13 +160,10 @@ fn jump(subject: &Subject, step: &Func) -> Result<Jump> {
         }
         given.insert(name.into(), t);
     }
-    let want = interpreted(step, &given, &sizes)?;
-    let moved = measure::moved(step, &given, &sizes, &want, |_| 0.0)?;
     Ok(Jump {
+        reference: Reference::new(step, step, &given, &sizes)?,
         sizes,
         given,
-        want,
-        moved,
     })
 }
 
@@ -148,35 +189,12 @@ impl Steps {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn worst(
-    engine: Engine,
-    tensor: &str,
-    got: &Tensor,
-    want: &Tensor,
-    largest: f64,
-    moved: &HashMap<String, f64>,
-    (length, batch): (usize, usize),
-    inputs: String,
-) -> Result<Worst> {
-    let moved = moved.get(tensor).copied().unwrap_or(0.0);
-    Ok(Worst {
-        error: measure::error(got, want, largest)?,
-        bound: measure::allowed(engine, length, moved),
-        tensor: tensor.to_owned(),
-        length,
-        batch,
-        inputs,
-    })
-}
-
 impl Split {
-    fn at(&self) -> (usize, usize) {
-        (self.prompt + self.tokens, 2)
-    }
-
-    fn inputs(&self) -> String {
-        format!("{} + {} tokens", self.prompt, self.tokens)
+    fn at(&self, length: usize) -> At {
+        At {
+            length,
+            inputs: format!("{} + {} tokens", self.prompt, self.tokens),
+        }
     }
 
     /// Compares outputs and states of the prompt; gives the states.
@@ -184,21 +202,10 @@ impl Split {
         let mut sizes = self.sizes.clone();
         sizes.insert(Axis::time().name, self.prompt);
         let given = prompt_of(&self.given, self.prompt)?;
+        let at = self.at(self.prompt);
         let mut states = Named::new();
         for (name, got) in programs.run("step.prefill", &given, &sizes)? {
-            let want = self.after_prompt.get(&name);
-            let want = want.ok_or_else(|| other(&name, "the definition has no such result"))?;
-            let at = (self.prompt, 2);
-            row.add(worst(
-                engine,
-                &name,
-                &got,
-                want,
-                0.0,
-                &self.moved_prompt,
-                at,
-                self.inputs(),
-            )?);
+            row.add(self.after_prompt.compare(engine, &name, &got, &at)?);
             if let Some(own) = name.strip_prefix("state.") {
                 states.insert(own.to_owned(), got);
             }
@@ -214,8 +221,9 @@ impl Split {
         mut states: Named,
         row: &mut Row,
     ) -> Result<()> {
-        let time = Axis::time();
-        for t in self.prompt..self.prompt + self.tokens {
+        let (time, all) = (Axis::time(), self.prompt + self.tokens);
+        let at = self.at(all);
+        for t in self.prompt..all {
             let mut now = std::mem::take(&mut states);
             for (n, x) in &self.given {
                 let x = timeline::at(x, time, t).map_err(|e| other(n, e))?;
@@ -232,35 +240,13 @@ impl Split {
                     continue;
                 }
                 let want = timeline::at(whole, time, t).map_err(|e| other(&name, e))?;
-                let largest = measure::size(whole);
-                let w = worst(
-                    engine,
-                    &name,
-                    &got,
-                    &want,
-                    largest,
-                    &self.moved_all,
-                    self.at(),
-                    self.inputs(),
-                )?;
-                row.add(w);
+                let want = (&want, measure::size(whole));
+                row.add(self.after_all.part(engine, &name, &got, want, &at)?);
             }
         }
         for (own, got) in &states {
             let name = format!("state.{own}");
-            let want = self.after_all.get(&name);
-            let want = want.ok_or_else(|| other(&name, "the definition has no such state"))?;
-            let w = worst(
-                engine,
-                &name,
-                got,
-                want,
-                0.0,
-                &self.moved_all,
-                self.at(),
-                self.inputs(),
-            )?;
-            row.add(w);
+            row.add(self.after_all.compare(engine, &name, got, &at)?);
         }
         Ok(())
     }
@@ -268,21 +254,13 @@ impl Split {
 
 impl Jump {
     fn rows(&self, programs: &Programs, engine: Engine, row: &mut Row) -> Result<()> {
+        let at = At {
+            length: 4,
+            inputs: "any states".into(),
+        };
         for (name, got) in programs.run("step.step", &self.given, &self.sizes)? {
-            let want = self.want.get(&name);
-            let want = want.ok_or_else(|| other(&name, "the definition has no such result"))?;
-            if measure::finite(want) {
-                let any = "any states".to_owned();
-                row.add(worst(
-                    engine,
-                    &name,
-                    &got,
-                    want,
-                    0.0,
-                    &self.moved,
-                    (4, 2),
-                    any,
-                )?);
+            if (self.reference.want.get(&name)).is_none_or(measure::finite) {
+                row.add(self.reference.compare(engine, &name, &got, &at)?);
             }
         }
         Ok(())

@@ -1,6 +1,10 @@
 //! The example models at small sizes, inputs for them, and what the f64 interpreter says of them.
 #![allow(dead_code)]
 
+#[path = "../support/draw.rs"]
+mod draw;
+
+use draw::draw;
 use seqc_abi::{Buffer, Plan, Role, Sizes};
 use seqc_algebra::interp::{run, run_rounded};
 use seqc_algebra::tensor::Tensor;
@@ -116,18 +120,6 @@ pub fn definition(e: &Elaborated, grad: bool) -> Func {
     let params: Vec<ValueId> = e.func.params.iter().copied().filter(is_param).collect();
     seqc_derive::grad::value_and_grad(&e.func, "loss", &params)
         .unwrap_or_else(|why| panic!("{}: {why}", e.name))
-}
-
-/// A fixed pseudo-random number in [-1, 1) of a name and an index.
-fn draw(name: &str, n: usize) -> f64 {
-    let mut h = 0xcbf2_9ce4_8422_2325u64;
-    for b in name.bytes().chain((n as u64).to_le_bytes()) {
-        h = (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
-    }
-    h ^= h >> 29;
-    h = h.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    h ^= h >> 32;
-    (h >> 11) as f64 / (1u64 << 52) as f64 - 1.0
 }
 
 /// Values for every buffer that a caller fills, by name: parameters near their starts, tokens below 16, all of them

@@ -1,6 +1,9 @@
 //! What the tests of forms share: stdlib items, drawn inputs, comparison.
 #![allow(dead_code)]
 
+mod draw;
+
+use draw::draw;
 use seqc_algebra::tensor::Tensor;
 use seqc_algebra::{C64, Data, Elem, Func, Op, Size, Sym};
 use seqc_driver::passes::Shapes;
@@ -8,18 +11,6 @@ use seqc_hir::{BesideImporter, elaborate, load};
 use seqc_syntax::SourceMap;
 use std::collections::HashMap;
 use std::path::Path;
-
-/// A fixed pseudo-random number in [-1, 1) of a name and an index.
-pub fn draw(name: &str, n: usize) -> f64 {
-    let mut h = 0xcbf2_9ce4_8422_2325u64;
-    for b in name.bytes().chain((n as u64).to_le_bytes()) {
-        h = (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
-    }
-    h ^= h >> 29;
-    h = h.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    h ^= h >> 32;
-    (h >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-}
 
 pub fn inputs(func: &Func, sizes: &HashMap<Sym, usize>) -> HashMap<String, Tensor> {
     let mut all = HashMap::new();
