@@ -1,54 +1,20 @@
-//! The statements of a mixer or a `repeat`: what is defined, what reads what, and in which order to evaluate.
+//! The statements of a mixer or a `repeat`: what they define, in the order that [`crate::reads`] finds.
 //!
 //! Equations are read in order; only states may be read before their equation. Equations that depend on each
 //! other through states form groups (strongly connected components), each of which becomes one loop.
 
 use crate::elab::{Elab, MAX_REPEAT};
+use crate::reads::{Node, Off, What, assigned, components, link, reads_of, repeat_reads};
 use crate::scope::{Binding, Named, Scope, Static};
 use crate::stat::Stat;
+use crate::text::text_of;
 use crate::value::Val;
 use seqc_syntax::ast::{
-    Arg, AssignOp, BinaryOp, Count, Decl, DeclKind, Equation, Expr, ExprKind, Lhs, Name, Objective,
-    Repeat, Stmt, UnaryOp,
+    Arg, AssignOp, Count, Decl, DeclKind, Equation, Expr, ExprKind, Lhs, Name, Objective, Repeat,
+    Stmt,
 };
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// When, relative to now, a name is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Off {
-    Now,
-    By(i64),
-    /// Over several times, or all.
-    Wide,
-}
-
-pub enum What<'p> {
-    Equation(&'p Equation),
-    Repeat(&'p Repeat),
-    Objective(&'p Objective),
-}
-
-pub struct Node<'p> {
-    pub what: What<'p>,
-    pub reads: Vec<(String, Off)>,
-    /// Nodes that must come first, with the reads that say so.
-    pub deps: Vec<(usize, Off)>,
-}
-
-impl<'p> Node<'p> {
-    pub fn defs(&self) -> &'p [Name] {
-        match self.what {
-            What::Equation(eq) => eq.lhs.names(),
-            _ => &[],
-        }
-    }
-}
-
-/// Names that mean something everywhere.
-const RESERVED: &[&str] = &[
-    "pi", "inf", "true", "false", "len", "training", "first", "last", "batch",
-];
 
 impl<'p> Elab<'p> {
     /// Evaluates statements in a scope, leaving their names in it. `wanted`: names read afterwards.
@@ -91,19 +57,6 @@ impl<'p> Elab<'p> {
                 self.group(s, &nodes, &comp, &states, &external);
             } else {
                 self.node(s, &nodes[comp[0]], &states);
-            }
-        }
-    }
-
-    /// Names that the header already gave to axes and settings: reported first, so that nothing reads the old meaning.
-    fn clashes(&mut self, s: &mut Scope<'p>, stmts: &'p [Stmt]) {
-        for stmt in stmts {
-            let Stmt::Equation(eq) = stmt else { continue };
-            for name in eq.lhs.names() {
-                let taken = s.axes.contains_key(&name.text) || s.statics.contains_key(&name.text);
-                if taken && !s.names.contains_key(&name.text) && !self.may_define(s, name) {
-                    s.bind(&name.text, Val::Poison, name.span);
-                }
             }
         }
     }
@@ -170,52 +123,6 @@ impl<'p> Elab<'p> {
             }
             _ => false,
         }
-    }
-
-    /// E04 and E05: one namespace, each name once.
-    fn may_define(&mut self, s: &Scope<'p>, name: &Name) -> bool {
-        let text = &name.text;
-        if s.outer.contains(text) && s.names.contains_key(text) {
-            return true;
-        }
-        if RESERVED.contains(&text.as_str()) || s.clocks.contains_key(text) {
-            let d = Diagnostic::error(
-                "E04",
-                format!("`{text}` has a meaning of its own"),
-                name.span,
-            );
-            self.report(d.help("choose another name"));
-            return false;
-        }
-        let axis_use = axis_place(s, text);
-        if let Some(at) =
-            axis_use.filter(|_| s.statics.contains_key(text) || s.axes.contains_key(text))
-        {
-            let d = Diagnostic::error(
-                "E05",
-                format!("`{text}` names an axis and a value"),
-                name.span,
-            );
-            self.report(d.label("the value").secondary(at, "the axis").help(format!(
-                "call the axis `d{text}`, or the value something else"
-            )));
-            return false;
-        }
-        let old = s
-            .names
-            .get(text)
-            .map(|n| n.span)
-            .or_else(|| s.statics.get(text).map(|st| st.span));
-        if let Some(old) = old {
-            let d = Diagnostic::error("E04", format!("`{text}` has two definitions"), name.span);
-            self.report(
-                d.label("the second")
-                    .secondary(old, "the first")
-                    .help("rename one of them; only inside `repeat` may an outer name be rebound"),
-            );
-            return false;
-        }
-        true
     }
 
     /// Parameters, noises and the list of states.
@@ -708,75 +615,6 @@ impl Bare for Equation {
     }
 }
 
-/// Where a mixer uses a name as an axis, if it does.
-fn axis_place(s: &Scope, name: &str) -> Option<Span> {
-    let m = s.mixer;
-    let ports = m
-        .inputs
-        .iter()
-        .chain(&m.outputs)
-        .flat_map(|p| &p.ty.axes)
-        .chain(&m.group);
-    let header = ports.filter(|n| n.text == name).map(|n| n.span).next();
-    header.or_else(|| {
-        let mut found = None;
-        axes_in(&m.body.stmts, &mut |n: &Name| {
-            if n.base() == name && found.is_none() {
-                found = Some(n.span);
-            }
-        });
-        found
-    })
-}
-
-/// Calls `f` for every name in axis position of declarations and maps.
-fn axes_in(stmts: &[Stmt], f: &mut impl FnMut(&Name)) {
-    for stmt in stmts {
-        match stmt {
-            Stmt::Decl(d) => d.axes.iter().for_each(&mut *f),
-            Stmt::Equation(eq) => axes_of(&eq.value, f),
-            Stmt::Repeat(r) => axes_in(&r.body.stmts, f),
-            Stmt::Objective(o) => axes_of(&o.value, f),
-            Stmt::Doc(_) => {}
-        }
-    }
-}
-
-fn axes_of(e: &Expr, f: &mut impl FnMut(&Name)) {
-    match &e.kind {
-        ExprKind::Number(_) | ExprKind::Name(_) => {}
-        ExprKind::Index { base, index } => {
-            axes_of(base, f);
-            index.iter().for_each(|x| axes_of(x, f));
-        }
-        ExprKind::Remap { base, map } => {
-            axes_of(base, f);
-            map.from.iter().chain(&map.to).for_each(f);
-        }
-        ExprKind::Pick { base, picks } => {
-            axes_of(base, f);
-            for p in picks {
-                f(&p.axis);
-                axes_of(&p.value, f);
-            }
-        }
-        ExprKind::Unary { operand, .. } => axes_of(operand, f),
-        ExprKind::Binary { left, right, .. } => {
-            axes_of(left, f);
-            axes_of(right, f);
-        }
-        ExprKind::Call(c) => {
-            for a in &c.args {
-                match a {
-                    Arg::Positional(x) | Arg::Named { value: x, .. } => axes_of(x, f),
-                    Arg::Map(m) => m.from.iter().chain(&m.to).for_each(&mut *f),
-                    Arg::Per { axes, .. } => axes.iter().for_each(&mut *f),
-                }
-            }
-        }
-    }
-}
-
 /// Bracketed names of calls, each with the call's first argument.
 fn groups_in<'p>(e: &'p Expr, out: &mut Vec<(&'p Name, &'p Expr)>) {
     match &e.kind {
@@ -798,253 +636,4 @@ fn groups_in<'p>(e: &'p Expr, out: &mut Vec<(&'p Name, &'p Expr)>) {
             }
         }
     }
-}
-
-/// The names that statements assign.
-fn assigned(stmts: &[Stmt]) -> Vec<String> {
-    stmts
-        .iter()
-        .flat_map(|s| match s {
-            Stmt::Equation(eq) => eq.lhs.names().iter().map(|n| n.text.clone()).collect(),
-            Stmt::Repeat(r) => assigned(&r.body.stmts),
-            _ => vec![],
-        })
-        .collect()
-}
-
-fn repeat_reads(r: &Repeat) -> Vec<(String, Off)> {
-    let mut out: Vec<(String, Off)> = assigned(&r.body.stmts)
-        .into_iter()
-        .map(|n| (n, Off::Now))
-        .collect();
-    for stmt in &r.body.stmts {
-        match stmt {
-            Stmt::Equation(eq) => out.extend(
-                eq.domain
-                    .iter()
-                    .chain([&eq.value])
-                    .flat_map(|e| reads_of(e, &["t"])),
-            ),
-            Stmt::Repeat(inner) => out.extend(repeat_reads(inner)),
-            Stmt::Objective(o) => out.extend(reads_of(&o.value, &["t"])),
-            Stmt::Decl(d) => out.extend(d.init.iter().flat_map(|e| reads_of(e, &["t"]))),
-            Stmt::Doc(_) => {}
-        }
-    }
-    out
-}
-
-/// Every name an expression reads, and when.
-pub fn reads_of(e: &Expr, clocks: &[&str]) -> Vec<(String, Off)> {
-    let mut out = Vec::new();
-    collect(e, Off::Now, clocks, &mut out);
-    out
-}
-
-fn collect(e: &Expr, off: Off, clocks: &[&str], out: &mut Vec<(String, Off)>) {
-    match &e.kind {
-        ExprKind::Number(_) => {}
-        ExprKind::Name(n) => out.push((n.text.clone(), off)),
-        ExprKind::Index { base, index } => {
-            let here = match index.as_slice() {
-                [one] => match (offset(one, clocks), off) {
-                    (Some(0), off) => off,
-                    (Some(c), Off::Now) => Off::By(c),
-                    (Some(c), Off::By(d)) => Off::By(c.saturating_add(d)),
-                    _ => Off::Wide,
-                },
-                _ => Off::Wide,
-            };
-            collect(base, here, clocks, out);
-            index.iter().for_each(|x| collect(x, Off::Now, clocks, out));
-        }
-        ExprKind::Remap { base, .. } => collect(base, off, clocks, out),
-        ExprKind::Pick { base, picks } => {
-            collect(base, off, clocks, out);
-            picks
-                .iter()
-                .for_each(|p| collect(&p.value, off, clocks, out));
-        }
-        ExprKind::Unary { operand, .. } => collect(operand, off, clocks, out),
-        ExprKind::Binary { left, right, .. } => {
-            collect(left, off, clocks, out);
-            collect(right, off, clocks, out);
-        }
-        ExprKind::Call(c) => {
-            out.push((c.name.text.clone(), Off::Now));
-            for a in &c.args {
-                if let Arg::Positional(x) | Arg::Named { value: x, .. } = a {
-                    collect(x, off, clocks, out);
-                }
-            }
-        }
-    }
-}
-
-/// The constant `c` of an index `t + c`.
-fn offset(e: &Expr, clocks: &[&str]) -> Option<i64> {
-    match &e.kind {
-        ExprKind::Name(n) if clocks.contains(&n.text.as_str()) => Some(0),
-        ExprKind::Binary { op, left, right } => {
-            let number = |e: &Expr| match &e.kind {
-                ExprKind::Number(n) => n.as_integer().and_then(|k| i64::try_from(k).ok()),
-                ExprKind::Unary {
-                    op: UnaryOp::Neg,
-                    operand,
-                } => match &operand.kind {
-                    ExprKind::Number(n) => n
-                        .as_integer()
-                        .and_then(|k| i64::try_from(k).ok())
-                        .map(|k| -k),
-                    _ => None,
-                },
-                _ => None,
-            };
-            match op {
-                BinaryOp::Add => match (offset(left, clocks), number(right)) {
-                    (Some(a), Some(b)) => a.checked_add(b),
-                    _ => number(left)?.checked_add(offset(right, clocks)?),
-                },
-                BinaryOp::Sub => offset(left, clocks)?.checked_sub(number(right)?),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// Fills in which node needs which.
-fn link(nodes: &mut [Node], states: &HashMap<String, &Decl>, good: &[bool]) {
-    let mut state_at: HashMap<String, usize> = HashMap::new();
-    for (k, n) in nodes.iter().enumerate() {
-        for d in n.defs().iter().filter(|d| states.contains_key(&d.text)) {
-            state_at.entry(d.text.clone()).or_insert(k);
-        }
-    }
-    let mut current: HashMap<String, usize> = HashMap::new();
-    let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
-    for k in 0..nodes.len() {
-        let mut deps = Vec::new();
-        for (name, off) in &nodes[k].reads {
-            if let Some(d) = state_at.get(name).or_else(|| current.get(name)) {
-                deps.push((*d, *off));
-            }
-            readers.entry(name.clone()).or_default().push(k);
-        }
-        let defs: BTreeSet<String> = match nodes[k].what {
-            What::Repeat(r) => assigned(&r.body.stmts).into_iter().collect(),
-            _ => nodes[k].defs().iter().map(|d| d.text.clone()).collect(),
-        };
-        for d in defs
-            .iter()
-            .filter(|d| !state_at.contains_key(*d) && good[k])
-        {
-            // A name that is rebound: whoever read the old value comes first.
-            if current.contains_key(d)
-                || matches!(nodes[k].what, What::Repeat(_))
-                || nodes[k].reads.iter().any(|(n, _)| n == d)
-            {
-                deps.extend(
-                    readers
-                        .get(d)
-                        .into_iter()
-                        .flatten()
-                        .filter(|r| **r != k)
-                        .map(|r| (*r, Off::Now)),
-                );
-            }
-            deps.extend(current.get(d).map(|c| (*c, Off::Now)));
-            current.insert(d.clone(), k);
-            readers.remove(d);
-        }
-        nodes[k].deps = deps;
-    }
-}
-
-/// Strongly connected components, each sorted, in an order that respects dependencies and else the text.
-fn components(nodes: &[Node]) -> Vec<Vec<usize>> {
-    let n = nodes.len();
-    let mut reach = vec![HashSet::new(); n];
-    for k in 0..n {
-        let mut stack: Vec<usize> = nodes[k].deps.iter().map(|(d, _)| *d).collect();
-        while let Some(d) = stack.pop() {
-            if reach[k].insert(d) {
-                stack.extend(nodes[d].deps.iter().map(|(e, _)| *e));
-            }
-        }
-    }
-    let mut comp_of = vec![usize::MAX; n];
-    let mut comps: Vec<Vec<usize>> = Vec::new();
-    for k in 0..n {
-        if comp_of[k] != usize::MAX {
-            continue;
-        }
-        let mut members: Vec<usize> = (k..n)
-            .filter(|m| *m == k || (reach[k].contains(m) && reach[*m].contains(&k)))
-            .collect();
-        members.sort_unstable();
-        for m in &members {
-            comp_of[*m] = comps.len();
-        }
-        comps.push(members);
-    }
-    let mut done: HashSet<usize> = HashSet::new();
-    let mut order = Vec::new();
-    while order.len() < comps.len() {
-        let next = (0..comps.len()).find(|c| {
-            !done.contains(c)
-                && comps[*c].iter().all(|k| {
-                    nodes[*k]
-                        .deps
-                        .iter()
-                        .all(|(d, _)| comp_of[*d] == *c || done.contains(&comp_of[*d]))
-                })
-        });
-        let Some(c) = next else { break };
-        done.insert(c);
-        order.push(comps[c].clone());
-    }
-    order
-}
-
-/// A formula as text, for messages.
-pub fn text_of(e: &Expr) -> String {
-    fn prec(op: BinaryOp) -> u8 {
-        match op {
-            BinaryOp::Or => 1,
-            BinaryOp::And => 2,
-            BinaryOp::Add | BinaryOp::Sub => 4,
-            BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem => 5,
-            BinaryOp::Pow => 7,
-            _ => 3,
-        }
-    }
-    fn go(e: &Expr, outer: u8) -> String {
-        match &e.kind {
-            ExprKind::Number(n) => n.text.clone(),
-            ExprKind::Name(n) => n.text.clone(),
-            ExprKind::Call(c) => {
-                let args: Vec<String> = c
-                    .args
-                    .iter()
-                    .map(|a| {
-                        if let Arg::Positional(x) = a {
-                            go(x, 0)
-                        } else {
-                            "…".into()
-                        }
-                    })
-                    .collect();
-                format!("{}({})", c.name.text, args.join(", "))
-            }
-            ExprKind::Unary { op, operand } => format!("{}{}", op.symbol(), go(operand, 6)),
-            ExprKind::Binary { op, left, right } => {
-                let p = prec(*op);
-                let text = format!("{} {} {}", go(left, p), op.symbol(), go(right, p + 1));
-                if p < outer { format!("({text})") } else { text }
-            }
-            _ => "…".into(),
-        }
-    }
-    go(e, 0)
 }

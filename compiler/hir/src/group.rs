@@ -3,9 +3,9 @@
 //! Only what depends on the states goes into the body; the rest enters it. States carry one step (or several,
 //! for `S[t-2]`); those read outside are emitted for every step. Errors: E13, E14, E15, E16.
 
-use crate::body::{Node, Off, What};
 use crate::elab::{Elab, plain};
 use crate::reach::Reach;
+use crate::reads::{Node, Off, What};
 use crate::scope::{Binding, Named, Scope};
 use crate::value::{Dyn, Val};
 use seqc_algebra::{Axis, Elem, MapFn, Num, Op, Out, Scan, SeqIn, Ty, ValueId};

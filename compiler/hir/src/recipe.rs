@@ -193,7 +193,7 @@ fn number(name: &str, e: &Expr) -> Result<Stat, Diagnostic> {
     }
 }
 
-fn count(name: &str, e: &Expr, least: u64) -> Result<u64, Diagnostic> {
+pub fn count(name: &str, e: &Expr, least: u64) -> Result<u64, Diagnostic> {
     let st = number(name, e)?;
     let n = st
         .as_int()

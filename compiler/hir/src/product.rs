@@ -1,0 +1,193 @@
+//! Sums of products: the factors of a product, and their contraction.
+
+use crate::elab::Elab;
+use crate::scope::Scope;
+use crate::stat::Stat;
+use crate::value::{Dyn, Val};
+use seqc_algebra::{Axis, MapFn, Op, ReduceOp};
+use seqc_syntax::Span;
+use seqc_syntax::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
+
+/// Factors of a product, with the sign and divisors pulled out.
+#[derive(Default)]
+pub struct Product {
+    pub factors: Vec<(Dyn, Span)>,
+    pub divisors: Vec<(Dyn, Span)>,
+    pub scale: Option<Stat>,
+}
+
+impl Product {
+    /// Factors and divisors.
+    pub fn all(&self) -> impl Iterator<Item = &Dyn> {
+        self.factors.iter().chain(&self.divisors).map(|(v, _)| v)
+    }
+}
+
+impl<'p> Elab<'p> {
+    /// Evaluates a product factor by factor, so that no factor is multiplied out.
+    pub fn product(&mut self, s: &mut Scope<'p>, e: &'p Expr) -> Option<Product> {
+        let mut out = Product::default();
+        let ok = self.factor(s, e, &mut out);
+        for k in 0..out.factors.len() {
+            for l in 0..k {
+                let ((a, p), (b, q)) = (out.factors[l].clone(), out.factors[k].clone());
+                self.same_clock(s, &a, &b, (p, q), e.span)?;
+                let (x, y) = (self.features(&a), self.features(&b));
+                if let Some((m, n)) = x.iter().find_map(|m| {
+                    y.iter()
+                        .find(|n| n.name == m.name && n.size != m.size)
+                        .map(|n| (*m, *n))
+                }) {
+                    self.clash(m, n, (p, q), e.span);
+                    return None;
+                }
+            }
+        }
+        if out.factors.is_empty() && out.divisors.is_empty() {
+            let one = self.number(1.0);
+            out.factors.push((one, e.span));
+        }
+        ok.map(|()| out)
+    }
+
+    fn factor(&mut self, s: &mut Scope<'p>, e: &'p Expr, out: &mut Product) -> Option<()> {
+        match &e.kind {
+            ExprKind::Binary {
+                op: BinaryOp::Mul,
+                left,
+                right,
+            } => {
+                let (a, b) = (self.factor(s, left, out), self.factor(s, right, out));
+                a.and(b)
+            }
+            ExprKind::Binary {
+                op: BinaryOp::Div,
+                left,
+                right,
+            } => {
+                let a = self.factor(s, left, out);
+                let divisor = self.eval(s, right);
+                if let Val::Stat(st) = divisor {
+                    out.scale = Some(out.scale.unwrap_or(Stat::int(1)).div(st));
+                } else {
+                    let d = self.dynamic(divisor, right.span)?;
+                    out.divisors.push((d, right.span));
+                }
+                a
+            }
+            ExprKind::Unary {
+                op: UnaryOp::Neg,
+                operand,
+            } => {
+                out.scale = Some(out.scale.unwrap_or(Stat::int(1)).neg());
+                self.factor(s, operand, out)
+            }
+            _ => match self.eval(s, e) {
+                Val::Stat(st) => {
+                    out.scale = Some(out.scale.unwrap_or(Stat::int(1)).mul(st));
+                    Some(())
+                }
+                v => {
+                    let v = self.dynamic(v, e.span)?;
+                    out.factors.push((v, e.span));
+                    Some(())
+                }
+            },
+        }
+    }
+
+    /// `Σ_axes` of a product. Divisors that do not change along the axes divide the sum instead.
+    pub fn sum_of(
+        &mut self,
+        p: Product,
+        axes: &[Axis],
+        mask: Option<&Dyn>,
+        span: Span,
+    ) -> Option<Dyn> {
+        let mut factors: Vec<Dyn> = p.factors.into_iter().map(|(f, _)| f).collect();
+        let mut after = Vec::new();
+        for (d, at) in p.divisors {
+            if self.axes(&d).iter().any(|a| axes.contains(a)) {
+                let one = self.number(1.0);
+                factors.push(self.map2(MapFn::Div, &one, &d, at)?);
+            } else {
+                after.push(d);
+            }
+        }
+        if factors.is_empty() {
+            factors.push(self.number(1.0));
+        }
+        if let Some(mask) = mask {
+            let along: Vec<Axis> = self
+                .axes(mask)
+                .iter()
+                .copied()
+                .filter(|a| !a.is_const())
+                .collect();
+            let shared =
+                |this: &Self, f: &Dyn| this.axes(f).iter().filter(|a| along.contains(a)).count();
+            let best =
+                (0..factors.len()).max_by_key(|k| (shared(self, &factors[*k]), usize::MAX - k))?;
+            let zero = self.number(0.0);
+            factors[best] = self.select(mask, &factors[best].clone(), &zero, span)?;
+        }
+        let refs: Vec<&Dyn> = factors.iter().collect();
+        let mut out = if let [one] = refs.as_slice() {
+            self.emit(Op::Reduce(ReduceOp::Sum, axes.to_vec()), &[one], span)?
+        } else {
+            self.emit(Op::Contract(axes.to_vec()), &refs, span)?
+        };
+        out.zero = factors.iter().flat_map(|f| f.zero.clone()).collect();
+        if let Some(scale) = p.scale.filter(|c| c.as_f64() != 1.0) {
+            let c = self.number(scale.as_f64());
+            out = self.map2(MapFn::Mul, &out, &c, span)?;
+        }
+        for d in after {
+            out = self.map2(MapFn::Div, &out, &d, span)?;
+        }
+        Some(out)
+    }
+
+    /// How many entries a mean ranges over.
+    pub fn count(
+        &mut self,
+        axes: &[Axis],
+        mask: Option<&Dyn>,
+        edge: Option<(Axis, i64)>,
+        span: Span,
+    ) -> Option<Dyn> {
+        let fixed: Vec<Axis> = axes.iter().copied().filter(|a| a.is_const()).collect();
+        let mut out = self.volume(&fixed, span).map(|n| self.number(n as f64))?;
+        let mut times: Vec<Axis> = axes.iter().copied().filter(|a| !a.is_const()).collect();
+        if let Some((axis, late)) = edge {
+            times.retain(|a| *a != axis);
+            let (len, by, one) = (
+                self.length(axis, span),
+                self.number(late as f64),
+                self.number(1.0),
+            );
+            let len = self.dynamic(len, span)?;
+            let n = self.map2(MapFn::Sub, &len, &by, span)?;
+            let n = self.map2(MapFn::Max, &n, &one, span)?;
+            out = self.map2(MapFn::Mul, &n, &out, span)?;
+        } else if let Some(mask) = mask {
+            let masked: Vec<Axis> = times
+                .iter()
+                .copied()
+                .filter(|a| self.has(mask, *a))
+                .collect();
+            times.retain(|a| !masked.contains(a));
+            let (one, zero) = (self.number(1.0), self.number(0.0));
+            let ones = self.select(mask, &one, &zero, span)?;
+            let n = self.emit(Op::Reduce(ReduceOp::Sum, masked), &[&ones], span)?;
+            let n = self.map2(MapFn::Max, &n, &one, span)?;
+            out = self.map2(MapFn::Mul, &n, &out, span)?;
+        }
+        for a in times {
+            let len = self.length(a, span);
+            let len = self.dynamic(len, span)?;
+            out = self.map2(MapFn::Mul, &len, &out, span)?;
+        }
+        Some(out)
+    }
+}
