@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long)]
     mixer: Option<String>,
     /// How the mixers are computed.
-    #[arg(long, default_value = "chunked", value_parser = forms())]
+    #[arg(long, default_value = "chunked", value_parser = super::forms())]
     form: Form,
     /// The gradient too: of a model its training program, of a mixer its gradient from cotangents of its outputs.
     #[arg(long)]
@@ -46,11 +46,6 @@ pub struct Args {
 fn stages() -> impl TypedValueParser<Value = Stage> {
     PossibleValuesParser::new(Stage::all().map(Stage::name))
         .try_map(|name| Stage::named(&name).ok_or("no such stage"))
-}
-
-fn forms() -> impl TypedValueParser<Value = Form> {
-    PossibleValuesParser::new(Form::NAMED.map(|f| f.0))
-        .try_map(|name| Form::named(&name).ok_or("no such form"))
 }
 
 pub fn run(args: &Args) -> Result<bool, Error> {

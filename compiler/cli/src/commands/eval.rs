@@ -28,8 +28,8 @@ pub struct Args {
     #[arg(long)]
     outputs: PathBuf,
     /// `parallel` and `chunked` are both the training form; by default that, or with `--backend interp` the definition.
-    #[arg(long, value_enum)]
-    form: Option<FormName>,
+    #[arg(long, value_parser = super::forms())]
+    form: Option<Form>,
     #[arg(long, value_enum)]
     backend: Option<BackendName>,
     #[arg(long, value_enum, default_value = "f32")]
@@ -53,14 +53,6 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum FormName {
-    Matrix,
-    Parallel,
-    Chunked,
-    Recurrent,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 pub enum BackendName {
     Mlir,
     Clif,
@@ -80,16 +72,6 @@ enum DeviceName {
     Cuda,
 }
 
-impl From<FormName> for Form {
-    fn from(name: FormName) -> Form {
-        match name {
-            FormName::Matrix => Form::Matrix,
-            FormName::Parallel | FormName::Chunked => Form::Chunked,
-            FormName::Recurrent => Form::Recurrent,
-        }
-    }
-}
-
 impl From<BackendName> for Engine {
     fn from(name: BackendName) -> Engine {
         match name {
@@ -105,7 +87,7 @@ fn request(args: &Args) -> Request {
         engine: args
             .backend
             .map_or(Engine::Compiled(Backend::best()), Engine::from),
-        form: args.form.map(Form::from),
+        form: args.form,
         precision: match args.dtype {
             DtypeName::F32 => Precision::F32,
             DtypeName::Bf16 => Precision::Bf16,

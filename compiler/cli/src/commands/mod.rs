@@ -10,8 +10,10 @@ pub mod generate;
 pub mod train;
 pub mod verify;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use seqc_driver::Error;
 use seqc_driver::backend::Backend;
+use seqc_driver::passes::Form;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -38,6 +40,12 @@ impl From<Code> for Backend {
             Code::Clif => Backend::Clif,
         }
     }
+}
+
+/// `--form`.
+pub fn forms() -> impl TypedValueParser<Value = Form> {
+    PossibleValuesParser::new(Form::NAMED.map(|f| f.0))
+        .try_map(|name| Form::named(&name).ok_or("no such form"))
 }
 
 /// `--threads`.

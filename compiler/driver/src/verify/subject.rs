@@ -60,11 +60,7 @@ impl Derived {
     }
 }
 
-const FORMS: [(&str, Form); 3] = [
-    ("matrix", Form::Matrix),
-    ("recurrent", Form::Recurrent),
-    ("chunked", Form::Chunked),
-];
+const FORMS: [Form; 3] = [Form::Matrix, Form::Recurrent, Form::Chunked];
 
 impl Subject {
     pub fn new(e: &Elaborated) -> Result<Subject> {
@@ -136,8 +132,8 @@ impl Subject {
         let wrt: Vec<&str> = self.wrt.iter().map(String::as_str).collect();
         let outs = self.outs();
         let mut all = vec![];
-        for (name, form) in FORMS {
-            let f = &self.definition;
+        for form in FORMS {
+            let (name, f) = (form.name(), &self.definition);
             all.push(Derived {
                 form: name,
                 part: Part::Forward,
