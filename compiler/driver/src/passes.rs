@@ -224,6 +224,14 @@ pub fn generation_step(
     apply(f, &[REAL], shapes, timings)
 }
 
+/// The positions after some states in one pass, and the states after them.
+pub fn resume(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
+    let f = step::resume(&f)?;
+    verify(&f, "resume")?;
+    apply(f, &[CHUNKS, CONVOLUTIONS, REAL, PAIRS], shapes, timings)
+}
+
 /// The prompt in one pass, with the states that [`generation_step`] goes on from.
 pub fn prefill(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), RECURRENT, shapes, timings)?;

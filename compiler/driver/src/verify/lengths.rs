@@ -52,7 +52,7 @@ pub fn batch(t: usize) -> usize {
 /// Prompts and how many tokens follow.
 pub fn splits(shapes: &Shapes, quick: bool) -> Vec<(usize, usize)> {
     let c = shapes.chunk;
-    let mut all = vec![(1, 2), (c, 2), (2 * c + 1, 3)];
+    let mut all = vec![(1, 2), (c, 2), (2 * c + 1, 3), (3, 2 * c + 3)];
     if !quick {
         all.extend([(2, 1), (3, 4), (c - 1, 3), (c + 1, c + 1), (100, 2)]);
     }
