@@ -26,6 +26,9 @@ pub enum Class {
     IdentityRankOne,
     ScalarRankOne,
     DiagonalRankOne,
+    IdentityRank,
+    ScalarRank,
+    DiagonalRank,
     DenseRecurrence,
     Nonlinear,
     /// Recurrences in both directions, linear.
@@ -45,7 +48,7 @@ pub enum Class {
 
 impl Class {
     /// Every class with its word and what it means.
-    pub const ALL: [(Class, &'static str, &'static str); 21] = {
+    pub const ALL: [(Class, &'static str, &'static str); 24] = {
         use Class::*;
         [
             (Pointwise, "pointwise", "no equation in time"),
@@ -77,6 +80,21 @@ impl Class {
                 "c (I + b a) S'",
             ),
             (DiagonalRankOne, "diagonal + rank 1", "(diag(w) + b a) S'"),
+            (
+                IdentityRank,
+                "identity + rank r",
+                "(I + a sum of some b a) S', such as two delta rules a step",
+            ),
+            (
+                ScalarRank,
+                "scalar x (identity + rank r)",
+                "c (I + a sum of some b a) S'",
+            ),
+            (
+                DiagonalRank,
+                "diagonal + rank r",
+                "(diag(w) + a sum of some b a) S'",
+            ),
             (
                 DenseRecurrence,
                 "dense recurrence",

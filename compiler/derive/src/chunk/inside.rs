@@ -1,0 +1,125 @@
+//! The inside of a chunk: what is read of its writes and of the state that enters it.
+
+use super::decays::Decays;
+use super::values::multiply;
+use crate::class::Read;
+use crate::{DeriveError, Result};
+use seqc_algebra::{Axis, Builder, ValueId};
+use std::collections::HashMap;
+
+/// A rank-one input inside the chunk: key and what it writes, both along i.
+#[derive(Clone, Copy)]
+pub(super) struct Written {
+    pub key: ValueId,
+    pub value: ValueId,
+}
+
+/// The chunk's body under construction.
+pub(super) struct Chunk {
+    pub b: Builder,
+    pub i: Axis,
+    pub j: Axis,
+    pub k: Vec<Axis>,
+    pub diagonal: bool,
+    pub decays: Option<Decays>,
+    pub reverse: bool,
+}
+
+impl Chunk {
+    pub fn decays(&self) -> Result<Decays> {
+        self.decays
+            .ok_or_else(|| DeriveError("decays are made first".into()))
+    }
+
+    /// Axes of K that one of the values has.
+    pub fn k_in(&self, values: &[ValueId]) -> Vec<Axis> {
+        self.k
+            .iter()
+            .copied()
+            .filter(|a| values.iter().any(|v| self.b.has(*v, *a)))
+            .collect()
+    }
+
+    /// `Σ_K x_i y_j D_ij` as a matrix over i and j.
+    pub fn decayed(&mut self, x: ValueId, y: ValueId, within: ValueId) -> Result<ValueId> {
+        let y = if self.b.has(y, self.i) {
+            self.b.rename(y, self.i, self.j)?
+        } else {
+            y
+        };
+        if self.diagonal {
+            let k = self.k_in(&[x, y, within]);
+            return Ok(self.b.contract(&k, &[x, y, within])?);
+        }
+        let k = self.k_in(&[x, y]);
+        let m = self.b.contract(&k, &[x, y])?;
+        Ok(self.b.mul(m, within)?)
+    }
+
+    /// `Σ_K p_i x_i S`
+    pub fn of_state(&mut self, x: ValueId, p: Option<ValueId>, state: ValueId) -> Result<ValueId> {
+        match p {
+            None => Ok(self.b.contract(&self.k.clone(), &[x, state])?),
+            Some(p) if self.diagonal => {
+                let x = self.b.mul(x, p)?;
+                Ok(self.b.contract(&self.k.clone(), &[x, state])?)
+            }
+            Some(p) => {
+                let y = self.b.contract(&self.k.clone(), &[x, state])?;
+                Ok(self.b.mul(y, p)?)
+            }
+        }
+    }
+
+    /// `Σ_j m_ij u_j`
+    pub fn mix(&mut self, m: ValueId, u: ValueId) -> Result<ValueId> {
+        let u = if self.b.has(u, self.i) {
+            self.b.rename(u, self.i, self.j)?
+        } else {
+            u
+        };
+        Ok(self.b.contract(&[self.j], &[m, u])?)
+    }
+
+    pub fn next_state(&mut self, state: ValueId, terms: &[Written]) -> Result<ValueId> {
+        let d = self.decays()?;
+        let mut next = match d.tot {
+            Some(tot) => self.b.mul(state, tot)?,
+            None => state,
+        };
+        for w in terms {
+            let (mut key, mut value) = (w.key, w.value);
+            match d.suf {
+                Some(suf) if self.diagonal => key = self.b.mul(key, suf)?,
+                Some(suf) => value = self.b.mul(value, suf)?,
+                None => {}
+            }
+            let written = self.b.contract(&[self.i], &[key, value])?;
+            next = self.b.add2(next, written)?;
+        }
+        Ok(next)
+    }
+
+    pub fn read(
+        &mut self,
+        r: &Read,
+        inner: &HashMap<ValueId, ValueId>,
+        state: ValueId,
+        terms: &[Written],
+    ) -> Result<ValueId> {
+        let d = self.decays()?;
+        let q = multiply(&mut self.b, &r.vector, inner)?;
+        let (pre, within) = if r.inclusive {
+            (d.pre, d.within)
+        } else {
+            (d.pex, d.within_ex)
+        };
+        let mut y = self.of_state(q, pre, state)?;
+        for w in terms {
+            let m = self.decayed(q, w.key, within)?;
+            let part = self.mix(m, w.value)?;
+            y = self.b.add2(y, part)?;
+        }
+        Ok(y)
+    }
+}
