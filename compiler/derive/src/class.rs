@@ -46,6 +46,19 @@ impl std::fmt::Display for Transition {
     }
 }
 
+impl Transition {
+    /// The transition in a sentence, with the reason why it is no better.
+    pub fn why(&self) -> String {
+        match self {
+            Transition::Dense(why) => format!("its transition is dense: {why}"),
+            Transition::Coupled(n) => {
+                format!("{n} states feed each other, and only one state is chunked")
+            }
+            other => format!("its transition is {other}"),
+        }
+    }
+}
+
 /// A product of factors and of sums, times a scale: a vector or a gate of the recurrence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Product {
@@ -175,11 +188,17 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
     let (reads, partial): (Vec<_>, Vec<_>) = reads
         .into_iter()
         .partition(|(_, over)| k.iter().all(|a| over.contains(a)));
-    other_reads.extend(partial.iter().map(|(r, _)| {
-        format!(
-            "`{}`: it gives out the state without contracting it",
-            body.results[scan.states + r.emit].0
-        )
+    let names = |axes: &[Axis]| {
+        let all: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
+        format!("{{{}}}", all.join(", "))
+    };
+    other_reads.extend(partial.iter().map(|(_, over)| match over.as_slice() {
+        [] => "the state is given out without being contracted".to_owned(),
+        over => format!(
+            "a read contracts {} of the axes {} that the transition moves or another read contracts",
+            names(over),
+            names(&k)
+        ),
     }));
     let decay = parts.decay();
     let decay_axes: Vec<Axis> = product_axes(body, decay.iter().flatten());

@@ -32,7 +32,7 @@ use values::Hoist;
 pub fn obstacle(scan: &Scan) -> Option<String> {
     let (transition, linear) = classify(scan);
     let Some(l) = linear else {
-        return Some(format!("its transition is {transition}"));
+        return Some(transition.why());
     };
     if let Some(why) = l.other_reads.first() {
         return Some(why.clone());
@@ -56,7 +56,7 @@ pub fn obstacle(scan: &Scan) -> Option<String> {
         return Some("its entering states are read".into());
     }
     if matches!(transition, crate::class::Transition::Dense(_)) {
-        return Some(format!("its transition is {transition}"));
+        return Some(transition.why());
     }
     None
 }

@@ -157,7 +157,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
 fn summed_over(func: &Func, axis: Axis) -> bool {
     func.values.iter().any(|v| match &v.op {
         Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
-        Op::Softmax(a) | Op::LogSumExp(a) => *a == axis,
+        Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
         Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
         _ => false,
     })
@@ -268,6 +268,7 @@ impl Plan<'_> {
             Op::Reduce(r, over) => Op::Reduce(r, summed(&over)?),
             Op::Softmax(a) => Op::Softmax(summed(&[a])?[0]),
             Op::LogSumExp(a) => Op::LogSumExp(summed(&[a])?[0]),
+            Op::TopMask(a, n) => Op::TopMask(summed(&[a])?[0], n),
             Op::Gather(a) => Op::Gather(summed(&[a])?[0]),
             Op::Expand(new) => match axes(&new) {
                 kept if kept.is_empty() => return Ok(None),
