@@ -129,7 +129,7 @@ fn check(example: &str) {
     let (e, recipe) = sizes_of(example);
     let runs: Vec<_> = backends()
         .iter()
-        .map(|b| (b.name(), trained(&e, &recipe, *b)))
+        .map(|b| (format!("{b:?}"), trained(&e, &recipe, *b)))
         .collect();
     let mut params = runs[0].1.1.clone();
     let plain =
