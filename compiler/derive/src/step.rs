@@ -9,6 +9,7 @@
 
 use crate::affine::describe;
 use crate::{DeriveError, Result};
+use seqc_algebra::op::Num;
 use seqc_algebra::{
     Axis, Builder, Elem, Func, InputKind, MapFn, Op, Out, Scan, Size, Sym, Ty, ValueId,
 };
@@ -35,9 +36,23 @@ enum Carry {
     /// The last `n` values of `of`, newest first, along `lag`.
     Recent { of: ValueId, lag: Axis },
     /// Every value of `of` so far, along the axis `along`.
-    All { of: ValueId, along: Axis },
+    All {
+        of: ValueId,
+        along: Axis,
+        order: Order,
+    },
+    /// The first value of `of`.
+    First { of: ValueId },
     /// State `k` of a scan.
     State { scan: ValueId, k: usize },
+}
+
+/// How earlier values lie: a window and a convolution count back from the present, a renamed clock counts from the
+/// start. One value may be read both ways along one axis (a kernel read off the input that it is convolved with).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    NewestFirst,
+    OldestFirst,
 }
 
 /// How each value of the program looks at one step.
@@ -58,10 +73,10 @@ fn ahead(func: &Func, id: ValueId) -> DeriveError {
 }
 
 fn carries(func: &Func) -> Result<Plan> {
-    let live = func.live();
+    let needed = needed(func);
     let mut carries: Vec<Carry> = Vec::new();
     let t = clock();
-    for id in func.ids().filter(|id| live[id.index()]) {
+    for id in func.ids().filter(|id| needed[id.index()]) {
         let arg = func.args(id).first().copied();
         match (func.op(id), arg) {
             (Op::Shift { axis, by }, Some(of)) if *axis == t => {
@@ -82,7 +97,11 @@ fn carries(func: &Func) -> Result<Plan> {
                 Some(of),
             ) if *axis == t => {
                 carries.push(if is_clocklike(lag) {
-                    Carry::All { of, along: *lag }
+                    Carry::All {
+                        of,
+                        along: *lag,
+                        order: Order::NewestFirst,
+                    }
                 } else {
                     Carry::Recent { of, lag: *lag }
                 });
@@ -108,11 +127,19 @@ fn carries(func: &Func) -> Result<Plan> {
                 carries.push(Carry::All {
                     of: func.args(id)[1],
                     along: *lag,
+                    order: Order::NewestFirst,
                 });
             }
             (Op::Conv { ahead: true, .. }, _) => return Err(ahead(func, id)),
             (Op::Rename { from, to }, Some(of)) if *from == t && summed_over(func, *to) => {
-                carries.push(Carry::All { of, along: *to });
+                carries.push(Carry::All {
+                    of,
+                    along: *to,
+                    order: Order::OldestFirst,
+                });
+            }
+            (Op::Gather(axis), Some(of)) if *axis == t && reads_first(func, id) => {
+                carries.push(Carry::First { of });
             }
             (Op::Scan(scan), _) if scan.axis == t => {
                 if scan.reverse || scan.tile.is_some() {
@@ -126,13 +153,40 @@ fn carries(func: &Func) -> Result<Plan> {
     let mut named: Vec<(String, Carry)> = Vec::new();
     for c in carries {
         let of = match &c {
-            Carry::Recent { of, .. } | Carry::All { of, .. } => *of,
+            Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => *of,
             Carry::State { scan, .. } => *scan,
         };
         let hint = func.value(of).name.map_or("state", |n| n.as_str());
         named.push((format!("{}.{hint}", named.len()), c));
     }
     Ok(Plan { carries: named })
+}
+
+/// Is it a read of the first position?
+fn reads_first(func: &Func, gather: ValueId) -> bool {
+    let index = func.args(gather).get(1);
+    index.is_some_and(|i| matches!(func.op(*i), Op::Const(Num(x)) if *x == 0.0))
+}
+
+/// What a step needs. A scan goes on from the state that it carries: what its states start from is past.
+fn needed(func: &Func) -> Vec<bool> {
+    let mut all = vec![false; func.values.len()];
+    for (_, v) in &func.results {
+        all[v.index()] = true;
+    }
+    for id in func.ids().rev() {
+        if !all[id.index()] {
+            continue;
+        }
+        let starts = match func.op(id) {
+            Op::Scan(scan) if scan.axis == clock() => scan.states,
+            _ => 0,
+        };
+        for a in &func.args(id)[starts..] {
+            all[a.index()] = true;
+        }
+    }
+    all
 }
 
 /// Is the axis summed (or normalised) over somewhere? Then it stands for earlier positions; else for the present.
@@ -154,7 +208,7 @@ fn is_present(func: &Func, a: Axis) -> bool {
 /// `State` and results `state.NAME`.
 pub fn step(func: &Func) -> Result<Func> {
     let plan = carries(func)?;
-    let live = func.live();
+    let needed = needed(func);
     let mut s = Step {
         func,
         b: Builder::new(&func.name),
@@ -173,7 +227,7 @@ pub fn step(func: &Func) -> Result<Func> {
     s.new = vec![None; plan.carries.len()];
     for id in func
         .ids()
-        .filter(|id| live[id.index()] || func.params.contains(id))
+        .filter(|id| needed[id.index()] || func.params.contains(id))
     {
         let v = s.value(id)?;
         if let (Some(v), Some(name)) = (v, func.value(id).name) {
@@ -217,8 +271,9 @@ impl Step<'_> {
 
     fn carry_ty(&self, c: &Carry) -> Ty {
         match c {
-            Carry::Recent { of, lag } => self.with(*of, *lag),
-            Carry::All { of, along } => self.with(*of, cached(along)),
+            Carry::Recent { of, lag } => self.kept(*of, Some(*lag)),
+            Carry::All { of, along, .. } => self.kept(*of, Some(cached(along))),
+            Carry::First { of } => self.kept(*of, None),
             Carry::State { scan, k } => {
                 let ty = self.func.ty(self.func.args(*scan)[*k]);
                 Ty {
@@ -229,9 +284,10 @@ impl Step<'_> {
         }
     }
 
-    fn with(&self, of: ValueId, lag: Axis) -> Ty {
+    /// The type of a carried value, along a further axis or not.
+    fn kept(&self, of: ValueId, along: Option<Axis>) -> Ty {
         let mut axes = self.axes(&self.func.ty(of).axes);
-        axes.push(lag);
+        axes.extend(along);
         // Indices are kept as the numbers that they are.
         let complex = self.func.ty(of).elem == Elem::Complex;
         Ty {
@@ -293,19 +349,15 @@ impl Step<'_> {
                 let x = self.arg(id, 0)?;
                 let of = self.func.args(id)[0];
                 let k = self.find(|c| match c {
-                    Carry::Recent { of: o, lag: l } | Carry::All { of: o, along: l } => {
-                        *o == of && *l == lag
-                    }
-                    Carry::State { .. } => false,
+                    Carry::Recent { of: o, lag: l } => *o == of && *l == lag,
+                    other => all_of(other, of, lag, Order::NewestFirst),
                 })?;
                 self.push_front(k, x, cached(&lag))?
             }
             Op::Conv { axis, lag, .. } if axis == t => {
                 let (f, x) = (self.arg(id, 0)?, self.arg(id, 1)?);
                 let of = self.func.args(id)[1];
-                let k = self.find(
-                    |c| matches!(c, Carry::All { of: o, along } if *o == of && *along == lag),
-                )?;
+                let k = self.find(|c| all_of(c, of, lag, Order::NewestFirst))?;
                 let recent = self.push_front(k, x, cached(&lag))?;
                 self.b.contract(&[cached(&lag)], &[f, recent])?
             }
@@ -315,14 +367,17 @@ impl Step<'_> {
                     x
                 } else {
                     let of = self.func.args(id)[0];
-                    let k = self.find(
-                        |c| matches!(c, Carry::All { of: o, along } if *o == of && *along == to),
-                    )?;
+                    let k = self.find(|c| all_of(c, of, to, Order::OldestFirst))?;
                     self.append(k, x, cached(&to))?
                 }
             }
             Op::Rename { from, to } if is_present(self.func, from) && is_present(self.func, to) => {
                 self.arg(id, 0)?
+            }
+            Op::Gather(axis) if axis == t && reads_first(self.func, id) => {
+                let (x, of) = (self.arg(id, 0)?, self.func.args(id)[0]);
+                let k = self.find(|c| matches!(c, Carry::First { of: o } if *o == of))?;
+                self.keep_first(k, x)?
             }
             Op::Scan(scan) if scan.axis == t => {
                 self.scan_step(id, &scan)?;
@@ -396,6 +451,18 @@ impl Step<'_> {
         let (at, pos) = (self.b.iota(along)?, self.pos()?);
         let here = self.b.map2(MapFn::Eq, at, pos)?;
         let v = self.b.select(here, x, self.old[k])?;
+        self.new[k] = Some(v);
+        Ok(v)
+    }
+
+    /// Carry `k`, which is `x` at the first position and stays.
+    fn keep_first(&mut self, k: usize, x: ValueId) -> Result<ValueId> {
+        if let Some(known) = self.new[k] {
+            return Ok(known);
+        }
+        let (pos, zero) = (self.pos()?, self.b.num(0.0));
+        let first = self.b.map2(MapFn::Eq, pos, zero)?;
+        let v = self.b.select(first, x, self.old[k])?;
         self.new[k] = Some(v);
         Ok(v)
     }
@@ -487,13 +554,19 @@ pub fn prefill(func: &Func) -> Result<Func> {
                 finals[scan][*k]
             }
             Carry::Recent { of: v, lag } => newest_first(&mut b, of(*v)?, *lag, length)?,
-            Carry::All { of: v, along } => {
-                let x = of(*v)?;
-                if matches!(along_kind(func, *along), Along::Lag) {
-                    newest_first(&mut b, x, cached(along), length)?
-                } else {
-                    oldest_first(&mut b, x, cached(along), length)?
-                }
+            Carry::All {
+                of: v,
+                along,
+                order: Order::NewestFirst,
+            } => newest_first(&mut b, of(*v)?, cached(along), length)?,
+            Carry::All {
+                of: v,
+                along,
+                order: Order::OldestFirst,
+            } => oldest_first(&mut b, of(*v)?, cached(along), length)?,
+            Carry::First { of: v } => {
+                let zero = b.num(0.0);
+                b.push(Op::Gather(clock()), &[of(*v)?, zero])?
             }
         };
         b.result(&format!("state.{name}"), v);
@@ -501,18 +574,9 @@ pub fn prefill(func: &Func) -> Result<Func> {
     merge_scans(&b.finish())
 }
 
-enum Along {
-    Lag,
-    Position,
-}
-
-/// Windows and convolutions count back from the present; renamed clocks count from the start.
-fn along_kind(func: &Func, axis: Axis) -> Along {
-    let lag = func.values.iter().any(|v| match &v.op {
-        Op::Window { lag, .. } | Op::Conv { lag, .. } => *lag == axis,
-        _ => false,
-    });
-    if lag { Along::Lag } else { Along::Position }
+/// Is the carry every value of `of` along this axis, in this order?
+fn all_of(c: &Carry, of: ValueId, axis: Axis, wanted: Order) -> bool {
+    matches!(c, Carry::All { of: o, along, order } if *o == of && *along == axis && *order == wanted)
 }
 
 /// `y[l] = x[T-1-l]`, 0 before the start.

@@ -63,9 +63,7 @@ impl Case {
 /// The cases that the definition has finite values for; why others were left out goes to `notes`.
 pub fn cases(subject: &Subject, options: &Options, notes: &mut Vec<String>) -> Result<Vec<Case>> {
     let reference = subject.gradient()?;
-    // No form stores a softmax: all form its weights anew as exp(s - logsumexp s), whose rounding grows with s.
-    let weighed = seqc_derive::softmax::expand_softmax(&reference);
-    let weighed = Rc::new(weighed.map_err(|e| other(&subject.name, e))?);
+    let weighed = Rc::new(subject.weighed()?);
     let mut plan: Vec<(usize, Draw)> = lengths::lengths(&options.shapes, options.extent)
         .into_iter()
         .map(|t| (t, Draw::Plain))
@@ -135,7 +133,7 @@ fn case(
 
 const SMALL: usize = 5;
 /// Distances of neighbouring points of a difference quotient, for inputs of unit size.
-const STEPS: [f64; 3] = [1e-3, 1e-4, 1e-5];
+const STEPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
 
 /// The reference gradient at a small length against differences and forward mode.
 pub fn reference_rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
@@ -298,7 +296,7 @@ impl Point<'_> {
             Ok(sum)
         };
         // Beside the input's own size: a norm bends at the size of what it divides. Too long a step meets the next
-        // derivatives, too short a one f64's rounding: the best of three is the quotient's own accuracy.
+        // derivatives, too short a one f64's rounding: the best of them is the quotient's own accuracy.
         let size = match measure::size(&self.given[name]) {
             0.0 => 1.0,
             size => size.min(1.0),
