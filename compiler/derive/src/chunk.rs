@@ -9,7 +9,8 @@
 //! ```
 //! Decays enter as products over contiguous ranges only (never as quotients or differences of logarithms), so
 //! gates of exactly 0 or 1, negative gates and underflow are ordinary cases. A tail shorter than C is padded with
-//! decay 1 and zero keys, values and reads, which changes neither state nor outputs.
+//! decay 1 and zero keys, values and reads, which changes neither state nor outputs; factors are padded as they enter
+//! the products (`1/x`, not `x`), and what is written at every step alike is written at the steps that exist.
 //! Side conditions: one state; every emitted value is a read; K and V are not empty; at most one term feeds back.
 
 use crate::affine::{Factor, How};
@@ -106,6 +107,7 @@ fn chunk_one(
         scan,
         args,
         memo: HashMap::new(),
+        factors: Factors::new(),
     };
     let i = scan.axis.renamed(&format!("{}%i", scan.axis.name));
     let i = Axis::new(i.name.as_str(), chunk);
@@ -131,7 +133,7 @@ fn chunk_one(
             Some(w)
         }
     };
-    let mut outer: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut outer = Factors::new();
     let products = l.terms.iter().flat_map(|t| {
         [
             Some(&t.key),
@@ -145,13 +147,24 @@ fn chunk_one(
         .chain(l.reads.iter().map(|r| &r.vector))
         .collect();
     for f in products.iter().flat_map(|p| &p.factors) {
-        outer.insert(f.value, hoist.value(b, f.value)?);
+        outer.insert((f.value, f.how), hoist.factor(b, f)?);
     }
+    let varies = |p: &Product| {
+        let of = |f: &Factor| b.has(outer[&(f.value, f.how)], scan.axis);
+        p.factors.iter().any(of)
+    };
+    let present = match l.terms.iter().any(|t| writes_always(t, varies)) {
+        true => {
+            let one = b.num(1.0);
+            Some(b.expand(one, &[scan.axis])?)
+        }
+        false => None,
+    };
     let state_ty = b.ty(args[0]).clone();
     io.body.input("pos", InputKind::Formal, Ty::real(vec![]));
     let state = io.body.input("state", InputKind::Formal, state_ty.clone());
     let decay = decay.map(|w| (w, io.declare(b, w, 1.0)));
-    let mut wanted: Vec<ValueId> = outer.values().copied().collect();
+    let mut wanted: Vec<ValueId> = outer.values().copied().chain(present).collect();
     wanted.sort();
     wanted.dedup();
     let (seq, fixed): (Vec<ValueId>, Vec<ValueId>) =
@@ -174,9 +187,10 @@ fn chunk_one(
         k: l.k.clone(),
         diagonal: axes_of_decay.iter().any(|a| l.k.contains(a)),
         decays: None,
+        present: present.map(|v| formal[&v]),
         reverse: scan.reverse,
     };
-    let inner: HashMap<ValueId, ValueId> = outer
+    let inner: Factors = outer
         .iter()
         .map(|(inside, out)| (*inside, formal[out]))
         .collect();
@@ -255,12 +269,23 @@ fn order_terms(terms: &[Term]) -> Vec<&Term> {
     all
 }
 
+/// Would the term write at a step whose sequences are 0? Not if its key varies with time, or all that it writes.
+fn writes_always(t: &Term, varies: impl Fn(&Product) -> bool) -> bool {
+    let value = t.value.as_ref().is_some_and(|v| !varies(v));
+    let fed = (t.feedback.as_ref()).is_some_and(|(coef, read)| !varies(coef) && !varies(read));
+    !varies(&t.key) && (value || fed)
+}
+
+/// Values of factors as they enter products, before renaming.
+type Factors = HashMap<(ValueId, How), ValueId>;
+
 /// Recomputes values of a body that are free of the state outside the scan, over the whole axis. Operations are
 /// written over named axes, so the same operation on the whole sequences is the value at every step.
 struct Hoist<'a> {
     scan: &'a Scan,
     args: &'a [ValueId],
     memo: HashMap<ValueId, ValueId>,
+    factors: Factors,
 }
 
 impl Hoist<'_> {
@@ -315,17 +340,40 @@ impl Hoist<'_> {
         let values = p
             .factors
             .iter()
-            .map(|f| Ok((f.value, self.value(b, f.value)?)))
-            .collect::<Result<HashMap<_, _>>>()?;
+            .map(|f| Ok(((f.value, f.how), self.factor(b, f)?)))
+            .collect::<Result<Factors>>()?;
         multiply(b, p, &values)
+    }
+
+    /// A factor as it enters a product, before renaming.
+    fn factor(&mut self, b: &mut Builder, f: &Factor) -> Result<ValueId> {
+        let v = self.value(b, f.value)?;
+        if f.how == How::Times {
+            return Ok(v);
+        }
+        if let Some(known) = self.factors.get(&(f.value, f.how)) {
+            return Ok(*known);
+        }
+        let (zero, one) = (b.num(0.0), b.num(1.0));
+        let new = match f.how {
+            How::Times => v,
+            How::Over => b.div(one, v)?,
+            How::Where => b.select(v, one, zero)?,
+            How::Unless => b.select(v, zero, one)?,
+        };
+        self.factors.insert((f.value, f.how), new);
+        Ok(new)
     }
 }
 
 /// The product as a value, given values for its factors.
-fn multiply(b: &mut Builder, p: &Product, values: &HashMap<ValueId, ValueId>) -> Result<ValueId> {
+fn multiply(b: &mut Builder, p: &Product, values: &Factors) -> Result<ValueId> {
     let mut all: Option<ValueId> = None;
     for f in &p.factors {
-        let x = factor(b, f, values[&f.value])?;
+        let mut x = values[&(f.value, f.how)];
+        for (from, to) in &f.renamed {
+            x = b.rename(x, *from, *to)?;
+        }
         all = Some(match all {
             None => x,
             Some(y) => b.mul(y, x)?,
@@ -336,19 +384,6 @@ fn multiply(b: &mut Builder, p: &Product, values: &HashMap<ValueId, ValueId>) ->
         None => Ok(scale),
         Some(v) => Ok(b.mul(v, scale)?),
     }
-}
-
-fn factor(b: &mut Builder, f: &Factor, mut v: ValueId) -> Result<ValueId> {
-    for (from, to) in &f.renamed {
-        v = b.rename(v, *from, *to)?;
-    }
-    let (zero, one) = (b.num(0.0), b.num(1.0));
-    Ok(match f.how {
-        How::Times => v,
-        How::Over => b.div(one, v)?,
-        How::Where => b.select(v, one, zero)?,
-        How::Unless => b.select(v, zero, one)?,
-    })
 }
 
 /// The new scan's inputs while they are collected.
@@ -414,6 +449,8 @@ struct Chunk {
     k: Vec<Axis>,
     diagonal: bool,
     decays: Option<Decays>,
+    /// 1 at steps that exist, 0 at those that are padded, if some term needs it.
+    present: Option<ValueId>,
     reverse: bool,
 }
 
@@ -566,12 +603,19 @@ impl Chunk {
     fn term(
         &mut self,
         t: &Term,
-        inner: &HashMap<ValueId, ValueId>,
+        inner: &Factors,
         state: ValueId,
         known: &[Written],
     ) -> Result<Written> {
         let d = self.decays()?;
-        let key = multiply(&mut self.b, &t.key, inner)?;
+        let mut key = multiply(&mut self.b, &t.key, inner)?;
+        let varies = |p: &Product| {
+            let of = |f: &Factor| self.b.has(inner[&(f.value, f.how)], self.i);
+            p.factors.iter().any(of)
+        };
+        if let (Some(present), true) = (self.present, writes_always(t, varies)) {
+            key = self.b.mul(key, present)?;
+        }
         let value = t
             .value
             .as_ref()
@@ -646,7 +690,7 @@ impl Chunk {
     fn read(
         &mut self,
         r: &Read,
-        inner: &HashMap<ValueId, ValueId>,
+        inner: &Factors,
         state: ValueId,
         terms: &[Written],
     ) -> Result<ValueId> {

@@ -93,13 +93,15 @@ impl Gen {
         if over.is_empty() {
             over.push(axes[0]);
         }
+        let one = self.size(&over) == 1;
         let over = self.list(&over);
+        // The norm of a single number is its sign.
         match self.rng.below(3) {
-            0 => {
+            0 if !one => {
                 self.imports.insert("rmsnorm");
                 format!("rmsnorm[{over}]({v})")
             }
-            1 => format!("l2norm[{over}]({v})"),
+            1 if !one => format!("l2norm[{over}]({v})"),
             _ => format!("{v} / sqrt(mean[{over}]({v} ^ 2) + 0.1)"),
         }
     }
@@ -107,8 +109,10 @@ impl Gen {
     /// A sequence of rows of at most unit length along `over`.
     pub(super) fn unit_key(&mut self, axes: &[Ax], over: &[Ax]) -> String {
         let p = self.projection(axes);
+        let one = self.size(over) == 1;
         let over = self.brackets(over);
         let text = match self.rng.below(3) {
+            _ if one => format!("tanh({p})"),
             0 => format!("l2norm{over}({p})"),
             1 => format!("l2norm{over}(silu({p}))"),
             _ => {

@@ -138,7 +138,7 @@ impl Gen {
             false => self.free(&r.b),
         };
         let k = self.free(&r.keys());
-        match self.rng.below(8) {
+        match self.rng.below(10) {
             0 => self.free(&r.all()),
             1 => {
                 let g = self.gate(&r.b);
@@ -158,8 +158,35 @@ impl Gen {
                 let w = self.free(&r.values());
                 format!("{k} * ({v} - 0.5 * {w})")
             }
+            5 => {
+                // The same at every step, or from one side.
+                let w = self.table(&r.keys(), "-1", "1");
+                match self.rng.below(4) {
+                    0 => self.times(&[w, v]),
+                    1 => self.times(&[w, "0.5".into()]),
+                    2 => {
+                        let columns = self.table(&r.values(), "-1", "1");
+                        self.times(&[w, columns])
+                    }
+                    _ => format!("{k} / (1 + {v} ^ 2)"),
+                }
+            }
+            6 => {
+                let condition = self.condition(&r.b);
+                format!("select({condition}, 0, {k})")
+            }
             _ => self.times(&[k, v]),
         }
+    }
+
+    /// A row for each key: data, or the same at every step.
+    fn row(&mut self, r: &Roles) -> String {
+        if self.rng.chance(80) {
+            return self.unit_key(&r.keys(), &r.k);
+        }
+        let w = self.table(&r.keys(), "-1", "1");
+        let over = self.brackets(&r.k);
+        self.named("k", format!("{w} / sqrt(0.1 + sum{over}({w} ^ 2))"))
     }
 
     /// One map of the state that does not let it grow.
@@ -220,7 +247,7 @@ impl Gen {
 
     /// `(I - beta k kᵀ) S`, with or without the value that it writes.
     fn delta(&mut self, r: &Roles, p: &str) -> String {
-        let k = self.unit_key(&r.keys(), &r.k);
+        let k = self.row(r);
         let beta = self.gate(&r.b);
         let over = self.brackets(&r.k);
         let product = self.times(&[k.clone(), p.to_owned()]);
@@ -257,7 +284,7 @@ impl Gen {
     }
 
     fn diagonal_and_rank_one(&mut self, r: &Roles, p: &str) -> String {
-        let (k, c) = (self.unit_key(&r.keys(), &r.k), self.gate(&r.keys()));
+        let (k, c) = (self.row(r), self.gate(&r.keys()));
         let w = self.gate(&r.keys());
         let over = self.brackets(&r.k);
         let product = self.times(&[c, k.clone(), p.to_owned()]);
@@ -267,10 +294,7 @@ impl Gen {
 
     /// A decay beside a rank-one map between different vectors.
     fn rank_one(&mut self, r: &Roles, p: &str) -> String {
-        let (to, from) = (
-            self.unit_key(&r.keys(), &r.k),
-            self.unit_key(&r.keys(), &r.k),
-        );
+        let (to, from) = (self.row(r), self.row(r));
         let own = if self.rng.chance(50) {
             r.b.clone()
         } else {

@@ -126,7 +126,8 @@ impl Gen {
         match self.rng.below(3) {
             0 => self.line(format!("{s}[t] = sigmoid({h}{at}) * {s}[t-1] + {u} * {v}")),
             1 => {
-                let k = self.named("k", format!("l2norm{over}({h}{at} + {u})"));
+                let norm = format!("sqrt(0.1 + sum{over}(({h}{at} + {u}) ^ 2))");
+                let k = self.named("k", format!("({h}{at} + {u}) / {norm}"));
                 self.line(format!(
                     "{s}[t] = {s}[t-1] + 0.5 * {k} * ({v} - sum{over}({k} * {s}[t-1]))"
                 ));
@@ -156,7 +157,7 @@ impl Gen {
                 let z = self.named("z", format!("sigmoid({r} + {u})"));
                 format!("(1 - {z}) * {h}[t-1] + {z} * {u}")
             }
-            3 => format!("l2norm[{name}]({u} + 0.5 * {r})"),
+            3 => format!("sin({u} + 0.5 * {r})"),
             4 => format!("relu(0.5 * {r} + {u}) / (1 + abs({u}))"),
             _ => {
                 let c = self.state(&axes);
