@@ -116,7 +116,6 @@ fn chunk_one(
         body: Builder::new(&scan.body.name),
         seqs: vec![],
         fixed: vec![],
-        formal: HashMap::new(),
         axis: scan.axis,
         tile: i,
     };
@@ -163,21 +162,22 @@ fn chunk_one(
     let state_ty = b.ty(args[0]).clone();
     io.body.input("pos", InputKind::Formal, Ty::real(vec![]));
     let state = io.body.input("state", InputKind::Formal, state_ty.clone());
+    // The same value may be a decay, padded with 1, and a factor, padded with 0.
     let decay = decay.map(|w| (w, io.declare(b, w, 1.0)));
+    let mut formal: HashMap<ValueId, ValueId> = HashMap::new();
     let mut wanted: Vec<ValueId> = outer.values().copied().chain(present).collect();
     wanted.sort();
     wanted.dedup();
     let (seq, fixed): (Vec<ValueId>, Vec<ValueId>) =
         wanted.into_iter().partition(|v| b.has(*v, scan.axis));
     for v in seq.into_iter().chain(fixed) {
-        io.declare(b, v, 0.0);
+        formal.insert(v, io.declare(b, v, 0.0));
     }
     let axes_of_decay: Vec<Axis> = decay.map(|(w, _)| b.axes(w).to_vec()).unwrap_or_default();
     let Io {
         body,
         seqs,
         fixed,
-        formal,
         ..
     } = io;
     let mut c = Chunk {
@@ -391,7 +391,6 @@ struct Io {
     body: Builder,
     seqs: Vec<(ValueId, f64)>,
     fixed: Vec<ValueId>,
-    formal: HashMap<ValueId, ValueId>,
     axis: Axis,
     tile: Axis,
 }
@@ -415,7 +414,6 @@ impl Io {
         } else {
             self.fixed.push(v);
         }
-        self.formal.entry(v).or_insert(formal);
         formal
     }
 }
