@@ -6,9 +6,10 @@
 
 use crate::axis::{Axis, Size, Sym};
 use crate::func::{Elem, Func, ValueId};
-use crate::op::{InputKind, Num, Op, ReduceOp};
+use crate::op::{InputKind, Num, Op};
 use crate::ops::{self, Place};
-use crate::tensor::{Data, Tensor, count};
+use crate::rounding;
+use crate::tensor::{Tensor, count};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -66,7 +67,7 @@ pub fn run(
 
 /// Like [`run`], but each operation's result, and each term of a sum, is moved up or down by half a unit in the last
 /// place of f32 (whole numbers excepted), with f64's range: what rounding alone, without overflow or underflow, does
-/// to the program. `draw` chooses which way each number goes.
+/// to the program ([`rounding`]). `draw` chooses which way each number goes.
 pub fn run_rounded(
     func: &Func,
     inputs: &HashMap<String, Tensor>,
@@ -335,14 +336,12 @@ impl<'a> Plan<'a> {
                     .iter()
                     .map(|a| one(slots, *a))
                     .collect::<Result<Vec<_>>>()?;
-                // A sum rounds each of its terms.
-                if let (Some(draw), true, Some(first)) = (self.rounded, sums(op), args.first_mut())
-                {
-                    moved(Rc::make_mut(first), draw ^ u64::from(id.0));
+                if let Some(draw) = self.rounded {
+                    rounding::operands(op, &mut args, draw ^ u64::from(id.0))?;
                 }
                 let mut made = self.pure(op, &args, self.place(id))?;
                 if let Some(draw) = self.rounded {
-                    moved(&mut made, draw);
+                    rounding::result(&mut made, draw);
                 }
                 Ok(Slot::One(Rc::new(made)))
             }
@@ -402,34 +401,6 @@ impl<'a> Plan<'a> {
             (op, args) => return Err(EvalError::new(format!("{op:?} of {} operands", args.len()))),
         };
         Ok(t)
-    }
-}
-
-fn sums(op: &Op) -> bool {
-    match op {
-        Op::Contract(over) | Op::Reduce(ReduceOp::Sum, over) => !over.is_empty(),
-        Op::Conv { .. } | Op::ConvKernel { .. } | Op::Unwindow { .. } => true,
-        _ => false,
-    }
-}
-
-/// Moves every number that is not whole by half a unit in the last place of f32; up or down is a hash of its bits
-/// and of `draw`.
-fn moved(t: &mut Tensor, draw: u64) {
-    let one = |x: &mut f64| {
-        if x.fract() != 0.0 {
-            let mixed = (x.to_bits() ^ draw.rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let up = (mixed ^ mixed >> 31).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 63 == 1;
-            let unit = f64::from(f32::EPSILON) / 2.0;
-            *x *= if up { 1.0 + unit } else { 1.0 - unit };
-        }
-    };
-    match &mut t.data {
-        Data::Real(d) => d.iter_mut().for_each(one),
-        Data::Complex(d) => d.iter_mut().for_each(|z| {
-            one(&mut z.re);
-            one(&mut z.im);
-        }),
     }
 }
 

@@ -21,6 +21,7 @@ pub mod op;
 pub mod ops;
 pub mod parse;
 pub mod print;
+mod rounding;
 pub mod shape;
 pub mod tensor;
 pub mod verify;

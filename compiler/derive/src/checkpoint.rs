@@ -2,12 +2,13 @@
 //!
 //! Reverse mode stores the states on entry to each step of what it differentiates. Of the two-level form it stores
 //! one per tile and recomputes the rest inside the tile, so memory falls by the tile's length for one more
-//! forward pass. A tail shorter than a tile leaves the state unchanged on the steps that do not exist.
+//! forward pass. A tail shorter than a tile runs the steps that exist: what a step makes of padding need not be
+//! finite (`S / x`), and would reach the gradient of everything that all steps share.
 //! Holds for every scan, linear or not, in either direction.
 
 use crate::Result;
 use crate::rewrite::map_values;
-use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Func, InputKind, Op, Out, Scan, Size, Ty, ValueId};
 use std::collections::HashMap;
 
 /// Puts every top-level scan that steps along a run-time axis into tiles of `tile` steps.
@@ -51,15 +52,21 @@ fn tiled(scan: &Scan, steps: Axis, length: seqc_algebra::Sym) -> Result<Scan> {
         axis: steps,
         tile: None,
         fixed: scan.fixed + 1,
-        body: step_body(scan, length)?,
+        hi: true,
+        body: step_body(scan)?,
         outs: (0..scan.states)
             .map(Out::Final)
             .chain((0..old.results.len() - scan.states).map(Out::Emit))
             .collect(),
         ..scan.clone()
     };
-    // The inner scan's arguments in its order: states, sequences, fixed values, then the tile's position.
-    let args: Vec<ValueId> = formals[1..].iter().copied().chain([formals[0]]).collect();
+    let len = b.push(Op::Length(length), &[])?;
+    let exist = b.sub(len, formals[0])?;
+    // The inner scan's arguments in its order: states, sequences, fixed values, then the tile's position and its
+    // number of steps.
+    let args: Vec<ValueId> = (formals[1..].iter().copied())
+        .chain([formals[0], exist])
+        .collect();
     let results = b.scan(inner, &args)?;
     for (r, (name, _)) in results.iter().zip(&old.results) {
         b.result(name, *r);
@@ -71,8 +78,8 @@ fn tiled(scan: &Scan, steps: Axis, length: seqc_algebra::Sym) -> Result<Scan> {
     })
 }
 
-/// The old step at position `tile + step`; where that is outside the sequence the states stay.
-fn step_body(scan: &Scan, length: seqc_algebra::Sym) -> Result<Func> {
+/// The old step at position `tile + step`.
+fn step_body(scan: &Scan) -> Result<Func> {
     let old = &scan.body;
     let mut b = Builder::new(&old.name);
     let mut given: HashMap<ValueId, ValueId> = HashMap::new();
@@ -85,16 +92,10 @@ fn step_body(scan: &Scan, length: seqc_algebra::Sym) -> Result<Func> {
     let pos = b.add2(tile, step)?;
     given.insert(old.params[0], pos);
     let image = b.inline(old, &given)?;
-    let len = b.push(Op::Length(length), &[])?;
-    let inside = b.map2(MapFn::Lt, pos, len)?;
-    for (k, (name, v)) in old.results.iter().enumerate() {
-        let Some(mut v) = image[v.index()] else {
-            continue;
-        };
-        if k < scan.states {
-            v = b.select(inside, v, given[&old.params[1 + k]])?;
+    for (name, v) in &old.results {
+        if let Some(v) = image[v.index()] {
+            b.result(name, v);
         }
-        b.result(name, v);
     }
     Ok(b.finish())
 }

@@ -5,7 +5,9 @@ use seqc_driver::backend::Backend;
 use seqc_driver::engine::Engine;
 use seqc_driver::frontend::{self, Source};
 use seqc_driver::passes::Shapes;
-use seqc_driver::verify::{Certificate, Derived, Options, Part, Subject, certify, item, small};
+use seqc_driver::verify::{
+    Certificate, Derived, Extent, Options, Part, Subject, certify, item, small,
+};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -16,7 +18,7 @@ fn source(file: &str) -> Source {
 
 fn options() -> Options {
     Options {
-        quick: true,
+        extent: Extent::Quick,
         shapes: Shapes {
             chunk: 4,
             checkpoint: 4,

@@ -1,7 +1,7 @@
 //! `seqc verify FILE`: the certificate of each mixer and model, as a table or as JSON.
 
 use super::{print, settings};
-use seqc_driver::verify::{Certificate, Options, item};
+use seqc_driver::verify::{Certificate, Extent, Options, item};
 use seqc_driver::{Error, frontend};
 use std::path::PathBuf;
 
@@ -34,7 +34,11 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         None => items,
     };
     let options = Options {
-        quick: args.quick,
+        extent: if args.quick {
+            Extent::Quick
+        } else {
+            Extent::Full
+        },
         threads: args.threads,
         ..Options::default()
     };

@@ -1,11 +1,10 @@
 //! The inside of a chunk: what is read of its writes and of the state that enters it.
 
 use super::decays::Decays;
-use super::values::multiply;
+use super::values::{Factors, multiply};
 use crate::class::Read;
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, ValueId};
-use std::collections::HashMap;
 
 /// A rank-one input inside the chunk: key and what it writes, both along i.
 #[derive(Clone, Copy)]
@@ -22,6 +21,8 @@ pub(super) struct Chunk {
     pub k: Vec<Axis>,
     pub diagonal: bool,
     pub decays: Option<Decays>,
+    /// 1 at steps that exist, 0 at those that are padded, if some term needs it.
+    pub present: Option<ValueId>,
     pub reverse: bool,
 }
 
@@ -103,7 +104,7 @@ impl Chunk {
     pub fn read(
         &mut self,
         r: &Read,
-        inner: &HashMap<ValueId, ValueId>,
+        inner: &Factors,
         state: ValueId,
         terms: &[Written],
     ) -> Result<ValueId> {

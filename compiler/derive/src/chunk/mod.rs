@@ -10,7 +10,8 @@
 //! ```
 //! Decays enter as products over contiguous ranges only (never as quotients or differences of logarithms), so
 //! gates of exactly 0 or 1, negative gates and underflow are ordinary cases. A tail shorter than C is padded with
-//! decay 1 and zero keys, values and reads, which changes neither state nor outputs.
+//! decay 1 and zero keys, values and reads, which changes neither state nor outputs; factors are padded as they enter
+//! the products (`1/x`, not `x`), and what is written at every step alike is written at the steps that exist.
 //! Side conditions: one state; every emitted value is a read; K and V are not empty.
 //!
 //! [`values`] makes the vectors and gates of the normal form, [`decays`] their products, [`inside`] what reads and
@@ -21,12 +22,13 @@ mod inside;
 mod unknowns;
 mod values;
 
-use crate::class::{Linear, Product, classify};
+use crate::affine::Factor;
+use crate::class::{Linear, Product, Term, classify};
 use crate::{DeriveError, Result};
 use inside::Chunk;
 use seqc_algebra::{Axis, Builder, Func, InputKind, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
 use std::collections::HashMap;
-use values::Hoist;
+use values::{Factors, Hoist};
 
 /// Why a scan has no chunked form; `None` if it has one.
 pub fn obstacle(scan: &Scan) -> Option<String> {
@@ -114,6 +116,7 @@ fn chunk_one(
         scan,
         args,
         memo: HashMap::new(),
+        factors: Factors::new(),
     };
     let i = scan.axis.renamed(&format!("{}%i", scan.axis.name));
     let i = Axis::new(i.name.as_str(), chunk);
@@ -122,7 +125,6 @@ fn chunk_one(
         body: Builder::new(&scan.body.name),
         seqs: vec![],
         fixed: vec![],
-        formal: HashMap::new(),
         axis: scan.axis,
         tile: i,
     };
@@ -139,29 +141,38 @@ fn chunk_one(
             Some(w)
         }
     };
-    let mut outer: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut outer = Factors::new();
     for f in products(l).flat_map(Product::all_factors) {
-        outer.insert(f.value, hoist.value(b, f.value)?);
+        outer.insert((f.value, f.how), hoist.factor(b, f)?);
     }
+    let varies = |p: &Product| {
+        let of = |f: &Factor| b.has(outer[&(f.value, f.how)], scan.axis);
+        p.all_factors().any(of)
+    };
+    let present = match l.terms.iter().any(|t| writes_always(t, varies)) {
+        true => {
+            let one = b.num(1.0);
+            Some(b.expand(one, &[scan.axis])?)
+        }
+        false => None,
+    };
     let state_ty = b.ty(args[0]).clone();
     io.body.input("pos", InputKind::Formal, Ty::real(vec![]));
     let state = io.body.input("state", InputKind::Formal, state_ty.clone());
+    // The same value may be a decay, padded with 1, and a factor, padded with 0.
     let decay = decay.map(|w| (w, io.declare(b, w, 1.0)));
-    let mut wanted: Vec<ValueId> = outer.values().copied().collect();
+    let mut formal: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut wanted: Vec<ValueId> = outer.values().copied().chain(present).collect();
     wanted.sort();
     wanted.dedup();
     let (seq, fixed): (Vec<ValueId>, Vec<ValueId>) =
         wanted.into_iter().partition(|v| b.has(*v, scan.axis));
     for v in seq.into_iter().chain(fixed) {
-        io.declare(b, v, 0.0);
+        formal.insert(v, io.declare(b, v, 0.0));
     }
     let axes_of_decay: Vec<Axis> = decay.map(|(w, _)| b.axes(w).to_vec()).unwrap_or_default();
     let Io {
-        body,
-        seqs,
-        fixed,
-        formal,
-        ..
+        body, seqs, fixed, ..
     } = io;
     let mut c = Chunk {
         b: body,
@@ -170,9 +181,10 @@ fn chunk_one(
         k: l.k.clone(),
         diagonal: axes_of_decay.iter().any(|a| l.k.contains(a)),
         decays: None,
+        present: present.map(|v| formal[&v]),
         reverse: scan.reverse,
     };
-    let inner: HashMap<ValueId, ValueId> = outer
+    let inner: Factors = outer
         .iter()
         .map(|(inside, out)| (*inside, formal[out]))
         .collect();
@@ -240,6 +252,13 @@ fn chunk_one(
     Ok(b.scan(new, &all)?)
 }
 
+/// Would the term write at a step whose sequences are 0? Not if its key varies with time, or all that it writes.
+fn writes_always(t: &Term, varies: impl Fn(&Product) -> bool) -> bool {
+    let value = t.values.iter().any(|v| !varies(v));
+    let fed = (t.feedback.iter()).any(|(coef, read)| !varies(coef) && !varies(read));
+    !varies(&t.key) && (value || fed)
+}
+
 /// Every vector and gate but the decay.
 fn products(l: &Linear) -> impl Iterator<Item = &Product> {
     let terms = l.terms.iter().flat_map(|t| {
@@ -254,7 +273,6 @@ struct Io {
     body: Builder,
     seqs: Vec<(ValueId, f64)>,
     fixed: Vec<ValueId>,
-    formal: HashMap<ValueId, ValueId>,
     axis: Axis,
     tile: Axis,
 }
@@ -278,7 +296,6 @@ impl Io {
         } else {
             self.fixed.push(v);
         }
-        self.formal.entry(v).or_insert(formal);
         formal
     }
 }

@@ -5,14 +5,12 @@
 //! never a product of powers (derivation calculus §2.4).
 
 use super::inside::{Chunk, Written};
-use super::values::{add_up, multiply};
+use super::values::{Factors, add_up, multiply};
+use super::writes_always;
 use crate::Result;
-use crate::class::Term;
+use crate::affine::Factor;
+use crate::class::{Product, Term};
 use seqc_algebra::{Axis, Op, ValueId};
-use std::collections::HashMap;
-
-/// Values of the chunk's body for factors of the normal form.
-type Values = HashMap<ValueId, ValueId>;
 
 /// The equations: a right-hand side for each unknown, a matrix for each pair of unknowns.
 struct System {
@@ -25,7 +23,7 @@ impl Chunk {
     pub fn written(
         &mut self,
         terms: &[Term],
-        inner: &Values,
+        inner: &Factors,
         state: ValueId,
     ) -> Result<Vec<Written>> {
         let (fed, plain): (Vec<&Term>, Vec<&Term>) =
@@ -33,12 +31,12 @@ impl Chunk {
         let mut all = vec![];
         for t in plain {
             all.push(Written {
-                key: multiply(&mut self.b, &t.key, inner)?,
+                key: self.key(t, inner)?,
                 value: add_up(&mut self.b, &t.values, inner)?,
             });
         }
         let keys = (fed.iter())
-            .map(|t| multiply(&mut self.b, &t.key, inner))
+            .map(|t| self.key(t, inner))
             .collect::<Result<Vec<_>>>()?;
         let system = self.system(&fed, &keys, inner, state, &all)?;
         let values = self.solved(system)?;
@@ -46,11 +44,24 @@ impl Chunk {
         Ok(all)
     }
 
+    /// A term's key, 0 at steps that do not exist.
+    fn key(&mut self, t: &Term, inner: &Factors) -> Result<ValueId> {
+        let key = multiply(&mut self.b, &t.key, inner)?;
+        let varies = |p: &Product| {
+            let of = |f: &Factor| self.b.has(inner[&(f.value, f.how)], self.i);
+            p.all_factors().any(of)
+        };
+        match self.present {
+            Some(present) if writes_always(t, varies) => Ok(self.b.mul(key, present)?),
+            _ => Ok(key),
+        }
+    }
+
     fn system(
         &mut self,
         fed: &[&Term],
         keys: &[ValueId],
-        inner: &Values,
+        inner: &Factors,
         state: ValueId,
         known: &[Written],
     ) -> Result<System> {
@@ -71,7 +82,7 @@ impl Chunk {
         &mut self,
         t: &Term,
         keys: &[ValueId],
-        inner: &Values,
+        inner: &Factors,
         state: ValueId,
         known: &[Written],
     ) -> Result<(ValueId, Vec<ValueId>)> {

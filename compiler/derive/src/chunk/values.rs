@@ -6,12 +6,16 @@ use crate::{DeriveError, Result};
 use seqc_algebra::{Builder, Op, Scan, ValueId};
 use std::collections::HashMap;
 
+/// Values of factors as they enter products, before renaming.
+pub(super) type Factors = HashMap<(ValueId, How), ValueId>;
+
 /// Recomputes values of a body that are free of the state outside the scan, over the whole axis. Operations are
 /// written over named axes, so the same operation on the whole sequences is the value at every step.
 pub(super) struct Hoist<'a> {
     pub scan: &'a Scan,
     pub args: &'a [ValueId],
     pub memo: HashMap<ValueId, ValueId>,
+    pub factors: Factors,
 }
 
 impl Hoist<'_> {
@@ -51,20 +55,36 @@ impl Hoist<'_> {
     }
 
     pub fn sum(&mut self, b: &mut Builder, products: &[Product]) -> Result<ValueId> {
-        let mut values = HashMap::new();
+        let mut values = Factors::new();
         for f in products.iter().flat_map(Product::all_factors) {
-            values.insert(f.value, self.value(b, f.value)?);
+            values.insert((f.value, f.how), self.factor(b, f)?);
         }
         add_up(b, products, &values)
+    }
+
+    /// A factor as it enters a product, before renaming.
+    pub fn factor(&mut self, b: &mut Builder, f: &Factor) -> Result<ValueId> {
+        let v = self.value(b, f.value)?;
+        if f.how == How::Times {
+            return Ok(v);
+        }
+        if let Some(known) = self.factors.get(&(f.value, f.how)) {
+            return Ok(*known);
+        }
+        let (zero, one) = (b.num(0.0), b.num(1.0));
+        let new = match f.how {
+            How::Times => v,
+            How::Over => b.div(one, v)?,
+            How::Where => b.select(v, one, zero)?,
+            How::Unless => b.select(v, zero, one)?,
+        };
+        self.factors.insert((f.value, f.how), new);
+        Ok(new)
     }
 }
 
 /// The sum of products as a value, given values for their factors; 0 if there are none.
-pub(super) fn add_up(
-    b: &mut Builder,
-    products: &[Product],
-    values: &HashMap<ValueId, ValueId>,
-) -> Result<ValueId> {
+pub(super) fn add_up(b: &mut Builder, products: &[Product], values: &Factors) -> Result<ValueId> {
     let mut all: Option<ValueId> = None;
     for p in products {
         let x = multiply(b, p, values)?;
@@ -77,11 +97,7 @@ pub(super) fn add_up(
 }
 
 /// The product as a value, given values for its factors.
-pub(super) fn multiply(
-    b: &mut Builder,
-    p: &Product,
-    values: &HashMap<ValueId, ValueId>,
-) -> Result<ValueId> {
+pub(super) fn multiply(b: &mut Builder, p: &Product, values: &Factors) -> Result<ValueId> {
     let mut all: Option<ValueId> = None;
     let times = |b: &mut Builder, all: &mut Option<ValueId>, x: ValueId| -> Result<()> {
         *all = Some(match *all {
@@ -91,12 +107,12 @@ pub(super) fn multiply(
         Ok(())
     };
     for f in &p.factors {
-        let x = factor(b, f, values[&f.value])?;
+        let x = renamed(b, f, values)?;
         times(b, &mut all, x)?;
     }
     for s in &p.sums {
         let inner = (s.factors.iter())
-            .map(|f| factor(b, f, values[&f.value]))
+            .map(|f| renamed(b, f, values))
             .collect::<Result<Vec<_>>>()?;
         let x = b.contract(&s.over, &inner)?;
         times(b, &mut all, x)?;
@@ -108,15 +124,10 @@ pub(super) fn multiply(
     }
 }
 
-fn factor(b: &mut Builder, f: &Factor, mut v: ValueId) -> Result<ValueId> {
+fn renamed(b: &mut Builder, f: &Factor, values: &Factors) -> Result<ValueId> {
+    let mut v = values[&(f.value, f.how)];
     for (from, to) in &f.renamed {
         v = b.rename(v, *from, *to)?;
     }
-    let (zero, one) = (b.num(0.0), b.num(1.0));
-    Ok(match f.how {
-        How::Times => v,
-        How::Over => b.div(one, v)?,
-        How::Where => b.select(v, one, zero)?,
-        How::Unless => b.select(v, zero, one)?,
-    })
+    Ok(v)
 }

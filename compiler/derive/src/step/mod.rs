@@ -21,6 +21,7 @@ pub use resume::resume;
 
 use crate::affine::describe;
 use crate::{DeriveError, Result};
+use seqc_algebra::op::Num;
 use seqc_algebra::{Axis, Elem, Func, Op, Size, Sym, Ty, ValueId};
 
 /// The clock that is stepped.
@@ -44,9 +45,23 @@ enum Carry {
     /// The last `n` values of `of`, newest first, along `lag`.
     Recent { of: ValueId, lag: Axis },
     /// Every value of `of` so far, along the axis `along`.
-    All { of: ValueId, along: Axis },
+    All {
+        of: ValueId,
+        along: Axis,
+        order: Order,
+    },
+    /// The first value of `of`.
+    First { of: ValueId },
     /// State `k` of a scan.
     State { scan: ValueId, k: usize },
+}
+
+/// How earlier values lie: a window and a convolution count back from the present, a renamed clock counts from the
+/// start. One value may be read both ways along one axis (a kernel read off the input that it is convolved with).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    NewestFirst,
+    OldestFirst,
 }
 
 /// The axis of the present value and the `n` before it.
@@ -73,10 +88,10 @@ fn ahead(func: &Func, id: ValueId) -> DeriveError {
 }
 
 fn plan(func: &Func) -> Result<Plan<'_>> {
-    let live = func.live();
+    let needed = needed(func);
     let mut carries: Vec<Carry> = Vec::new();
     let t = clock();
-    for id in func.ids().filter(|id| live[id.index()]) {
+    for id in func.ids().filter(|id| needed[id.index()]) {
         let arg = func.args(id).first().copied();
         match (func.op(id), arg) {
             (Op::Shift { axis, by }, Some(of)) if *axis == t => {
@@ -97,7 +112,11 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 Some(of),
             ) if *axis == t => {
                 carries.push(if is_clocklike(lag) {
-                    Carry::All { of, along: *lag }
+                    Carry::All {
+                        of,
+                        along: *lag,
+                        order: Order::NewestFirst,
+                    }
                 } else {
                     Carry::Recent { of, lag: *lag }
                 });
@@ -123,11 +142,19 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 carries.push(Carry::All {
                     of: func.args(id)[1],
                     along: *lag,
+                    order: Order::NewestFirst,
                 });
             }
             (Op::Conv { ahead: true, .. }, _) => return Err(ahead(func, id)),
             (Op::Rename { from, to }, Some(of)) if *from == t && summed_over(func, *to) => {
-                carries.push(Carry::All { of, along: *to });
+                carries.push(Carry::All {
+                    of,
+                    along: *to,
+                    order: Order::OldestFirst,
+                });
+            }
+            (Op::Gather(axis), Some(of)) if *axis == t && reads_first(func, id) => {
+                carries.push(Carry::First { of });
             }
             (Op::Scan(scan), _) if scan.axis == t => {
                 if scan.reverse || scan.tile.is_some() {
@@ -141,7 +168,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
     let mut named: Vec<(String, Carry)> = Vec::new();
     for c in carries {
         let of = match &c {
-            Carry::Recent { of, .. } | Carry::All { of, .. } => *of,
+            Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => *of,
             Carry::State { scan, .. } => *scan,
         };
         let hint = func.value(of).name.map_or("state", |n| n.as_str());
@@ -151,6 +178,33 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
         func,
         carries: named,
     })
+}
+
+/// Is it a read of the first position?
+fn reads_first(func: &Func, gather: ValueId) -> bool {
+    let index = func.args(gather).get(1);
+    index.is_some_and(|i| matches!(func.op(*i), Op::Const(Num(x)) if *x == 0.0))
+}
+
+/// What a step needs. A scan goes on from the state that it carries: what its states start from is past.
+fn needed(func: &Func) -> Vec<bool> {
+    let mut all = vec![false; func.values.len()];
+    for (_, v) in &func.results {
+        all[v.index()] = true;
+    }
+    for id in func.ids().rev() {
+        if !all[id.index()] {
+            continue;
+        }
+        let starts = match func.op(id) {
+            Op::Scan(scan) if scan.axis == clock() => scan.states,
+            _ => 0,
+        };
+        for a in &func.args(id)[starts..] {
+            all[a.index()] = true;
+        }
+    }
+    all
 }
 
 /// Is the axis summed (or normalised) over somewhere? Then it stands for earlier positions; else for the present.
@@ -197,8 +251,9 @@ impl Plan<'_> {
 
     fn carry_ty(&self, c: &Carry) -> Ty {
         match c {
-            Carry::Recent { of, lag } => self.with(*of, *lag),
-            Carry::All { of, along } => self.with(*of, cached(along)),
+            Carry::Recent { of, lag } => self.with(*of, Some(*lag)),
+            Carry::All { of, along, .. } => self.with(*of, Some(cached(along))),
+            Carry::First { of } => self.with(*of, None),
             Carry::State { scan, k } => {
                 let ty = self.func.ty(self.func.args(*scan)[*k]);
                 Ty {
@@ -209,9 +264,10 @@ impl Plan<'_> {
         }
     }
 
-    fn with(&self, of: ValueId, lag: Axis) -> Ty {
+    /// The type of a carried value, along a further axis or not.
+    fn with(&self, of: ValueId, along: Option<Axis>) -> Ty {
         let mut axes = self.beside(&self.func.ty(of).axes);
-        axes.push(lag);
+        axes.extend(along);
         // Indices are kept as the numbers that they are.
         let complex = self.func.ty(of).elem == Elem::Complex;
         Ty {
@@ -235,14 +291,23 @@ impl Plan<'_> {
         Ok((k, lag))
     }
 
-    /// What is kept of a value along `axis`.
-    fn kept(&self, of: ValueId, axis: Axis) -> Result<usize> {
+    /// What is kept of a value along `axis`, every value or the last few.
+    fn kept(&self, of: ValueId, axis: Axis, wanted: Order) -> Result<usize> {
         self.find(|c| match c {
-            Carry::Recent { of: o, lag: l } | Carry::All { of: o, along: l } => {
-                *o == of && *l == axis
+            Carry::Recent { of: o, lag } => {
+                *o == of && *lag == axis && wanted == Order::NewestFirst
             }
-            Carry::State { .. } => false,
+            Carry::All {
+                of: o,
+                along,
+                order,
+            } => *o == of && *along == axis && *order == wanted,
+            Carry::First { .. } | Carry::State { .. } => false,
         })
+    }
+
+    fn first(&self, of: ValueId) -> Result<usize> {
+        self.find(|c| matches!(c, Carry::First { of: o } if *o == of))
     }
 
     fn state(&self, id: ValueId, n: usize) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! One step.
 
 use super::walk::{Walk, walk};
-use super::{cached, clock};
+use super::{Order, cached, clock, reads_first};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Func, MapFn, Op, Out, Scan, Size, Ty, ValueId};
 use std::collections::HashMap;
@@ -45,13 +45,13 @@ impl Walk<'_> {
             Op::Window { axis, lag, .. } if axis == t => {
                 let x = self.arg(id, 0)?;
                 let of = self.plan.func.args(id)[0];
-                let k = self.plan.kept(of, lag)?;
+                let k = self.plan.kept(of, lag, Order::NewestFirst)?;
                 self.push_front(k, x, cached(&lag))?
             }
             Op::Conv { axis, lag, .. } if axis == t => {
                 let (f, x) = (self.arg(id, 0)?, self.arg(id, 1)?);
                 let of = self.plan.func.args(id)[1];
-                let k = self.plan.kept(of, lag)?;
+                let k = self.plan.kept(of, lag, Order::NewestFirst)?;
                 let recent = self.push_front(k, x, cached(&lag))?;
                 self.b.contract(&[cached(&lag)], &[f, recent])?
             }
@@ -61,12 +61,16 @@ impl Walk<'_> {
                     x
                 } else {
                     let of = self.plan.func.args(id)[0];
-                    let k = self.plan.kept(of, to)?;
+                    let k = self.plan.kept(of, to, Order::OldestFirst)?;
                     self.append(k, x, cached(&to))?
                 }
             }
             Op::Rename { from, to } if self.plan.is_present(&from) && self.plan.is_present(&to) => {
                 self.arg(id, 0)?
+            }
+            Op::Gather(axis) if axis == t && reads_first(self.plan.func, id) => {
+                let (x, of) = (self.arg(id, 0)?, self.plan.func.args(id)[0]);
+                self.keep_first(self.plan.first(of)?, x)?
             }
             Op::Scan(scan) if scan.axis == t => {
                 self.scan_step(id, &scan)?;
@@ -111,6 +115,18 @@ impl Walk<'_> {
         let (at, pos) = (self.b.iota(along)?, self.pos);
         let here = self.b.map2(MapFn::Eq, at, pos)?;
         let v = self.b.select(here, x, self.old[k])?;
+        self.new[k] = Some(v);
+        Ok(v)
+    }
+
+    /// Carry `k`, which is `x` at the first position and stays.
+    pub(super) fn keep_first(&mut self, k: usize, x: ValueId) -> Result<ValueId> {
+        if let Some(known) = self.new[k] {
+            return Ok(known);
+        }
+        let zero = self.b.num(0.0);
+        let first = self.b.map2(MapFn::Eq, self.pos, zero)?;
+        let v = self.b.select(first, x, self.old[k])?;
         self.new[k] = Some(v);
         Ok(v)
     }

@@ -1,7 +1,7 @@
 //! The whole from the start, with the states that it ends in.
 
 use super::merge::merge_scans;
-use super::{Carry, cached, clock, plan};
+use super::{Carry, Order, cached, clock, plan};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Out, Size, Sym, ValueId};
 use std::collections::HashMap;
@@ -45,32 +45,24 @@ pub fn prefill(func: &Func) -> Result<Func> {
                 finals[scan][*k]
             }
             Carry::Recent { of: v, lag } => newest_first(&mut b, of(*v)?, *lag, length)?,
-            Carry::All { of: v, along } => {
-                let x = of(*v)?;
-                if matches!(along_kind(func, *along), Along::Lag) {
-                    newest_first(&mut b, x, cached(along), length)?
-                } else {
-                    oldest_first(&mut b, x, cached(along), length)?
-                }
+            Carry::All {
+                of: v,
+                along,
+                order: Order::NewestFirst,
+            } => newest_first(&mut b, of(*v)?, cached(along), length)?,
+            Carry::All {
+                of: v,
+                along,
+                order: Order::OldestFirst,
+            } => oldest_first(&mut b, of(*v)?, cached(along), length)?,
+            Carry::First { of: v } => {
+                let zero = b.num(0.0);
+                b.push(Op::Gather(clock()), &[of(*v)?, zero])?
             }
         };
         b.result(&format!("state.{name}"), v);
     }
     merge_scans(&b.finish())
-}
-
-enum Along {
-    Lag,
-    Position,
-}
-
-/// Windows and convolutions count back from the present; renamed clocks count from the start.
-fn along_kind(func: &Func, axis: Axis) -> Along {
-    let lag = func.values.iter().any(|v| match &v.op {
-        Op::Window { lag, .. } | Op::Conv { lag, .. } => *lag == axis,
-        _ => false,
-    });
-    if lag { Along::Lag } else { Along::Position }
 }
 
 /// `y[l] = x[T-1-l]`, 0 before the start.

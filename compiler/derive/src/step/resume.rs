@@ -2,7 +2,7 @@
 
 use super::merge::merge_scans;
 use super::walk::{Walk, walk};
-use super::{cached, clock};
+use super::{Order, cached, clock, reads_first};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Size, Ty, ValueId};
 use std::collections::HashMap;
@@ -41,19 +41,23 @@ impl Walk<'_> {
             }
             Op::Window { axis, lag, .. } if axis == t => {
                 let (x, of) = (self.arg(id, 0)?, plan.func.args(id)[0]);
-                let k = plan.kept(of, lag)?;
+                let k = plan.kept(of, lag, Order::NewestFirst)?;
                 self.push_all(k, x, cached(&lag))?;
                 self.window(k, x, cached(&lag))?
             }
             Op::Conv { axis, lag, .. } if axis == t => {
                 let (f, x, of) = (self.arg(id, 0)?, self.arg(id, 1)?, plan.func.args(id)[1]);
-                let k = plan.kept(of, lag)?;
+                let k = plan.kept(of, lag, Order::NewestFirst)?;
                 self.push_all(k, x, cached(&lag))?;
                 self.convolved(k, f, x, lag)?
             }
             Op::Rename { from, to } if from == t && !plan.is_present(&to) => {
                 let (x, of) = (self.arg(id, 0)?, plan.func.args(id)[0]);
-                self.append_all(plan.kept(of, to)?, x, cached(&to))?
+                self.append_all(plan.kept(of, to, Order::OldestFirst)?, x, cached(&to))?
+            }
+            Op::Gather(axis) if axis == t && reads_first(plan.func, id) => {
+                let (x, of) = (self.arg(id, 0)?, plan.func.args(id)[0]);
+                self.keep_first_of(plan.first(of)?, x)?
             }
             Op::Scan(scan) if scan.axis == t => self.scan_from(id, &scan)?,
             op => {
@@ -163,6 +167,13 @@ impl Walk<'_> {
         let v = self.b.select(here, now, self.old[k])?;
         self.new[k] = Some(v);
         Ok(v)
+    }
+
+    /// Carry `k`, which is the first of `x` at the first position and stays.
+    fn keep_first_of(&mut self, k: usize, x: ValueId) -> Result<ValueId> {
+        let zero = self.b.num(0.0);
+        let x = self.b.push(Op::Gather(clock()), &[x, zero])?;
+        self.keep_first(k, x)
     }
 
     /// The scan from the states, with its last states as new ones; its body counts from `pos`.

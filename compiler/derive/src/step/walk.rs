@@ -1,6 +1,6 @@
 //! A program rewritten value by value into one that reads states and writes them.
 
-use super::{Plan, plan};
+use super::{Plan, needed, plan};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Builder, Func, InputKind, Ty, ValueId};
 
@@ -23,7 +23,7 @@ pub(super) type Rule = fn(&mut Walk, ValueId) -> Result<Option<ValueId>>;
 /// `state.NAME`.
 pub(super) fn walk(func: &Func, rule: Rule) -> Result<Func> {
     let plan = plan(func)?;
-    let live = func.live();
+    let needed = needed(func);
     let mut b = Builder::new(&func.name);
     let pos = b.input("pos", InputKind::Data, Ty::real(vec![]));
     let states = plan.carries.iter();
@@ -38,8 +38,8 @@ pub(super) fn walk(func: &Func, rule: Rule) -> Result<Func> {
         pos,
         plan: &plan,
     };
-    let needed = |id: &ValueId| live[id.index()] || func.params.contains(id);
-    for id in func.ids().filter(needed) {
+    let wanted = |id: &ValueId| needed[id.index()] || func.params.contains(id);
+    for id in func.ids().filter(wanted) {
         let v = rule(&mut w, id)?;
         if let (Some(v), Some(name)) = (v, func.value(id).name) {
             w.b.name(v, name.as_str());

@@ -5,12 +5,12 @@ use super::Options;
 use super::certificate::{Row, Worst};
 use super::draw::{self, Draw};
 use super::lengths;
-use super::measure;
+use super::measure::{self, Movement};
 use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
 use crate::{Result, other};
 use seqc_algebra::{Axis, Data, Func, MapFn, Op, Tensor, run};
-use std::collections::HashMap;
+use std::rc::Rc;
 
 /// One input of all forms, and what the definition makes of it.
 pub struct Case {
@@ -22,8 +22,10 @@ pub struct Case {
     pub want: Named,
     /// Sizes of the largest output and the largest gradient.
     largest: [f64; 2],
-    /// By tensor: how far the reference moves if each of its operations is rounded once to f32.
-    moved: HashMap<String, f64>,
+    /// The definition as all forms compute it.
+    weighed: Rc<Func>,
+    /// How far the reference moves if each of its operations is rounded once to f32.
+    moved: Movement,
 }
 
 impl Case {
@@ -42,10 +44,14 @@ impl Case {
     ) -> Result<Worst> {
         let want = self.want.get(name);
         let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
-        let moved = self.moved.get(name).copied().unwrap_or(0.0);
+        let error = measure::error(got, want, self.largest(name))?;
+        let measured = || {
+            let largest = |n: &str| self.largest(n);
+            measure::moved(&self.weighed, &self.given, &self.sizes, &self.want, largest)
+        };
         Ok(Worst {
-            error: measure::error(got, want, self.largest(name))?,
-            bound: measure::allowed(engine, self.length, moved),
+            error,
+            bound: (self.moved).allowed((engine, self.length), (name, error), measured)?,
             tensor: name.to_owned(),
             length: self.length,
             batch: self.batch,
@@ -57,15 +63,14 @@ impl Case {
 /// The cases that the definition has finite values for; why others were left out goes to `notes`.
 pub fn cases(subject: &Subject, options: &Options, notes: &mut Vec<String>) -> Result<Vec<Case>> {
     let reference = subject.gradient()?;
-    // No form stores a softmax: all form its weights anew as exp(s - logsumexp s), whose rounding grows with s.
-    let weighed = seqc_derive::softmax::expand_softmax(&reference);
-    let weighed = weighed.map_err(|e| other(&subject.name, e))?;
-    let mut plan: Vec<(usize, Draw)> = lengths::lengths(&options.shapes, options.quick)
+    let weighed = Rc::new(subject.weighed()?);
+    let mut plan: Vec<(usize, Draw)> = lengths::lengths(&options.shapes, options.extent)
         .into_iter()
         .map(|t| (t, Draw::Plain))
         .collect();
     for draw in Draw::STRESS {
-        plan.extend(lengths::few(&options.shapes).into_iter().map(|t| (t, draw)));
+        let few = lengths::few(&options.shapes, options.extent);
+        plan.extend(few.into_iter().map(|t| (t, draw)));
     }
     let (mut all, mut beyond, mut undefined) = (vec![], vec![], vec![]);
     for (t, draw) in plan {
@@ -74,7 +79,7 @@ pub fn cases(subject: &Subject, options: &Options, notes: &mut Vec<String>) -> R
             beyond.push(t);
             continue;
         }
-        match case(subject, [&reference, &weighed], t, sizes, draw)? {
+        match case(subject, (&reference, &weighed), t, sizes, draw)? {
             Some(c) => all.push(c),
             None => undefined.push(format!("T={t} ({})", draw.name())),
         }
@@ -96,7 +101,7 @@ pub fn cases(subject: &Subject, options: &Options, notes: &mut Vec<String>) -> R
 
 fn case(
     subject: &Subject,
-    [reference, weighed]: [&Func; 2],
+    (reference, weighed): (&Func, &Rc<Func>),
     length: usize,
     sizes: Sizes,
     draw: Draw,
@@ -113,25 +118,22 @@ fn case(
             .map(|(_, t)| measure::size(t))
             .fold(0.0, f64::max)
     };
-    let mut made = Case {
+    Ok(Some(Case {
         batch: sizes[&Axis::batch().name],
         length,
         draw,
         largest: [largest(false), largest(true)],
-        moved: HashMap::new(),
+        weighed: weighed.clone(),
+        moved: Movement::default(),
         given,
         want,
-        sizes: sizes.clone(),
-    };
-    made.moved = measure::moved(weighed, &made.given, &sizes, &made.want, |n| {
-        made.largest(n)
-    })?;
-    Ok(Some(made))
+        sizes,
+    }))
 }
 
 const SMALL: usize = 5;
 /// Distances of neighbouring points of a difference quotient, for inputs of unit size.
-const STEPS: [f64; 3] = [1e-3, 1e-4, 1e-5];
+const STEPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
 
 /// The reference gradient at a small length against differences and forward mode.
 pub fn reference_rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
@@ -294,7 +296,7 @@ impl Point<'_> {
             Ok(sum)
         };
         // Beside the input's own size: a norm bends at the size of what it divides. Too long a step meets the next
-        // derivatives, too short a one f64's rounding: the best of three is the quotient's own accuracy.
+        // derivatives, too short a one f64's rounding: the best of them is the quotient's own accuracy.
         let size = match measure::size(&self.given[name]) {
             0.0 => 1.0,
             size => size.min(1.0),

@@ -6,16 +6,27 @@
 
 use crate::passes::Shapes;
 
+/// How many lengths, prompts and kinds of inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Full,
+    /// Fewer lengths.
+    Quick,
+    /// One length of each kind that a chunk can stumble over: for many programs, of which each counts little.
+    Brief,
+}
+
 const FIXED: [usize; 10] = [1, 2, 3, 17, 63, 64, 65, 100, 127, 1000];
 const QUICK: [usize; 4] = [1, 2, 3, 17];
 
 /// Lengths of the certificate, ascending: the fixed ones and those around the chunk's.
-pub fn lengths(shapes: &Shapes, quick: bool) -> Vec<usize> {
-    let mut all = if quick {
-        QUICK.to_vec()
-    } else {
-        FIXED.to_vec()
+pub fn lengths(shapes: &Shapes, extent: Extent) -> Vec<usize> {
+    let (fixed, quick) = match extent {
+        Extent::Full => (&FIXED[..], false),
+        Extent::Quick => (&QUICK[..], true),
+        Extent::Brief => return brief(shapes.chunk),
     };
+    let mut all = fixed.to_vec();
     let chunks = [
         shapes.chunk,
         shapes.checkpoint,
@@ -34,10 +45,18 @@ pub fn lengths(shapes: &Shapes, quick: bool) -> Vec<usize> {
     all
 }
 
+/// Less than a chunk, whole chunks, and chunks with a rest.
+fn brief(c: usize) -> Vec<usize> {
+    vec![1, 2 * c, 3 * c + (c / 3).max(1)]
+}
+
 /// Lengths for stress inputs: a short one, and around the chunk and its carry.
-pub fn few(shapes: &Shapes) -> Vec<usize> {
+pub fn few(shapes: &Shapes, extent: Extent) -> Vec<usize> {
     let c = shapes.chunk;
-    vec![2, c + 1, 2 * c + c / 3]
+    match extent {
+        Extent::Brief => vec![c + 1],
+        _ => vec![2, c + 1, 2 * c + c / 3],
+    }
 }
 
 /// Batches that are no multiple of anything, smaller where sequences are long.
@@ -50,10 +69,14 @@ pub fn batch(t: usize) -> usize {
 }
 
 /// Prompts and how many tokens follow.
-pub fn splits(shapes: &Shapes, quick: bool) -> Vec<(usize, usize)> {
+pub fn splits(shapes: &Shapes, extent: Extent) -> Vec<(usize, usize)> {
     let c = shapes.chunk;
-    let mut all = vec![(1, 2), (c, 2), (2 * c + 1, 3), (3, 2 * c + 3)];
-    if !quick {
+    let quick = [(1, 2), (c, 2), (2 * c + 1, 3), (3, 2 * c + 3)];
+    let mut all = match extent {
+        Extent::Brief => vec![(1, 1), (c + 1, 3)],
+        Extent::Quick | Extent::Full => quick.to_vec(),
+    };
+    if extent == Extent::Full {
         all.extend([(2, 1), (3, 4), (c - 1, 3), (c + 1, c + 1), (100, 2)]);
     }
     all.retain(|(p, _)| *p > 0);
@@ -66,7 +89,7 @@ mod tests {
 
     #[test]
     fn every_length_that_is_promised() {
-        let all = lengths(&Shapes::cpu(), false);
+        let all = lengths(&Shapes::cpu(), Extent::Full);
         let c = Shapes::cpu().chunk;
         for t in FIXED
             .into_iter()

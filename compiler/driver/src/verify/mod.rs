@@ -16,6 +16,7 @@ mod steps;
 mod subject;
 
 pub use certificate::{Certificate, Row, Worst};
+pub use lengths::Extent;
 pub use small::small;
 pub use subject::{Derived, Part, Subject};
 
@@ -31,8 +32,7 @@ use steps::Steps;
 pub struct Options {
     pub engines: Vec<Engine>,
     pub shapes: Shapes,
-    /// Fewer lengths.
-    pub quick: bool,
+    pub extent: Extent,
     pub threads: usize,
 }
 
@@ -41,7 +41,7 @@ impl Default for Options {
         Options {
             engines: Engine::all(),
             shapes: Shapes::cpu(),
-            quick: false,
+            extent: Extent::Full,
             threads: 2,
         }
     }
@@ -58,7 +58,7 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
     let s = &options.shapes;
     let mut c = Certificate {
         mixer: subject.name.clone(),
-        lengths: lengths::lengths(s, options.quick),
+        lengths: lengths::lengths(s, options.extent),
         shapes: [
             ("chunk", s.chunk),
             ("checkpoint", s.checkpoint),

@@ -6,18 +6,22 @@ use super::Options;
 use super::certificate::{Row, Worst};
 use super::draw::{self, Draw};
 use super::lengths;
-use super::measure;
+use super::measure::{self, Movement};
 use super::subject::{Part, Subject};
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::{Result, other, timeline};
 use seqc_algebra::{Axis, Elem, Func, InputKind, Sym, Tensor, run};
-use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// What the definition makes of some inputs, and how far each result moves when it is rounded.
 struct Reference {
     want: Named,
-    moved: HashMap<String, f64>,
+    /// The same program as all forms compute it, and what it is run on.
+    rounded: Rc<Func>,
+    given: Named,
+    sizes: Sizes,
+    moved: Movement,
 }
 
 /// Where a comparison is made.
@@ -30,11 +34,14 @@ struct At {
 const BATCH: usize = 2;
 
 impl Reference {
-    /// `rounded` is the same program as all forms compute it.
-    fn new(func: &Func, rounded: &Func, given: &Named, sizes: &Sizes) -> Result<Reference> {
-        let want = interpreted(func, given, sizes)?;
-        let moved = measure::moved(rounded, given, sizes, &want, |_| 0.0)?;
-        Ok(Reference { want, moved })
+    fn new(func: &Func, rounded: &Rc<Func>, given: &Named, sizes: &Sizes) -> Result<Reference> {
+        Ok(Reference {
+            want: interpreted(func, given, sizes)?,
+            rounded: rounded.clone(),
+            given: given.clone(),
+            sizes: sizes.clone(),
+            moved: Movement::default(),
+        })
     }
 
     /// Compares a result of the same name.
@@ -53,10 +60,12 @@ impl Reference {
         (want, largest): (&Tensor, f64),
         at: &At,
     ) -> Result<Worst> {
-        let moved = self.moved.get(name).copied().unwrap_or(0.0);
+        let error = measure::error(got, want, largest)?;
+        let measured =
+            || measure::moved(&self.rounded, &self.given, &self.sizes, &self.want, |_| 0.0);
         Ok(Worst {
-            error: measure::error(got, want, largest)?,
-            bound: measure::allowed(engine, at.length, moved),
+            error,
+            bound: (self.moved).allowed((engine, at.length), (name, error), measured)?,
             tensor: name.to_owned(),
             length: at.length,
             batch: BATCH,
@@ -120,9 +129,9 @@ fn cut(given: &Named, range: Range<usize>) -> Result<Named> {
 pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
     let (prefill, step) = (subject.plain_prefill()?, subject.plain_step()?);
     let weighed = seqc_derive::softmax::expand_softmax(&prefill);
-    let weighed = weighed.map_err(|e| other(&subject.name, e))?;
+    let weighed = Rc::new(weighed.map_err(|e| other(&subject.name, e))?);
     let mut splits = vec![];
-    for (prompt, tokens) in lengths::splits(&options.shapes, options.quick) {
+    for (prompt, tokens) in lengths::splits(&options.shapes, options.extent) {
         let all = prompt + tokens;
         let mut sizes = subject.sizes(all, BATCH);
         if !subject.allows(&sizes) {
@@ -146,11 +155,11 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
     }
     Ok(Steps {
         splits,
-        jump: jump(subject, &step)?,
+        jump: jump(subject, &Rc::new(step))?,
     })
 }
 
-fn jump(subject: &Subject, step: &Func) -> Result<Jump> {
+fn jump(subject: &Subject, step: &Rc<Func>) -> Result<Jump> {
     let mut sizes = subject.sizes(4, BATCH);
     sizes.insert(cache(), 6);
     let mut given = Named::new();

@@ -6,7 +6,7 @@ use crate::passes::{self, Form, Shapes};
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
 use seqc_algebra::{Axis, Func, Size, Sym, ValueId};
-use seqc_derive::{grad, step};
+use seqc_derive::{conv, grad, softmax, step};
 use seqc_hir::{Elaborated, Look};
 use std::collections::HashMap;
 
@@ -99,6 +99,19 @@ impl Subject {
     /// The reference of forward and gradient: the definition with its transpose.
     pub fn gradient(&self) -> Result<Func> {
         grad::vjp(&self.definition, &self.ids(), &self.outs()).map_err(|e| other(&self.name, e))
+    }
+
+    /// The reference with the operations of all forms, whose roundings are others: a convolution is a product of
+    /// transforms; a softmax is formed anew as exp(s - logsumexp s), whose rounding grows with s.
+    pub fn weighed(&self) -> Result<Func> {
+        let convolved = conv::long_convolutions(&self.definition);
+        convolved
+            .and_then(|f| {
+                let names: Vec<&str> = self.wrt.iter().map(String::as_str).collect();
+                grad::vjp(&f, &passes::inputs_named(&f, &names), &self.outs())
+            })
+            .and_then(|f| softmax::expand_softmax(&f))
+            .map_err(|e| other(&self.name, e))
     }
 
     /// The definition with its tangent.

@@ -15,11 +15,16 @@ pub(crate) type Layouts = BTreeMap<ValueId, Vec<Axis>>;
 
 pub(crate) fn layouts(func: &Func) -> Layouts {
     let mut all = Layouts::new();
+    let mut named = BTreeSet::new();
     for (name, v) in &func.results {
+        // Further names of a value, and results that are inputs, are copies with a layout of their own.
+        if matches!(func.op(*v), Op::Input(_)) || !named.insert(*v) {
+            continue;
+        }
         let ty = func.ty(*v);
         let axes = result_ty(func, name, ty).axes;
         if axes != ty.axes {
-            all.entry(*v).or_insert(axes);
+            all.insert(*v, axes);
         }
     }
     let fixed = fixed(func);
@@ -92,6 +97,26 @@ fn arranged(axes: &[Axis], like: &[Axis]) -> Option<Vec<Axis>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seqc_algebra::{Builder, InputKind, Ty};
+
+    /// The first name decides: one value is the gradient of two parameters whose axes are in different orders.
+    #[test]
+    fn a_value_of_two_names_lies_as_the_first_wants() {
+        let (h, k) = (Axis::new("h", 4), Axis::new("k", 8));
+        let laid = |names: [&str; 2]| {
+            let mut b = Builder::new("two");
+            let x = b.input("x", InputKind::Data, Ty::real(vec![h, k]));
+            for (name, axes) in [("same", vec![h, k]), ("other", vec![k, h])] {
+                b.input(name, InputKind::Data, Ty::real(axes));
+            }
+            let v = b.mul(x, x).expect("a square");
+            names.iter().for_each(|n| b.result(&format!("grad.{n}"), v));
+            let func = b.finish();
+            axes_of(&func, &layouts(&func), v).to_vec()
+        };
+        assert_eq!(laid(["same", "other"]), [h, k]);
+        assert_eq!(laid(["other", "same"]), [k, h]);
+    }
 
     #[test]
     fn shared_axes_take_the_order_of_the_fixed_value() {
