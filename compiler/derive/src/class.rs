@@ -5,7 +5,7 @@
 //! the transition nor a read's vector; **B** is the rest (batch, heads). The transition is
 //! `diag(decay) + Σ b aᵀ` over K. Side conditions are those of the derivation calculus, §1.
 
-use crate::affine::{Affine, Factor, How, Mono, NotAffine, factor_axes, factors_of};
+use crate::affine::{Affine, Factor, How, Mono, NotAffine, factor_axes, factors_of, opened};
 use seqc_algebra::{Axis, Func, Scan, ValueId};
 
 /// What a scan's transition is.
@@ -445,7 +445,8 @@ fn reads(
         } else {
             affine.expand(*v)
         };
-        let axes = &body.ty(state).axes;
+        // The new state may have the axes in another order than the old one.
+        let axes = &body.ty(if inclusive { next } else { state }).axes;
         let read = match monos {
             Ok(m) if m.len() == 1 => as_read(axes, &m[0], e, inclusive),
             Ok(_) => Err("it reads the state more than once or adds to what it reads".to_owned()),
@@ -502,7 +503,11 @@ fn terms(
     other: &mut Vec<String>,
 ) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
-    for m in input {
+    let outer = |a: &[Axis]| a.iter().any(|a| k.contains(a)) && a.iter().any(|a| v.contains(a));
+    for m in &(input.iter())
+        .flat_map(|m| opened(body, m, &outer))
+        .collect::<Vec<_>>()
+    {
         let (factors, sums) = gathered(body, &m.factors, &m.bound);
         let keyed = |s: &Sum| s.axes(body).iter().any(|a| k.contains(a));
         if sums.iter().any(keyed) {

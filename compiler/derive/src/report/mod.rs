@@ -9,7 +9,7 @@ mod matrix;
 mod recurrence;
 
 use crate::stream::is_long;
-use crate::{Result, sink};
+use crate::{Result, inputs, sink};
 use seqc_algebra::{Axis, Func, Op, ValueId};
 
 /// The vocabulary of classes, canonical: the words of `class:` lines.
@@ -211,7 +211,7 @@ pub struct Equation {
 
 /// The time equations of an elaborated program.
 pub fn equations(func: &Func) -> Result<Vec<Equation>> {
-    let func = sink::sink_reads(func)?;
+    let func = sink::sink_reads(&inputs::sink_inputs(func)?)?;
     let mut all = Vec::new();
     let live = func.live();
     for id in func.ids().filter(|id| live[id.index()]) {
