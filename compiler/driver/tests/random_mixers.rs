@@ -1,6 +1,7 @@
 //! Random mixers are certified like written ones.
 //!
-//! The normal run takes `PROGRAMS` of them; `SEQC_RANDOM=1000` takes more, `SEQC_RANDOM_SEED=7` begins elsewhere.
+//! The normal run takes `PROGRAMS` of them; `SEQC_RANDOM=1000` takes more, `SEQC_RANDOM_SEED=7` begins elsewhere,
+//! `SEQC_RANDOM_SHOW=1` prints every text.
 //! Every program is checked and each of its forms is held to the definition on the interpreter, every few programs on
 //! Cranelift too. All failures are counted and shown, made smaller where that is possible, before the test fails.
 
@@ -112,6 +113,9 @@ fn shrunk(mixer: &Mixer, options: &Options, why: String) -> (Mixer, String) {
 /// Certifies one program; gives the account of its failure.
 fn report(seed: u64) -> Result<Outcome, String> {
     let (mixer, options) = (mixers::mixer(seed), options(seed));
+    if number("SEQC_RANDOM_SHOW", 0) > 0 {
+        eprintln!("// seed {seed}\n{}", mixer.text());
+    }
     match outcome(&mixer.text(), &options) {
         Outcome::Failed(why) => {
             let (small, why) = shrunk(&mixer, &options, why);

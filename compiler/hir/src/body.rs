@@ -191,11 +191,18 @@ impl<'p> Elab<'p> {
                 Stmt::Objective(o) => (What::Objective(o), reads_of(&o.value, &clocks)),
                 _ => continue,
             };
-            nodes.push(Node {
+            let mut node = Node {
                 what,
                 reads,
+                starts: vec![],
                 deps: vec![],
-            });
+            };
+            let decls = node.defs().iter().filter_map(|n| states.get(&n.text));
+            let starts = decls.filter_map(|d| d.init.as_ref());
+            node.starts = (starts.flat_map(|e| reads_of(e, &clocks)))
+                .map(|(name, _)| name)
+                .collect();
+            nodes.push(node);
         }
         let fresh = self.defined_once(s, &nodes, states);
         link(&mut nodes, states, &fresh);

@@ -535,7 +535,7 @@ impl<'p> Elab<'p> {
             return None;
         };
         let mut out = self.emit(Op::Flip(time), &[&v], span)?;
-        out.reach = v.reach.whole_axis(time.name);
+        out.reach = v.reach.from_end(time);
         out.index = v.index;
         Some(out)
     }

@@ -86,6 +86,15 @@ impl Reach {
         self.map(|(c, a), r| ((c, if a == Some(from) { Some(to) } else { a }), r))
     }
 
+    /// The axis is read from its end: even what no input reaches depends on where that is.
+    pub fn from_end(&self, axis: Axis) -> Reach {
+        let mut all = self.whole_axis(axis.name);
+        if let Some(c) = clock_of(axis) {
+            all.join(&Reach::whole(c));
+        }
+        all
+    }
+
     /// The axis is read from end to end.
     pub fn whole_axis(&self, axis: Sym) -> Reach {
         self.map(|(c, a), r| {
@@ -166,6 +175,13 @@ mod tests {
         assert_eq!(causal.looks(Some(t))[&Sym::new("t")], Look::Causal);
         let whole = m.summed(j, &[]).renamed(i, t.name);
         assert_eq!(whole.looks(Some(t))[&Sym::new("t")], Look::Whole);
+    }
+
+    #[test]
+    fn what_no_input_reaches_has_an_end() {
+        let t = Axis::time();
+        let looks = Reach::default().from_end(t).looks(Some(t));
+        assert_eq!(looks[&Sym::new("t")], Look::Whole);
     }
 
     #[test]

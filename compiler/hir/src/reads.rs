@@ -24,6 +24,8 @@ pub enum What<'p> {
 pub struct Node<'p> {
     pub what: What<'p>,
     pub reads: Vec<(String, Off)>,
+    /// What the states that it defines start from.
+    pub starts: Vec<String>,
     /// Nodes that must come first, with the reads that say so.
     pub deps: Vec<(usize, Off)>,
 }
@@ -162,6 +164,10 @@ pub fn link(nodes: &mut [Node], states: &HashMap<String, &Decl>, good: &[bool]) 
     let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
     for k in 0..nodes.len() {
         let mut deps = Vec::new();
+        for name in &nodes[k].starts {
+            let known = state_at.get(name).or_else(|| current.get(name));
+            deps.extend(known.map(|d| (*d, Off::Wide)));
+        }
         for (name, off) in &nodes[k].reads {
             if let Some(d) = state_at.get(name).or_else(|| current.get(name)) {
                 deps.push((*d, *off));

@@ -32,27 +32,29 @@ impl Chunk {
             .ok_or_else(|| DeriveError("decays are made first".into()))
     }
 
-    /// Axes of K that one of the values has.
-    pub fn k_in(&self, values: &[ValueId]) -> Vec<Axis> {
-        self.k
-            .iter()
-            .copied()
-            .filter(|a| values.iter().any(|v| self.b.has(*v, *a)))
-            .collect()
+    /// `x` along the axes of K that neither it nor `y` has: a sum over them counts their positions (a mean over the
+    /// state, fed back to all of it).
+    fn over_k(&mut self, x: ValueId, y: ValueId) -> Result<ValueId> {
+        let missing = |a: &&Axis| !self.b.has(x, **a) && !self.b.has(y, **a);
+        let missing: Vec<Axis> = self.k.iter().filter(missing).copied().collect();
+        match missing.is_empty() {
+            true => Ok(x),
+            false => Ok(self.b.expand(x, &missing)?),
+        }
     }
 
     /// `Σ_K x_i y_j D_ij` as a matrix over i and j.
     pub fn decayed(&mut self, x: ValueId, y: ValueId, within: ValueId) -> Result<ValueId> {
+        let x = self.over_k(x, y)?;
+        let k = self.k.clone();
         let y = if self.b.has(y, self.i) {
             self.b.rename(y, self.i, self.j)?
         } else {
             y
         };
         if self.diagonal {
-            let k = self.k_in(&[x, y, within]);
             return Ok(self.b.contract(&k, &[x, y, within])?);
         }
-        let k = self.k_in(&[x, y]);
         let m = self.b.contract(&k, &[x, y])?;
         Ok(self.b.mul(m, within)?)
     }

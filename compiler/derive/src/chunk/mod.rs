@@ -133,6 +133,7 @@ fn chunk_one(
         None => None,
         Some(sum) => {
             let w = hoist.sum(b, sum)?;
+            let w = per_sequence(b, w, args[0])?;
             let w = if b.has(w, scan.axis) {
                 w
             } else {
@@ -143,7 +144,8 @@ fn chunk_one(
     };
     let mut outer = Factors::new();
     for f in products(l).flat_map(Product::all_factors) {
-        outer.insert((f.value, f.how), hoist.factor(b, f)?);
+        let v = hoist.factor(b, f)?;
+        outer.insert((f.value, f.how), per_sequence(b, v, args[0])?);
     }
     let varies = |p: &Product| {
         let of = |f: &Factor| b.has(outer[&(f.value, f.how)], scan.axis);
@@ -250,6 +252,22 @@ fn chunk_one(
         outs,
     };
     Ok(b.scan(new, &all)?)
+}
+
+/// A value that the batch shares, with a copy for each sequence: its gradient is then summed over the batch outside
+/// of the loop, in which a sequence is by itself. What no input reaches has no gradient and stays.
+fn per_sequence(b: &mut Builder, v: ValueId, state: ValueId) -> Result<ValueId> {
+    let batch = Axis::batch();
+    if !b.has(state, batch) || b.has(v, batch) {
+        return Ok(v);
+    }
+    let needed = b.func().needed([v]);
+    let func = b.func();
+    let learned = |id: ValueId| needed[id.index()] && matches!(func.op(id), Op::Input(_));
+    match func.ids().any(learned) {
+        true => Ok(b.expand(v, &[batch])?),
+        false => Ok(v),
+    }
 }
 
 /// Would the term write at a step whose sequences are 0? Not if its key varies with time, or all that it writes.

@@ -142,11 +142,11 @@ impl Gen {
         self.pool.push(bounded);
     }
 
-    /// What later blocks read: products of products would grow beyond f32.
+    /// What later blocks read: products of products would grow beyond f32. A norm of a norm would be a step.
     fn bounded(&mut self, v: Value) -> Value {
         let text = match v.axes.is_empty() || self.rng.chance(30) {
             true => format!("tanh({})", v.name),
-            false => self.norm(&v.name, &v.axes),
+            false => self.soft_norm(&v.name, &v.axes),
         };
         self.define(text, v.axes)
     }

@@ -89,12 +89,8 @@ impl Gen {
 
     /// A norm of an atom over some of its axes.
     pub(super) fn norm(&mut self, v: &str, axes: &[Ax]) -> String {
-        let mut over = self.rng.some(axes, 60);
-        if over.is_empty() {
-            over.push(axes[0]);
-        }
-        let one = self.size(&over) == 1;
-        let over = self.list(&over);
+        let over = self.normed(axes);
+        let (one, over) = (self.size(&over) == 1, self.list(&over));
         // The norm of a single number is its sign.
         match self.rng.below(3) {
             0 if !one => {
@@ -102,8 +98,20 @@ impl Gen {
                 format!("rmsnorm[{over}]({v})")
             }
             1 if !one => format!("l2norm[{over}]({v})"),
-            _ => format!("{v} / sqrt(mean[{over}]({v} ^ 2) + 0.1)"),
+            _ => self.soft_norm(v, axes),
         }
+    }
+
+    /// A norm that is smooth at 0.
+    pub(super) fn soft_norm(&mut self, v: &str, axes: &[Ax]) -> String {
+        let over = self.normed(axes);
+        let over = self.list(&over);
+        format!("{v} / sqrt(mean[{over}]({v} ^ 2) + 0.1)")
+    }
+
+    fn normed(&mut self, axes: &[Ax]) -> Vec<Ax> {
+        let over = self.rng.some(axes, 60);
+        if over.is_empty() { vec![axes[0]] } else { over }
     }
 
     /// A sequence of rows of at most unit length along `over`.

@@ -1,0 +1,162 @@
+//! What random mixers found, as small as it gets: each was wrong, or had no form, before it was mended.
+
+use seqc_derive::stream::Tiles;
+use seqc_driver::backend::Backend;
+use seqc_driver::engine::Engine;
+use seqc_driver::frontend;
+use seqc_driver::passes::Shapes;
+use seqc_driver::verify::{Extent, Options, item};
+
+/// Certifies a mixer of `x: seq{d}` with axes `h` and `k`.
+fn certified(output: &str, body: &str) {
+    let text = format!(
+        "seq 1\n\nmixer found(x: seq{{d}}; d = 3, h = 2, k = 4) -> y: seq{{{output}}} {{\n{body}\n}}\n"
+    );
+    let options = Options {
+        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
+        shapes: Shapes {
+            chunk: 4,
+            checkpoint: 4,
+            tiles: Tiles {
+                kept: 4,
+                streamed: 3,
+            },
+        },
+        extent: Extent::Brief,
+        threads: 1,
+    };
+    let source = frontend::of_text("found.seq", &text).unwrap_or_else(|e| panic!("{e}"));
+    let c = item(&source, "found", &[], &options).unwrap_or_else(|e| panic!("{e}"));
+    assert!(c.green(), "{text}\n{c}");
+}
+
+/// The step keeps one sequence in both orders: from the start as the kernel, from now as what it meets.
+#[test]
+fn a_kernel_read_off_the_input_that_it_meets() {
+    certified(
+        "d",
+        "f[lag] = x[first + lag]  where lag >= 0 and lag < 3
+         y = sum[lag](f[lag] * x[t - lag])",
+    );
+}
+
+/// Starts are past when a step is taken; a read of the first position elsewhere is carried.
+#[test]
+fn reads_of_the_first_position() {
+    certified(
+        "d",
+        "u = 0.5 * (x[t-1] + x[t-2])
+         state S{d} = x[first]
+         S[t] = 0.5 * S[t-1] + u
+         y = S * u[first] + x[first]",
+    );
+}
+
+/// The loop begins before the equation that one of its states starts from.
+#[test]
+fn starts_come_before_their_loop() {
+    certified(
+        "d",
+        "state S{d}
+         r = linear(S[t-1], d -> d)
+         v = affine(x, d -> d)
+         state Z{d} = v[first]
+         Z[t] = 0.5 * Z[t-1] + tanh(r)
+         S[t] = sigmoid(x) * tanh(Z)
+         y = S",
+    );
+}
+
+/// Both biases have one gradient, whose axes lie in different orders.
+#[test]
+fn one_gradient_of_two_parameters() {
+    certified(
+        "h, k",
+        "a = affine(x, d -> h k)
+         b = affine(x, d -> k h)
+         y = a + b",
+    );
+}
+
+/// A tail is padded: divisors, steps that write without being told to, a decay that is a factor too.
+#[test]
+fn tails_of_chunks() {
+    let read = "q = linear(x, d -> k)\n y = sum[k](q * S)";
+    let states = "state S{k, h}\n u = linear(x, d -> h)\n v = linear(x, d -> )
+        param w{k} = uniform(-1, 1)\n param z{h} = uniform(-1, 1)";
+    for next in [
+        "S[t-1] / (1 + v ^ 2) + w * u",
+        "0.9 * S[t-1] + w * z",
+        "0.9 * S[t+1] + w * z",
+        "S[t-1] + select(v > 0.3, 0, w) * u",
+        "S[t-1] + select(v > 0.3, 0, w)",
+        "sigmoid(v) * (S[t-1] - 0.2 * w * sum[k](w * S[t-1])) + w * u",
+        "S[t-1] - 0.2 * w * sum[k](w * S[t-1])",
+    ] {
+        certified("h", &format!("{states}\n S[t] = {next}\n {read}"));
+    }
+}
+
+/// The gradient of what all steps share does not see steps that do not exist.
+#[test]
+fn tails_of_checkpoints() {
+    certified(
+        "k",
+        "state S{k}
+         param w{k} = uniform(-1, 1)
+         v = linear(x, d -> )
+         P = S[t-1] / (1 + v ^ 2)
+         u = linear(x, d -> k)
+         S[t] = P - 0.2 * w * sum[k](P * w) + u
+         y = S",
+    );
+}
+
+/// Gradients of parameters that a chunk uses are summed over the batch outside of its loop.
+#[test]
+fn learned_decays_and_keys() {
+    let inputs = "u = linear(x, d -> h)\n q = linear(x, d -> k)";
+    for (w, next) in [
+        ("w{}", "sigmoid(w) * S[t-1] + q * u"),
+        ("w{k}", "sigmoid(w) * S[t-1] + q * u"),
+        ("w{h}", "sigmoid(w) * S[t-1] + q * u"),
+        ("w{k}", "S[t-1] - 0.2 * w * sum[k](S[t-1] * w) + w * u"),
+    ] {
+        let body = format!(
+            "state S{{k, h}}\n param {w} = uniform(-1, 1)\n {inputs}\n S[t] = {next}\n y = sum[k](q * S)"
+        );
+        certified("h", &body);
+    }
+}
+
+/// A sum over an axis that neither the read nor the key has counts its positions.
+#[test]
+fn means_fed_back() {
+    certified(
+        "h",
+        "state S{k, h}
+         g = sigmoid(linear(x, d -> ))
+         u = linear(x, d -> h)
+         q = linear(x, d -> k)
+         S[t] = S[t-1] - g * mean[k](S[t-1]) + q * u
+         y = sum[k](q * S)",
+    );
+    certified(
+        "h",
+        "state S{k, h}
+         u = linear(x, d -> h)
+         S[t] = 0.9 * S[t-1] + u
+         y = sum[k](S)",
+    );
+}
+
+/// The product of transforms is rounded beside its largest entry: the bound knows.
+#[test]
+fn a_long_kernel_before_a_norm() {
+    certified(
+        "d",
+        "f[lag] = 0.5 ^ lag  where lag >= 0
+         u = sum[lag](f[lag] * silu(x[t - lag]))
+         y = u / sqrt(mean[d](u * u) + 1e-6)",
+    );
+}
