@@ -113,7 +113,13 @@ impl Chunk {
         }
         let zero = self.b.num(0.0);
         let row = row.into_iter().map(|m| m.unwrap_or(zero)).collect();
-        Ok((rhs.unwrap_or(zero), row))
+        let rhs = rhs.unwrap_or(zero);
+        // What is read and written may be the same at every step.
+        let rhs = match self.b.has(rhs, self.i) {
+            true => rhs,
+            false => self.b.expand(rhs, &[self.i])?,
+        };
+        Ok((rhs, row))
     }
 
     fn plus(&mut self, a: Option<ValueId>, b: ValueId) -> Result<ValueId> {
