@@ -105,6 +105,37 @@ def qwen3_next():
     )
 
 
+def kimi_linear():
+    return Language(
+        transformers.KimiLinearForCausalLM,
+        hidden_size=32,
+        intermediate_size=40,
+        num_hidden_layers=2,
+        layer_types=["linear_attention", "full_attention"],
+        mlp_layer_types=["dense", "dense"],
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        kv_lora_rank=16,
+        qk_nope_head_dim=8,
+        qk_rope_head_dim=4,
+        v_head_dim=8,
+        linear_num_heads=2,
+        linear_head_dim=8,
+    )
+
+
+def xlstm():
+    return Language(
+        transformers.xLSTMForCausalLM,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_heads=2,
+        ffn_round_up_to_multiple_of=8,
+        chunk_size=16,
+        autocast_kernel_dtype="float32",
+    )
+
+
 def recurrent_gemma():
     # 36 is a square: the package rounds the root of the width to bfloat16.
     return Language(
@@ -126,7 +157,7 @@ def gru():
     return Recurrent(torch.nn.GRU, 10, 16)
 
 
-MODELS = {f.__name__: f for f in (llama, mamba, mamba2, qwen3_next, recurrent_gemma, lstm, gru)}
+MODELS = {f.__name__: f for f in (llama, mamba, mamba2, qwen3_next, kimi_linear, recurrent_gemma, xlstm, lstm, gru)}
 
 
 def draw(name, old, generator):

@@ -239,6 +239,16 @@ fn qwen3_next() {
 }
 
 #[test]
+fn kimi_linear() {
+    check("kimi_linear", "kimi_linear");
+}
+
+#[test]
+fn xlstm() {
+    check("xlstm", "xlstm");
+}
+
+#[test]
 fn recurrent_gemma() {
     check("recurrent_gemma", "recurrent_gemma");
 }
