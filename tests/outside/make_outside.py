@@ -5,8 +5,9 @@
     make_outside.py --check     compute the results from the committed weights and compare
 
 NAME.safetensors holds the weights under the names and in the layouts of the outside implementation, and nothing
-else: what one of its checkpoints would hold. NAME.cases.safetensors holds `input.T` and `output.T` for sequences of
-T steps. README.md beside this file says what each model is.
+else: what one of its checkpoints would hold. NAME.cases.safetensors holds for sequences of T steps the tensors that
+`seqc eval` reads and writes, as `T.x`, `T.y` and, where inputs are vectors, `T.cotangent.y` and `T.grad.x`.
+README.md beside this file says what each model is.
 """
 
 import pathlib
@@ -16,8 +17,14 @@ import zlib
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from transformers.models.mamba.modeling_mamba import MambaMixer
+from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
+from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextGatedDeltaNet
+from transformers.models.recurrent_gemma.modeling_recurrent_gemma import RecurrentGemmaRglru
 
 FOLDER = pathlib.Path(__file__).parent
+transformers.logging.set_verbosity_error()
+
 LENGTHS = (1, 7, 40)
 BATCH = 2
 VOCAB = 50
@@ -28,31 +35,50 @@ TOLERANCE = 1e-5
 class Language:
     """A causal language model of the `transformers` package: tokens to logits."""
 
+    output = "logits"
+
     def __init__(self, kind, **config):
-        config = kind.config_class(vocab_size=VOCAB, use_cache=False, pad_token_id=None, **config)
-        config._attn_implementation = "eager"
-        config._experts_implementation = "eager"
-        self.module = kind(config)
+        self.module = kind(configured(kind.config_class, vocab_size=VOCAB, **config))
 
     def inputs(self, length, generator):
-        return torch.randint(VOCAB, (BATCH, length), generator=generator)
+        return {"tokens": torch.randint(VOCAB, (BATCH, length), generator=generator)}
 
     def run(self, tokens):
         return self.module(tokens, use_cache=False).logits
 
 
-class Recurrent:
-    """A recurrent layer of torch: sequences of vectors to sequences of vectors."""
+class Layer:
+    """A layer: sequences of vectors of one width to sequences of vectors. `call` runs it, if not as usual."""
 
-    def __init__(self, kind, width, hidden):
-        self.width = width
-        self.module = kind(width, hidden, num_layers=2, batch_first=True)
+    output = "y"
+
+    def __init__(self, module, width, call=lambda module, x: module(x)):
+        self.module, self.width, self.call = module, width, call
 
     def inputs(self, length, generator):
-        return torch.randn(BATCH, length, self.width, generator=generator)
+        return {"x": torch.randn(BATCH, length, self.width, generator=generator)}
 
     def run(self, x):
-        return self.module(x.to(self.module.weight_ih_l0.dtype))[0]
+        return self.call(self.module, x)
+
+
+class Cross(Layer):
+    """A layer that reads another sequence too, which is 2 steps longer."""
+
+    def inputs(self, length, generator):
+        mem = torch.randn(BATCH, length + 2, self.width, generator=generator)
+        return super().inputs(length, generator) | {"mem": mem}
+
+    def run(self, x, mem):
+        return self.call(self.module, x, mem)
+
+
+def configured(kind, **config):
+    """A configuration that runs without the optional kernels and without caches."""
+    config = kind(use_cache=False, pad_token_id=None, **config)
+    config._attn_implementation = "eager"
+    config._experts_implementation = "eager"
+    return config
 
 
 def llama():
@@ -150,14 +176,85 @@ def recurrent_gemma():
 
 
 def lstm():
-    return Recurrent(torch.nn.LSTM, 12, 12)
+    return recurrent(torch.nn.LSTM(12, 12, num_layers=2, batch_first=True), 12)
 
 
 def gru():
-    return Recurrent(torch.nn.GRU, 10, 16)
+    return recurrent(torch.nn.GRU(10, 16, num_layers=2, batch_first=True), 10)
 
 
-MODELS = {f.__name__: f for f in (llama, mamba, mamba2, qwen3_next, kimi_linear, recurrent_gemma, xlstm, lstm, gru)}
+def recurrent(module, width):
+    return Layer(module, width, lambda module, x: module(x)[0])
+
+
+# What follows is an outside layer for each of seven of the library's mixers, with what those do not have left out.
+
+
+def library_s6():
+    config = configured(transformers.MambaConfig, hidden_size=32, state_size=8, use_conv_bias=False)
+    return Layer(MambaMixer(config, 0), 32)
+
+
+def library_ssd():
+    config = configured(
+        transformers.Mamba2Config,
+        hidden_size=32,
+        state_size=8,
+        num_heads=8,
+        head_dim=8,
+        n_groups=1,
+        chunk_size=16,
+        use_conv_bias=False,
+        layer_norm_epsilon=1e-6,
+    )
+    return Layer(Mamba2Mixer(config, 0), 32)
+
+
+def library_delta():
+    # The package divides queries by the root of 8, the library does not: its norm of the result undoes that but for
+    # what the norm adds under its root.
+    config = configured(
+        transformers.Qwen3NextConfig,
+        hidden_size=32,
+        linear_num_key_heads=2,
+        linear_num_value_heads=2,
+        linear_key_head_dim=8,
+        linear_value_head_dim=8,
+        rms_norm_eps=1e-6 / 8,
+    )
+    return Layer(Qwen3NextGatedDeltaNet(config, 0), 32)
+
+
+def library_lru():
+    # One block is a dense gate. Positions start at 1, since the package takes the input of position 0 whole.
+    config = configured(transformers.RecurrentGemmaConfig, hidden_size=24, lru_width=24, num_attention_heads=1)
+
+    def call(module, x):
+        module.recurrent_states = None
+        return module(x, torch.arange(1, x.shape[1] + 1).expand(x.shape[:2]))
+
+    return Layer(RecurrentGemmaRglru(config), 24, call)
+
+
+def library_unit():
+    return recurrent(torch.nn.GRU(12, 12, bias=False, batch_first=True), 12)
+
+
+def library_ways():
+    module = torch.nn.LSTM(12, 12, bidirectional=True, batch_first=True)
+    return Layer(module, 12, lambda module, x: module(x)[0].unflatten(-1, (2, 12)))
+
+
+def library_cross():
+    module = torch.nn.MultiheadAttention(32, 4, bias=False, batch_first=True)
+    return Cross(module, 32, lambda module, x, mem: module(x, mem, mem, need_weights=False)[0])
+
+
+MODELS = {
+    f.__name__: f
+    for f in (llama, mamba, mamba2, qwen3_next, kimi_linear, recurrent_gemma, xlstm, lstm, gru)
+    + (library_s6, library_ssd, library_delta, library_lru, library_unit, library_ways, library_cross)
+}
 
 
 def draw(name, old, generator):
@@ -185,11 +282,19 @@ def weights_of(model):
     return {name: weight.detach().clone() for name, weight in model.module.named_parameters()}
 
 
-def results(model, inputs):
-    """What the model says of each input, in double precision wherever the model keeps it."""
+def results(model, inputs, cotangent):
+    """What the model makes of the inputs, in double precision wherever it keeps that, and the inputs' gradients."""
     model.module.double().eval()
-    with torch.no_grad():
-        return {length: model.run(x).float() for length, x in inputs.items()}
+    vectors = [name for name, x in inputs.items() if x.is_floating_point()]
+    inputs = {name: x.double().requires_grad_() if name in vectors else x for name, x in inputs.items()}
+    with torch.set_grad_enabled(bool(vectors)):
+        y = model.run(**inputs)
+    made = {model.output: y.detach().float()}
+    if vectors:
+        made[f"cotangent.{model.output}"] = cotangent = cotangent(y.shape)
+        y.backward(cotangent.to(y.dtype))
+        made |= {f"grad.{name}": inputs[name].grad.float() for name in vectors}
+    return made
 
 
 def write(name):
@@ -197,12 +302,14 @@ def write(name):
     model = MODELS[name]()
     draw_all(model, generator)
     weights = weights_of(model)
-    inputs = {length: model.inputs(length, generator) for length in LENGTHS}
-    cases = {f"input.{length}": x for length, x in inputs.items()}
-    cases |= {f"output.{length}": y.contiguous() for length, y in results(model, inputs).items()}
+    cases = {}
+    for length in LENGTHS:
+        inputs = model.inputs(length, generator)
+        made = results(model, inputs, lambda shape: torch.randn(shape, generator=generator))
+        cases |= {f"{length}.{key}": x.contiguous() for key, x in (inputs | made).items()}
     save_file(weights, FOLDER / f"{name}.safetensors")
     save_file(cases, FOLDER / f"{name}.cases.safetensors")
-    return max(y.abs().max().item() for k, y in cases.items() if k.startswith("output."))
+    return max(cases[f"{length}.{model.output}"].abs().max().item() for length in LENGTHS)
 
 
 def check(name):
@@ -215,8 +322,14 @@ def check(name):
             weight.copy_(weights.pop(path))
     if weights:
         raise SystemExit(f"{name}: the model has no {', '.join(weights)}")
-    found = results(model, {length: cases[f"input.{length}"] for length in LENGTHS})
-    return max((y - cases[f"output.{length}"]).abs().max().item() for length, y in found.items())
+    off = 0
+    for length in LENGTHS:
+        case = {key.split(".", 1)[1]: x for key, x in cases.items() if key.startswith(f"{length}.")}
+        inputs = {key: case[key] for key in model.inputs(length, torch.Generator())}
+        cotangent = case.get(f"cotangent.{model.output}")
+        made = results(model, inputs, lambda shape: cotangent)
+        off = max(off, *((x - case[key]).abs().max().item() for key, x in made.items()))
+    return off
 
 
 def main():

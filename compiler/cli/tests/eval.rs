@@ -439,11 +439,11 @@ fn weights_come_from_a_file_of_their_own_and_by_a_table() {
         path.to_str().expect("text").to_owned()
     };
     let cases = read(&tests().join("outside/lstm.cases.safetensors"));
-    let mut given = Tensors::from([("x".into(), cases["input.7"].clone())]);
+    let mut given = Tensors::from([("x".into(), cases["7.x"].clone())]);
     let (weights, map) = (path("lstm.safetensors"), path("lstm.json"));
     let by_table = ["--weights", &weights, "--map", &map];
     let got = outside(folder.path(), &given, &by_table).expect("results");
-    assert!(off(&got["y"].1, &cases["output.7"].1) < 1e-5);
+    assert!(off(&got["y"].1, &cases["7.y"].1) < 1e-5);
 
     // Without a table the names are the parameters' own.
     let (_, why) = outside(folder.path(), &given, &by_table[..2]).expect_err("other names");

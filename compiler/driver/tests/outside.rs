@@ -8,8 +8,9 @@ use seqc_algebra::{Data, Elem, Tensor};
 use seqc_driver::engine::Engine;
 use seqc_driver::eval::{Contract, Device, Given, Precision, Request, Table, continued, evaluate};
 use seqc_driver::{Error, frontend};
-use seqc_hir::Elaborated;
+use seqc_hir::{Elaborated, Look};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Largest difference allowed from the outside results, which are of size 1 to 10 (recurrent layers: below 1).
@@ -69,8 +70,8 @@ fn table(name: &str) -> String {
 }
 
 impl Model {
-    fn new(name: &'static str, item: &str) -> Model {
-        let (e, contract) = spec(name, item);
+    fn new(name: &'static str, file: &str, item: &str) -> Model {
+        let (e, contract) = spec(file, item);
         let table = Table::parse(&format!("{name}.json"), &table(name)).expect("a table");
         let outside = read(&format!("{name}.safetensors"));
         let parameters = table.apply(&contract.inputs, &outside);
@@ -83,46 +84,66 @@ impl Model {
         }
     }
 
-    /// The parameters, and of the input of so many steps those in the range.
-    fn given(&self, length: usize, steps: std::ops::Range<usize>) -> Tensors {
-        let input = &self.cases[&format!("input.{length}")];
-        let name = self
-            .contract
-            .inputs
-            .iter()
-            .find(|s| !self.parameters.contains_key(&s.name));
-        let name = name.expect("an input").name.clone();
+    /// The parameters and the inputs of a case.
+    fn given(&self, length: usize) -> Tensors {
         let mut all = self.parameters.clone();
-        all.insert(name, part(input, steps));
+        for slot in self.contract.inputs.iter() {
+            if let Some(t) = self.cases.get(&format!("{length}.{}", slot.name)) {
+                all.insert(slot.name.clone(), t.clone());
+            }
+        }
         all
     }
 
-    /// The largest difference from the outside result.
-    fn off(&self, got: &[(String, Tensor)], length: usize, steps: std::ops::Range<usize>) -> f64 {
-        let want = part(&self.cases[&format!("output.{length}")], steps);
-        let (_, got) = &got[0];
-        assert_eq!(got.shape, want.shape, "{}", self.name);
-        let (Data::Real(got), Data::Real(want)) = (&got.data, &want.data) else {
-            panic!("complex results");
+    /// The same at some steps only.
+    fn given_at(&self, length: usize, steps: Range<usize>) -> Tensors {
+        let inputs = self.given(length).into_iter();
+        let at = |(n, t): (String, Given)| match self.parameters.contains_key(&n) {
+            true => (n, t),
+            false => (n, part(&t, &steps)),
         };
-        let each = got.iter().zip(want).map(|(a, b)| (a - b).abs());
-        each.fold(
-            0.0,
-            |m, d| if d.is_nan() { f64::INFINITY } else { m.max(d) },
-        )
+        inputs.map(at).collect()
+    }
+
+    /// The largest difference of results from a case at some steps.
+    fn off(&self, got: &[(String, Tensor)], length: usize, steps: &Range<usize>) -> f64 {
+        let each = got.iter().filter_map(|(name, got)| {
+            let want = self.cases.get(&format!("{length}.{name}"))?;
+            let whole = steps.len() == length;
+            let want = if whole {
+                want.clone()
+            } else {
+                part(want, steps)
+            };
+            assert_eq!(got.shape, want.shape, "{}: {name}", self.name);
+            Some(difference(&got.data, &want.data))
+        });
+        each.reduce(f64::max).expect("a result that the case has")
     }
 }
 
-fn spec(name: &str, item: &str) -> (Elaborated, Contract) {
+fn difference(got: &Data, want: &Data) -> f64 {
+    let (Data::Real(got), Data::Real(want)) = (got, want) else {
+        panic!("complex results");
+    };
+    let each = got.iter().zip(want).map(|(a, b)| (a - b).abs());
+    each.fold(
+        0.0,
+        |m, d| if d.is_nan() { f64::INFINITY } else { m.max(d) },
+    )
+}
+
+fn spec(file: &str, item: &str) -> (Elaborated, Contract) {
     let shown = |e: Error| -> ! { panic!("{e}") };
-    let source = frontend::open(&folder().join(format!("{name}.seq"))).unwrap_or_else(|e| shown(e));
+    let source = frontend::open(&folder().join(format!("{file}.seq")));
+    let source = source.unwrap_or_else(|e| shown(e));
     let e = source.elaborate(item, &[]).unwrap_or_else(|e| shown(e));
     let contract = Contract::new(&e, &source.declared(item));
     (e, contract)
 }
 
 /// Steps of a tensor `[batch, time, …]`.
-fn part(t: &Given, steps: std::ops::Range<usize>) -> Given {
+fn part(t: &Given, steps: &Range<usize>) -> Given {
     let Data::Real(data) = &t.data else {
         panic!("a complex tensor");
     };
@@ -138,7 +159,7 @@ fn part(t: &Given, steps: std::ops::Range<usize>) -> Given {
     }
 }
 
-fn request(engine: Engine) -> Request {
+fn request(engine: Engine, grad: bool) -> Request {
     Request {
         engine,
         form: None,
@@ -147,7 +168,7 @@ fn request(engine: Engine) -> Request {
             Engine::Compiled(_) => Precision::F32,
         },
         device: Device::Cpu,
-        grad: false,
+        grad,
         threads: 1,
     }
 }
@@ -174,16 +195,17 @@ fn states(all: &[(String, Tensor)], position: usize) -> Tensors {
     states
 }
 
-/// A model by every engine: whole sequences, and a prompt of 7 steps with single steps after it.
-fn check(name: &'static str, item: &str) {
-    let m = Model::new(name, item);
+/// A model by every engine: whole sequences, gradients of inputs where the case has them, and if it is causal a prompt
+/// of 7 steps with single steps after it.
+fn check(name: &'static str, file: &str, item: &str) {
+    let m = Model::new(name, file, item);
+    let causal = m.e.causality.iter().all(|c| c.own() == Look::Causal);
     for engine in Engine::all() {
-        let bound = if engine == Engine::Interp {
-            DEFINITION
-        } else {
-            COMPILED
+        let bound = match engine {
+            Engine::Interp => DEFINITION,
+            Engine::Compiled(_) => COMPILED,
         };
-        let held = |off: f64, what: &str| {
+        let held = |what: &str, off: f64| {
             println!("{name} {} {what}: {off:.1e}", engine.name());
             assert!(
                 off < bound,
@@ -192,95 +214,138 @@ fn check(name: &'static str, item: &str) {
             );
         };
         for length in LENGTHS {
-            let got = evaluate(
-                &m.e,
-                &m.contract,
-                &m.given(length, 0..length),
-                &request(engine),
-            );
+            let (whole, mut given) = (0..length, m.given(length));
+            let got = evaluate(&m.e, &m.contract, &given, &request(engine, false));
             let got = got.unwrap_or_else(|e| panic!("{name}: {e}"));
-            held(
-                m.off(&got, length, 0..length),
-                &format!("{length} steps at once"),
-            );
+            held(&format!("{length} steps"), m.off(&got, length, &whole));
+            for slot in &m.contract.outputs {
+                let cotangent = format!("cotangent.{}", slot.name);
+                let Some(t) = m.cases.get(&format!("{length}.{cotangent}")) else {
+                    continue;
+                };
+                given.insert(cotangent, t.clone());
+                let got = evaluate(&m.e, &m.contract, &given, &request(engine, true));
+                let mut got = got.unwrap_or_else(|e| panic!("{name}: {e}"));
+                got.retain(|(n, _)| n.starts_with("grad."));
+                held(&format!("{length} gradient"), m.off(&got, length, &whole));
+            }
+        }
+        if !causal {
+            continue;
         }
         let (prompt, length) = (7, 40);
-        let run = |steps: std::ops::Range<usize>, from: Option<&Tensors>| {
-            let given = m.given(length, steps);
-            let done = continued(&m.e, &m.contract, &given, from, &request(engine));
-            done.unwrap_or_else(|e| panic!("{name}: {e}"))
+        let run = |steps: Range<usize>, from: Option<&Tensors>| {
+            let given = m.given_at(length, steps.clone());
+            let done = continued(&m.e, &m.contract, &given, from, &request(engine, false));
+            let done = done.unwrap_or_else(|e| panic!("{name}: {e}"));
+            let what = if from.is_none() {
+                "prompt"
+            } else {
+                "step by step"
+            };
+            held(what, m.off(&done.outputs, length, &steps));
+            states(&done.states, done.position)
         };
-        let first = run(0..prompt, None);
-        held(m.off(&first.outputs, length, 0..prompt), "a prompt");
-        let before = states(&first.states, first.position);
-        let rest = run(prompt..length, Some(&before));
-        held(m.off(&rest.outputs, length, prompt..length), "step by step");
+        let before = run(0..prompt, None);
+        run(prompt..length, Some(&before));
     }
 }
 
 #[test]
 fn llama() {
-    check("llama", "llama");
+    check("llama", "llama", "llama");
 }
 
 #[test]
 fn mamba() {
-    check("mamba", "lm");
+    check("mamba", "mamba", "lm");
 }
 
 #[test]
 fn mamba2() {
-    check("mamba2", "lm");
+    check("mamba2", "mamba2", "lm");
 }
 
 #[test]
 fn qwen3_next() {
-    check("qwen3_next", "qwen3_next");
+    check("qwen3_next", "qwen3_next", "qwen3_next");
 }
 
 #[test]
 fn kimi_linear() {
-    check("kimi_linear", "kimi_linear");
-}
-
-#[test]
-fn xlstm() {
-    check("xlstm", "xlstm");
+    check("kimi_linear", "kimi_linear", "kimi_linear");
 }
 
 #[test]
 fn recurrent_gemma() {
-    check("recurrent_gemma", "recurrent_gemma");
+    check("recurrent_gemma", "recurrent_gemma", "recurrent_gemma");
+}
+
+#[test]
+fn xlstm() {
+    check("xlstm", "xlstm", "xlstm");
 }
 
 #[test]
 fn lstm() {
-    check("lstm", "stack");
+    check("lstm", "lstm", "stack");
 }
 
 #[test]
 fn gru() {
-    check("gru", "stack");
+    check("gru", "gru", "stack");
 }
 
-/// Every spec in the folder is one of the tests above.
+#[test]
+fn library_s6() {
+    check("library_s6", "library", "s6");
+}
+
+#[test]
+fn library_ssd() {
+    check("library_ssd", "library", "ssd");
+}
+
+#[test]
+fn library_delta() {
+    check("library_delta", "library", "delta");
+}
+
+#[test]
+fn library_lru() {
+    check("library_lru", "library", "lru");
+}
+
+#[test]
+fn library_unit() {
+    check("library_unit", "library", "unit");
+}
+
+#[test]
+fn library_ways() {
+    check("library_ways", "library", "ways");
+}
+
+#[test]
+fn library_cross() {
+    check("library_cross", "library", "cross");
+}
+
+/// Every table in the folder is one of the tests above.
 #[test]
 fn every_model_has_a_test() {
     let tested = include_str!("outside.rs");
+    let mut all = 0;
     for entry in std::fs::read_dir(folder()).expect("a folder") {
         let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|e| e == "seq") {
-            let name = path
-                .file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
-            assert!(
-                tested.contains(&format!("check(\"{name}\", ")),
-                "{name} has no test"
-            );
+        if path.extension().is_some_and(|e| e == "json") {
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            let call = format!("check(\"{name}\", ");
+            assert!(tested.contains(&call), "{name} has no test");
+            all += 1;
         }
     }
+    assert!(all >= 16, "only {all} tables");
 }
 
 /// What a table of `llama` says in which some words are others: the table fits no more.
