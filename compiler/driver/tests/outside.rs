@@ -4,7 +4,7 @@
 //! their outside names, and results for sequences of several lengths.
 
 use safetensors::{Dtype, SafeTensors};
-use seqc_algebra::{Data, Elem, Tensor};
+use seqc_algebra::{Axis, Data, Elem, Tensor};
 use seqc_driver::engine::Engine;
 use seqc_driver::eval::{Contract, Device, Given, Precision, Request, Table, continued, evaluate};
 use seqc_driver::{Error, frontend};
@@ -95,14 +95,17 @@ impl Model {
         all
     }
 
-    /// The same at some steps only.
-    fn given_at(&self, length: usize, steps: Range<usize>) -> Tensors {
-        let inputs = self.given(length).into_iter();
-        let at = |(n, t): (String, Given)| match self.parameters.contains_key(&n) {
-            true => (n, t),
-            false => (n, part(&t, &steps)),
-        };
-        inputs.map(at).collect()
+    /// The same with what has time `t` at some steps only.
+    fn given_at(&self, length: usize, steps: &Range<usize>) -> Tensors {
+        let mut all = self.given(length);
+        for slot in &self.contract.inputs {
+            if let Some(t) = all.get_mut(&slot.name)
+                && slot.axes.contains(&Axis::time())
+            {
+                *t = part(t, steps);
+            }
+        }
+        all
     }
 
     /// The largest difference of results from a case at some steps.
@@ -235,7 +238,7 @@ fn check(name: &'static str, file: &str, item: &str) {
         }
         let (prompt, length) = (7, 40);
         let run = |steps: Range<usize>, from: Option<&Tensors>| {
-            let given = m.given_at(length, steps.clone());
+            let given = m.given_at(length, &steps);
             let done = continued(&m.e, &m.contract, &given, from, &request(engine, false));
             let done = done.unwrap_or_else(|e| panic!("{name}: {e}"));
             let what = if from.is_none() {
