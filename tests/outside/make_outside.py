@@ -17,6 +17,7 @@ import zlib
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.models.mamba.modeling_mamba import MambaMixer
 from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
 from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextGatedDeltaNet
@@ -282,17 +283,28 @@ def weights_of(model):
     return {name: weight.detach().clone() for name, weight in model.module.named_parameters()}
 
 
+class Double(TorchDispatchMode):
+    """What asks for single precision on the way (norms, states, softmax) gets double."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if kwargs.get("dtype") is torch.float32:
+            kwargs["dtype"] = torch.float64
+        return func(*args, **kwargs)
+
+
 def results(model, inputs, cotangent):
-    """What the model makes of the inputs, in double precision wherever it keeps that, and the inputs' gradients."""
+    """What the model makes of the inputs, in double precision, and the inputs' gradients."""
     model.module.double().eval()
     vectors = [name for name, x in inputs.items() if x.is_floating_point()]
     inputs = {name: x.double().requires_grad_() if name in vectors else x for name, x in inputs.items()}
-    with torch.set_grad_enabled(bool(vectors)):
+    with torch.set_grad_enabled(bool(vectors)), Double():
         y = model.run(**inputs)
     made = {model.output: y.detach().float()}
     if vectors:
         made[f"cotangent.{model.output}"] = cotangent = cotangent(y.shape)
-        y.backward(cotangent.to(y.dtype))
+        with Double():
+            y.backward(cotangent.to(y.dtype))
         made |= {f"grad.{name}": inputs[name].grad.float() for name in vectors}
     return made
 
