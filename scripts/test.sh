@@ -48,7 +48,7 @@ check_rust() {
 # The language's own files: formatted, and without a diagnostic.
 check_spec() {
     shopt -s globstar nullglob
-    local files=(stdlib/**/*.seq examples/**/*.seq)
+    local files=(stdlib/**/*.seq examples/**/*.seq tests/outside/*.seq)
     if [ ${#files[@]} -eq 0 ]; then
         echo "no .seq files"
         return 0

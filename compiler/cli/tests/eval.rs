@@ -408,3 +408,59 @@ fn damaged_files_and_unknown_mixers() {
     case.fixture["mixer"] = "glaa".into();
     case.bad(&[], &["no mixer `glaa`", "`gla`"]);
 }
+
+/// `seqc eval` of the outside LSTM: its input beside its weights. Results, or what was said and the exit code.
+fn outside(
+    folder: &Path,
+    given: &Tensors,
+    more: &[&str],
+) -> Result<Tensors, (Option<i32>, String)> {
+    write(&folder.join("in"), given, Dtype::F32);
+    let mut c = Command::new(env!("CARGO_BIN_EXE_seqc"));
+    c.arg("eval").arg(tests().join("outside/lstm.seq"));
+    c.args(["--mixer", "stack", "--backend", "clif"]).args(more);
+    c.arg("--inputs").arg(folder.join("in"));
+    c.arg("--outputs").arg(folder.join("out"));
+    let done = c.output().expect("it runs");
+    match done.status.success() {
+        true => Ok(read(&folder.join("out"))),
+        false => Err((
+            done.status.code(),
+            String::from_utf8_lossy(&done.stderr).into_owned(),
+        )),
+    }
+}
+
+#[test]
+fn weights_come_from_a_file_of_their_own_and_by_a_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| {
+        let path = tests().join("outside").join(name);
+        path.to_str().expect("text").to_owned()
+    };
+    let cases = read(&tests().join("outside/lstm.cases.safetensors"));
+    let mut given = Tensors::from([("x".into(), cases["7.x"].clone())]);
+    let (weights, map) = (path("lstm.safetensors"), path("lstm.json"));
+    let by_table = ["--weights", &weights, "--map", &map];
+    let got = outside(folder.path(), &given, &by_table).expect("results");
+    assert!(off(&got["y"].1, &cases["7.y"].1) < 1e-5);
+
+    // Without a table the names are the parameters' own.
+    let (_, why) = outside(folder.path(), &given, &by_table[..2]).expect_err("other names");
+    assert!(why.contains("tensor `bias_hh_l0` is superfluous"), "{why}");
+    let (code, why) = outside(folder.path(), &given, &by_table[2..]).expect_err("no weights");
+    assert!(code == Some(2) && why.contains("--weights"), "{why}");
+    let missing = ["--weights", &weights, "--map", "/nowhere/map"];
+    let (_, why) = outside(folder.path(), &given, &missing).expect_err("no table");
+    assert!(why.contains("/nowhere/map: "), "{why}");
+
+    // The parameters, once made, are as good in a file or among the inputs, but not in both.
+    let own = folder.path().join("own");
+    let parameters = Tensors::from([("low.lstm.u.bias".into(), (vec![4, 1, 12], vec![0.5; 48]))]);
+    write(&own, &parameters, Dtype::F32);
+    given.extend(parameters);
+    let own = own.to_str().expect("text").to_owned();
+    let (_, why) = outside(folder.path(), &given, &["--weights", &own]).expect_err("twice");
+    let twice = "tensor `low.lstm.u.bias` is among the inputs and the weights";
+    assert!(why.contains(twice), "{why}");
+}

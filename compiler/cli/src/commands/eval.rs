@@ -3,16 +3,18 @@
 //! Tensors are laid out `[batch, time, axes in declared order]`, parameters (by their paths) without batch and time.
 //! With `--grad`, `cotangent.NAME` is read for each output and `grad.NAME` written for each input and parameter.
 //! `--state-out` leaves `state.NAME` and `pos` after the last position; `--state-in` goes on from such a file, token
-//! by token, since no parallel form takes an initial state.
+//! by token, since no parallel form takes an initial state. `--weights` reads parameters from a file of their own,
+//! `--map` says where they are if another implementation wrote it.
 
 use super::settings;
 use crate::tensors::{self, Made};
 use clap::ValueEnum;
 use seqc_driver::backend::Backend;
 use seqc_driver::engine::Engine;
-use seqc_driver::eval::{Contract, Device, Precision, Request, continued, evaluate};
+use seqc_driver::eval::{Contract, Device, Given, Precision, Request, Table, continued, evaluate};
 use seqc_driver::passes::Form;
 use seqc_driver::{Error, frontend};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -27,6 +29,12 @@ pub struct Args {
     /// Where the results go.
     #[arg(long)]
     outputs: PathBuf,
+    /// Parameters, if not among the inputs.
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// A table that says where in another implementation's weights each parameter is.
+    #[arg(long, requires = "weights")]
+    map: Option<PathBuf>,
     /// `parallel` and `chunked` are both the training form; by default that, or with `--backend interp` the definition.
     #[arg(long, value_parser = super::forms())]
     form: Option<Form>,
@@ -102,13 +110,38 @@ fn request(args: &Args) -> Request {
     }
 }
 
+/// Inputs and parameters, each from its file.
+fn given(args: &Args, contract: &Contract) -> Result<BTreeMap<String, Given>, Error> {
+    let mut given = tensors::read(&args.inputs)?;
+    let Some(path) = &args.weights else {
+        return Ok(given);
+    };
+    let mut weights = tensors::read(path)?;
+    if let Some(path) = &args.map {
+        let name = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|e| Error::Other(format!("{name}: {e}")))?;
+        weights = Table::parse(&name, &text)?.apply(&contract.inputs, &weights)?;
+    }
+    match weights.keys().find(|n| given.contains_key(*n)) {
+        Some(twice) => Err(Error::Other(format!(
+            "tensor `{twice}` is among the inputs and the weights; leave it out of {}",
+            args.inputs.display()
+        ))),
+        None => {
+            given.append(&mut weights);
+            Ok(given)
+        }
+    }
+}
+
 pub fn run(args: &Args) -> Result<bool, Error> {
     let request = request(args);
     request.supported()?;
     let source = frontend::open(&args.file)?;
     let e = source.elaborate(&args.mixer, &settings(&args.set)?)?;
     let contract = Contract::new(&e, &source.declared(&args.mixer));
-    let given = tensors::read(&args.inputs)?;
+    let given = given(args, &contract)?;
     let double = request.precision == Precision::F64;
     let made = |all: &[(String, seqc_algebra::Tensor)]| {
         let one = |(n, t): &(String, _)| Made::new(n, t, double);

@@ -216,7 +216,7 @@ impl Slot {
     }
 
     /// The wanted shape, axes named: `[batch, t = 7, d = 16]`.
-    fn layout(&self, sizes: &Sizes) -> String {
+    pub(super) fn layout(&self, sizes: &Sizes) -> String {
         let axis = |a: &Axis| match a.size {
             Size::Const(n) => format!("{} = {n}", a.name),
             Size::Len(s) => match sizes.get(&s) {

@@ -1,14 +1,16 @@
 //! One mixer run on given tensors.
 //!
 //! [`contract`] says which tensors a mixer takes and holds the given ones to it; [`states`] goes on from states and
-//! leaves states behind. Nothing is computed in a precision or on a device that was not asked for: what is not built
-//! yet is refused.
+//! leaves states behind; [`weights`] makes parameters of another implementation's tensors. Nothing is computed in a
+//! precision or on a device that was not asked for: what is not built yet is refused.
 
 mod contract;
 mod states;
+mod weights;
 
 pub use contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
 pub use states::{Continued, continued};
+pub use weights::Table;
 
 use crate::build;
 use crate::engine::{Engine, Named, Programs, Sizes};
