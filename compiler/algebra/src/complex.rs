@@ -159,7 +159,7 @@ impl Scalar for f64 {
     fn of_data(data: &Data) -> Option<&[f64]> {
         match data {
             Data::Real(d) => Some(d),
-            Data::Complex(_) => None,
+            _ => None,
         }
     }
 }
@@ -176,7 +176,7 @@ impl Scalar for C64 {
     fn of_data(data: &Data) -> Option<&[C64]> {
         match data {
             Data::Complex(d) => Some(d),
-            Data::Real(_) => None,
+            _ => None,
         }
     }
 }

@@ -6,10 +6,10 @@
 
 use crate::axis::{Axis, Size, Sym};
 use crate::func::{Elem, Func, ValueId};
-use crate::op::{InputKind, Num, Op};
+use crate::op::{InputKind, MapFn, Num, Op};
 use crate::ops::{self, Place};
 use crate::rounding;
-use crate::tensor::{Tensor, count};
+use crate::tensor::{Data, Kind, Tensor, count};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -79,6 +79,18 @@ pub fn run_rounded(
     eval(&plan, inputs)
 }
 
+/// Like [`run`], over a finite field ([`crate::exact`]): inputs are elements of it, whole numbers stay what they are
+/// where positions are counted. An error names the operation that is not exact.
+pub fn run_exact(
+    func: &Func,
+    inputs: &HashMap<String, Tensor>,
+    sizes: &HashMap<Sym, usize>,
+) -> Result<Vec<(String, Tensor)>> {
+    let mut plan = Plan::new(func, sizes, usize::MAX)?;
+    plan.exactly();
+    eval(&plan, inputs)
+}
+
 fn eval(plan: &Plan, inputs: &HashMap<String, Tensor>) -> Result<Vec<(String, Tensor)>> {
     let func = plan.func;
     let mut params = Vec::with_capacity(func.params.len());
@@ -141,12 +153,19 @@ pub(crate) struct Plan<'a> {
     bodies: HashMap<ValueId, Plan<'a>>,
     /// Are results moved by a rounding of f32?
     rounded: Option<u64>,
+    /// Are numbers elements of a field as soon as they are not whole?
+    exact: bool,
 }
 
 impl<'a> Plan<'a> {
     fn round(&mut self, draw: u64) {
         self.rounded = Some(draw);
         self.bodies.values_mut().for_each(|b| b.round(draw));
+    }
+
+    fn exactly(&mut self) {
+        self.exact = true;
+        self.bodies.values_mut().for_each(Plan::exactly);
     }
 
     /// Parameters from `still_from` on are the same in every run.
@@ -166,6 +185,7 @@ impl<'a> Plan<'a> {
             still: vec![false; func.values.len()],
             bodies: HashMap::new(),
             rounded: None,
+            exact: false,
         };
         for (k, id) in func.params.iter().enumerate() {
             plan.still[id.index()] = k >= still_from;
@@ -258,6 +278,7 @@ impl<'a> Plan<'a> {
             )));
         }
         match (elem, t.is_complex()) {
+            _ if t.kind() == Kind::Exact => Ok(t),
             (Elem::Complex, false) => Ok(t.to_complex().into_owned()),
             (Elem::Real | Elem::Int, true) => Err(EvalError::new(format!(
                 "input `{}` is complex but real numbers are expected",
@@ -339,7 +360,15 @@ impl<'a> Plan<'a> {
                 if let Some(draw) = self.rounded {
                     rounding::operands(op, &mut args, draw ^ u64::from(id.0))?;
                 }
+                if self.exact && matches!(op, Op::Map(MapFn::Div)) {
+                    for a in &mut args {
+                        *a = Rc::new(a.to_exact()?.into_owned());
+                    }
+                }
                 let mut made = self.pure(op, &args, self.place(id))?;
+                if self.exact && !whole(&made) {
+                    made = made.to_exact()?.into_owned();
+                }
                 if let Some(draw) = self.rounded {
                     rounding::result(&mut made, draw);
                 }
@@ -401,6 +430,14 @@ impl<'a> Plan<'a> {
             (op, args) => return Err(EvalError::new(format!("{op:?} of {} operands", args.len()))),
         };
         Ok(t)
+    }
+}
+
+/// Are these whole numbers, or what masks are made of?
+fn whole(t: &Tensor) -> bool {
+    match &t.data {
+        Data::Real(d) => d.iter().all(|x| x.fract() == 0.0 || !x.is_finite()),
+        _ => false,
     }
 }
 

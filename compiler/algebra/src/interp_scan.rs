@@ -5,12 +5,13 @@
 
 use crate::axis::Axis;
 use crate::complex::{C64, Scalar};
+use crate::exact::Exact;
 use crate::func::{Elem, ValueId};
 use crate::interp::{Cache, EvalError, Plan, length};
 use crate::op::{Out, Scan};
 use crate::ops::place;
 use crate::shape;
-use crate::tensor::{Data, Tensor, copy_box, filled, strides};
+use crate::tensor::{Data, Kind, Tensor, copy_box, filled, strides};
 use std::rc::Rc;
 
 type Result<T> = std::result::Result<T, EvalError>;
@@ -86,7 +87,7 @@ pub(crate) fn run(scan: &Scan, body: &Plan, args: &[Rc<Tensor>]) -> Result<Vec<R
 fn fit(t: &Rc<Tensor>, body: &Plan, param: ValueId) -> Result<Rc<Tensor>> {
     let ty = body.func.ty(param);
     let complex = ty.elem == Elem::Complex;
-    if t.axes == ty.axes && t.is_complex() == complex {
+    if t.axes == ty.axes && (t.is_complex() == complex || t.kind() == Kind::Exact) {
         return Ok(t.clone());
     }
     let t = t.ordered(&ty.axes)?;
@@ -192,6 +193,9 @@ fn slice(
             copy_box(&part, o, &own, 0, d, &src, start)
         })?),
         Data::Complex(d) => Data::Complex(part_of::<C64>(total, fill, |o| {
+            copy_box(&part, o, &own, 0, d, &src, start)
+        })?),
+        Data::Exact(d) => Data::Exact(part_of::<Exact>(total, fill, |o| {
             copy_box(&part, o, &own, 0, d, &src, start)
         })?),
     };
@@ -333,6 +337,11 @@ fn write_tile(
     match (&mut buffer.data, &x.data) {
         (Data::Real(o), Data::Real(x)) => copy_box(&part, o, &own, start, x, &src, 0),
         (Data::Complex(o), Data::Complex(x)) => copy_box(&part, o, &own, start, x, &src, 0),
+        (Data::Exact(o), Data::Exact(x)) => copy_box(&part, o, &own, start, x, &src, 0),
+        (_, Data::Exact(_)) | (Data::Exact(_), _) => {
+            *buffer = buffer.to_exact()?.into_owned();
+            return write_tile(buffer, axis, c, step, steps, &*x.to_exact()?);
+        }
         _ => return Err(bad("an emitted value changes its kind")),
     }
     Ok(())

@@ -6,7 +6,9 @@
 
 use crate::axis::Axis;
 use crate::complex::{C64, Scalar};
+use crate::exact::Exact;
 use crate::func::Elem;
+use crate::op::MapFn;
 use std::borrow::Cow;
 
 /// The numbers of a tensor. Integers are stored as reals.
@@ -14,6 +16,16 @@ use std::borrow::Cow;
 pub enum Data {
     Real(Vec<f64>),
     Complex(Vec<C64>),
+    /// Elements of a finite field, real and complex alike ([`crate::exact`]).
+    Exact(Vec<Exact>),
+}
+
+/// Which numbers. Operands of one operation are made of the greatest of their kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Real,
+    Complex,
+    Exact,
 }
 
 impl Data {
@@ -21,6 +33,7 @@ impl Data {
         match self {
             Data::Real(d) => d.len(),
             Data::Complex(d) => d.len(),
+            Data::Exact(d) => d.len(),
         }
     }
 
@@ -91,18 +104,52 @@ impl Tensor {
         }
     }
 
-    /// The same numbers with complex elements.
+    pub fn kind(&self) -> Kind {
+        match self.data {
+            Data::Real(_) => Kind::Real,
+            Data::Complex(_) => Kind::Complex,
+            Data::Exact(_) => Kind::Exact,
+        }
+    }
+
+    /// The same numbers with complex elements (elements of the field are that already).
     pub fn to_complex(&self) -> Cow<'_, Tensor> {
         match &self.data {
-            Data::Complex(_) => Cow::Borrowed(self),
+            Data::Complex(_) | Data::Exact(_) => Cow::Borrowed(self),
             Data::Real(d) => {
                 let data = Data::Complex(d.iter().map(|x| C64::new(*x, 0.0)).collect());
-                Cow::Owned(Tensor {
-                    axes: self.axes.clone(),
-                    shape: self.shape.clone(),
-                    data,
-                })
+                Cow::Owned(self.with(data))
             }
+        }
+    }
+
+    /// The same numbers as elements of the field; an error if one is not finite.
+    pub fn to_exact(&self) -> Result<Cow<'_, Tensor>, String> {
+        let of = |x: f64| Exact::of_f64(x).ok_or_else(|| format!("{x} is not exact"));
+        let data = match &self.data {
+            Data::Exact(_) => return Ok(Cow::Borrowed(self)),
+            Data::Real(d) => d.iter().map(|x| of(*x)).collect::<Result<_, _>>()?,
+            Data::Complex(d) => (d.iter())
+                .map(|z| Exact::map2(MapFn::Complex, of(z.re)?, of(z.im)?))
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(Cow::Owned(self.with(Data::Exact(data))))
+    }
+
+    /// The same numbers, of at least this kind.
+    pub fn at_least(&self, kind: Kind) -> Result<Cow<'_, Tensor>, String> {
+        match kind {
+            Kind::Real => Ok(Cow::Borrowed(self)),
+            Kind::Complex => Ok(self.to_complex()),
+            Kind::Exact => self.to_exact(),
+        }
+    }
+
+    fn with(&self, data: Data) -> Tensor {
+        Tensor {
+            axes: self.axes.clone(),
+            shape: self.shape.clone(),
+            data,
         }
     }
 
@@ -121,6 +168,7 @@ impl Tensor {
         let data = match &self.data {
             Data::Real(d) => Data::Real(permuted(&self.axes, &self.shape, d, axes, &shape)?),
             Data::Complex(d) => Data::Complex(permuted(&self.axes, &self.shape, d, axes, &shape)?),
+            Data::Exact(d) => Data::Exact(permuted(&self.axes, &self.shape, d, axes, &shape)?),
         };
         Ok(Cow::Owned(Tensor {
             axes: axes.to_vec(),

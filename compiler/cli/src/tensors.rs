@@ -96,6 +96,11 @@ impl Made {
                 let words = d.iter().flat_map(|z| [z.re as f32, z.im as f32]);
                 (Dtype::C64, words.flat_map(f32::to_le_bytes).collect())
             }
+            Data::Exact(_) => {
+                return Err(Error::Other(format!(
+                    "`{name}` holds elements of a finite field, which no file holds"
+                )));
+            }
         };
         Ok(Made {
             name: name.to_owned(),

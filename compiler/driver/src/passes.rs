@@ -32,6 +32,9 @@ impl Shapes {
     }
 }
 
+/// Every form once.
+pub const FORMS: [Form; 3] = [Form::Matrix, Form::Recurrent, Form::Chunked];
+
 /// How the mixers of a program are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
@@ -213,6 +216,44 @@ pub fn gradient(
     timings.push(("differentiate", start.elapsed().as_secs_f64()));
     verify(&f, "differentiate")?;
     apply(f, tiles(form), shapes, timings)
+}
+
+/// The definition with its gradient: what forms are held to where numbers are exact. The laws of numbers, which are
+/// identities of functions such as the exponential, are applied to it as to all forms.
+pub fn plain_gradient(func: &Func, wrt: &[String], outs: &[String]) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), &[NUMBERS], &Shapes::cpu(), &mut vec![])?;
+    differentiated(&f, wrt, outs)
+}
+
+/// A form with its gradient, complex numbers and softmax as they are.
+pub fn exact_gradient(
+    func: &Func,
+    form: Form,
+    shapes: &Shapes,
+    wrt: &[String],
+    outs: &[String],
+) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), forms(form), shapes, &mut vec![])?;
+    let f = differentiated(&f, wrt, outs)?;
+    match form {
+        Form::Matrix => Ok(f),
+        Form::Recurrent | Form::Chunked => apply(f, &[PAIRS], shapes, &mut vec![]),
+    }
+}
+
+/// The prompt and the rest, in chunks, complex numbers and softmax as they are.
+pub fn exact_split(func: &Func, shapes: &Shapes) -> Result<(Func, Func), DeriveError> {
+    let f = apply(func.clone(), RECURRENT, shapes, &mut vec![])?;
+    let chunked = |f: Func| apply(f, &[CHUNKS, CONVOLUTIONS, PAIRS], shapes, &mut vec![]);
+    Ok((chunked(step::prefill(&f)?)?, chunked(step::resume(&f)?)?))
+}
+
+fn differentiated(func: &Func, wrt: &[String], outs: &[String]) -> Result<Func, DeriveError> {
+    let wrt: Vec<&str> = wrt.iter().map(String::as_str).collect();
+    let outs: Vec<&str> = outs.iter().map(String::as_str).collect();
+    let f = grad::vjp(func, &inputs_named(func, &wrt), &outs)?;
+    verify(&f, "differentiate")?;
+    Ok(f)
 }
 
 /// One step of generation.

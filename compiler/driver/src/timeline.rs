@@ -1,7 +1,7 @@
 //! Tensors cut and joined along an axis.
 
 use seqc_algebra::tensor::{copy_box, row_major, strides};
-use seqc_algebra::{Axis, Data, Tensor};
+use seqc_algebra::{Axis, Data, Exact, Tensor};
 use std::ops::Range;
 
 /// Positions `range` along the axis; the tensor as it is if it lacks the axis.
@@ -85,16 +85,25 @@ fn moved(
     from: isize,
     part: &[usize],
 ) -> Result<Tensor, String> {
-    let Some(data) = x.as_real() else {
-        return Err("complex tensors are not cut along time".into());
-    };
-    let mut out = vec![0.0; seqc_algebra::tensor::count(to)?];
     let (ds, ss) = (
         strides(&x.axes, to, &x.axes),
         strides(&x.axes, &x.shape, &x.axes),
     );
-    copy_box(part, &mut out, &ds, into, data, &ss, from);
-    Tensor::new(x.axes.clone(), to.to_vec(), Data::Real(out))
+    let n = seqc_algebra::tensor::count(to)?;
+    let data = match &x.data {
+        Data::Real(d) => {
+            let mut out = vec![0.0; n];
+            copy_box(part, &mut out, &ds, into, d, &ss, from);
+            Data::Real(out)
+        }
+        Data::Exact(d) => {
+            let mut out = vec![Exact::default(); n];
+            copy_box(part, &mut out, &ds, into, d, &ss, from);
+            Data::Exact(out)
+        }
+        Data::Complex(_) => return Err("complex tensors are not cut along time".into()),
+    };
+    Tensor::new(x.axes.clone(), to.to_vec(), data)
 }
 
 #[cfg(test)]

@@ -7,23 +7,17 @@ use super::matmul::{Sizes, matmul};
 use super::{Place, Result, by_kind, map, numbers, reduce};
 use crate::axis::Axis;
 use crate::complex::Scalar;
-use crate::tensor::{Tensor, count, filled};
+use crate::tensor::{Kind, Tensor, count, filled};
 use std::borrow::Cow;
 use std::rc::Rc;
 
 /// `Σ Π args` over all axes that the result lacks.
 pub fn eval(args: &[Rc<Tensor>], to: Place) -> Result<Tensor> {
-    let complex = args.iter().any(|a| a.is_complex());
+    let kind = args.iter().map(|a| a.kind()).max().unwrap_or(Kind::Real);
     let mut list: Vec<Cow<Tensor>> = args
         .iter()
-        .map(|a| {
-            if complex {
-                a.to_complex()
-            } else {
-                Cow::Borrowed(&**a)
-            }
-        })
-        .collect();
+        .map(|a| a.at_least(kind))
+        .collect::<Result<_>>()?;
     while list.len() > 1 {
         let (i, j) = cheapest(&list, to);
         let b = list.swap_remove(j.max(i));

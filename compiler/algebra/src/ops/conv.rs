@@ -55,7 +55,7 @@ pub fn conv(
     x: &Tensor,
     to: Place,
 ) -> Result<Tensor> {
-    let (f, x) = alike(f, x);
+    let (f, x) = alike(f, x)?;
     by_kind!(f, S => conv_kind::<S>(axis, lag, ahead, &f, &x, to))
 }
 
@@ -124,7 +124,7 @@ pub fn kernel(
     x: &Tensor,
     to: Place,
 ) -> Result<Tensor> {
-    let (g, x) = alike(g, x);
+    let (g, x) = alike(g, x)?;
     by_kind!(g, S => kernel_kind::<S>(axis, lag, ahead, &g, &x, to))
 }
 

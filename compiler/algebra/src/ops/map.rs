@@ -1,9 +1,10 @@
 //! Pointwise functions: operands broadcast by axis name into the result's layout.
 
-use super::{Place, Result, numbers, special};
+use super::{Place, Result, by_kind, numbers, special};
 use crate::complex::{C64, Scalar};
+use crate::exact::Exact;
 use crate::op::MapFn;
-use crate::tensor::{Data, Tensor, strides, walk};
+use crate::tensor::{Data, Kind, Tensor, strides, walk};
 use std::rc::Rc;
 
 /// `f` of the operands, over the union of their axes.
@@ -21,6 +22,10 @@ fn unary(f: MapFn, a: &Tensor, to: Place) -> Result<Tensor> {
     match &a.data {
         Data::Real(d) => unary_real(f, d, to),
         Data::Complex(d) => unary_complex(f, d, to),
+        Data::Exact(d) => {
+            let all = d.iter().map(|x| Exact::map(f, *x)).collect::<Result<_>>()?;
+            Ok(to.tensor::<Exact>(all))
+        }
     }
 }
 
@@ -76,6 +81,9 @@ fn unary_complex(f: MapFn, d: &[C64], to: Place) -> Result<Tensor> {
 }
 
 fn binary(f: MapFn, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {
+    if a.kind().max(b.kind()) == Kind::Exact {
+        return binary_exact(f, &*a.to_exact()?, &*b.to_exact()?, to);
+    }
     if f == MapFn::Complex {
         return zip(a, b, to, |x: f64, y: f64| C64::new(x, y));
     }
@@ -107,6 +115,22 @@ fn binary(f: MapFn, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {
         Hash => z(a, b, to, special::hash),
         _ => Err(format!("{f:?} does not take two operands")),
     }
+}
+
+fn binary_exact(f: MapFn, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {
+    use MapFn::*;
+    if matches!(f, Lt | Le | Gt | Ge | Eq | Ne) {
+        return zip(a, b, to, |x, y| f64::from(Exact::compare(f, x, y)));
+    }
+    let mut wrong = Ok(());
+    let failed = std::cell::RefCell::new(&mut wrong);
+    let made = zip(a, b, to, |x, y| {
+        Exact::map2(f, x, y).unwrap_or_else(|e| {
+            **failed.borrow_mut() = Err(e);
+            Exact::ZERO
+        })
+    })?;
+    wrong.map(|()| made)
 }
 
 fn binary_complex(f: MapFn, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {
@@ -178,10 +202,8 @@ where
 }
 
 fn select(c: &Tensor, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {
-    if a.is_complex() || b.is_complex() || c.is_complex() {
-        return choose::<C64>(c, &a.to_complex(), &b.to_complex(), to);
-    }
-    choose::<f64>(c, a, b, to)
+    let (a, b) = super::alike(a, b)?;
+    by_kind!(a, S => choose::<S>(c, &a, &b, to))
 }
 
 fn choose<S: Scalar>(c: &Tensor, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {

@@ -64,6 +64,10 @@ macro_rules! by_kind {
                 type $S = $crate::complex::C64;
                 $body
             }
+            $crate::tensor::Data::Exact(_) => {
+                type $S = $crate::exact::Exact;
+                $body
+            }
         }
     };
 }
@@ -73,13 +77,9 @@ pub(crate) use by_kind;
 pub fn alike<'a>(
     a: &'a Tensor,
     b: &'a Tensor,
-) -> (std::borrow::Cow<'a, Tensor>, std::borrow::Cow<'a, Tensor>) {
-    use std::borrow::Cow;
-    if a.is_complex() == b.is_complex() {
-        (Cow::Borrowed(a), Cow::Borrowed(b))
-    } else {
-        (a.to_complex(), b.to_complex())
-    }
+) -> Result<(std::borrow::Cow<'a, Tensor>, std::borrow::Cow<'a, Tensor>)> {
+    let kind = a.kind().max(b.kind());
+    Ok((a.at_least(kind)?, b.at_least(kind)?))
 }
 
 /// A real operand, or an error that names the operation.
@@ -87,6 +87,7 @@ pub fn real<'a>(t: &'a Tensor, what: &str) -> Result<&'a [f64]> {
     match &t.data {
         Data::Real(d) => Ok(d),
         Data::Complex(_) => Err(format!("{what} is not defined on complex numbers")),
+        Data::Exact(_) => Err(format!("{what} of data is not exact")),
     }
 }
 

@@ -112,11 +112,16 @@ pub fn put(out: &mut Tensor, axis: Axis, index: usize, x: &Tensor) -> Result<()>
     match (&mut out.data, &x.data) {
         (Data::Real(o), Data::Real(x)) => copy_box(&shape, o, &own, start, x, &src, 0),
         (Data::Complex(o), Data::Complex(x)) => copy_box(&shape, o, &own, start, x, &src, 0),
-        (Data::Complex(o), Data::Real(_)) => {
-            let x = x.to_complex();
-            copy_box(&shape, o, &own, start, numbers(&x)?, &src, 0);
+        (Data::Exact(o), Data::Exact(x)) => copy_box(&shape, o, &own, start, x, &src, 0),
+        (Data::Real(_), Data::Complex(_)) => {
+            return Err("a complex value does not fit a real one".into());
         }
-        _ => return Err("a complex value does not fit a real one".into()),
+        // The rest meets where both fit, and is of one kind then.
+        _ => {
+            let kind = out.kind().max(x.kind());
+            *out = out.at_least(kind)?.into_owned();
+            return put(out, axis, index, &*x.at_least(kind)?);
+        }
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use super::{Place, Result, by_kind, numbers, real, rest, special};
 use crate::axis::Axis;
 use crate::complex::Scalar;
+use crate::exact::Exact;
 use crate::op::ReduceOp;
-use crate::tensor::{Tensor, add_box, row_major, strides, walk};
+use crate::tensor::{Kind, Tensor, add_box, row_major, strides, walk};
 
 pub fn eval(op: ReduceOp, over: &[Axis], x: &Tensor, to: Place) -> Result<Tensor> {
     match op {
@@ -21,7 +22,9 @@ pub fn eval(op: ReduceOp, over: &[Axis], x: &Tensor, to: Place) -> Result<Tensor
                 return Err("an index needs one axis".into());
             };
             let sign = if op == ReduceOp::ArgMax { 1.0 } else { -1.0 };
-            rows(x, *axis, to, |row, out| out[0] = first_largest(row, sign))
+            rows(x, *axis, to, |row: &[f64], out| {
+                out[0] = first_largest(row, sign)
+            })
         }
     }
 }
@@ -72,11 +75,11 @@ fn first_largest(row: &[f64], sign: f64) -> f64 {
 
 /// Runs `f` on each row along `axis`: the row in, the result's entries out (a row along `axis` if the result
 /// has it, else one number).
-fn rows(
+fn rows<S: Scalar>(
     x: &Tensor,
     axis: Axis,
     to: Place,
-    mut f: impl FnMut(&[f64], &mut [f64]),
+    mut f: impl FnMut(&[S], &mut [S]),
 ) -> Result<Tensor> {
     let n = x.len_of(axis)?;
     let (mut order, mut shape) = rest(x, &[axis]);
@@ -84,9 +87,9 @@ fn rows(
     let len_out = if keeps { n } else { 1 };
     order.push(axis);
     let flat = x.ordered(&order)?;
-    let data = real(&flat, "a comparison")?;
+    let data = S::of_data(&flat.data).ok_or("the order of such numbers is not known")?;
     let count = crate::tensor::count(&shape)?;
-    let mut out = crate::tensor::filled(count * len_out, 0.0)?;
+    let mut out = crate::tensor::filled(count * len_out, S::ZERO)?;
     for r in 0..count {
         f(
             &data[r * n..(r + 1) * n],
@@ -98,13 +101,29 @@ fn rows(
     } else {
         order.pop();
     }
-    let t = Tensor::real(order, shape, out)?;
+    let t = Tensor::new(order, shape, S::wrap(out))?;
     Ok(t.ordered(to.axes)?.into_owned())
+}
+
+/// A random function of each row. Not along time, where forms take rows apart.
+fn opaque(axis: Axis, x: &Tensor, to: Place, which: u64) -> Result<Tensor> {
+    if axis.size.constant().is_none() {
+        return Err(format!("a softmax along `{axis}` is not exact"));
+    }
+    rows(x, axis, to, |row, out| {
+        let row = Exact::number_of(row).wrapping_add(which);
+        for (k, o) in (0u64..).zip(out) {
+            *o = Exact::random(row, k, false);
+        }
+    })
 }
 
 /// `exp(x)/Σ exp(x)` along the axis; a row of -inf gives 0.
 pub fn softmax(axis: Axis, x: &Tensor, to: Place) -> Result<Tensor> {
-    rows(x, axis, to, |row, out| {
+    if x.kind() == Kind::Exact {
+        return opaque(axis, x, to, 1);
+    }
+    rows(x, axis, to, |row: &[f64], out| {
         let m = row.iter().copied().fold(f64::NEG_INFINITY, special::max);
         if m == f64::NEG_INFINITY {
             return;
@@ -120,7 +139,10 @@ pub fn softmax(axis: Axis, x: &Tensor, to: Place) -> Result<Tensor> {
 
 /// `log Σ exp(x)` along the axis; a row of -inf gives -inf.
 pub fn log_sum_exp(axis: Axis, x: &Tensor, to: Place) -> Result<Tensor> {
-    rows(x, axis, to, |row, out| {
+    if x.kind() == Kind::Exact {
+        return opaque(axis, x, to, 2);
+    }
+    rows(x, axis, to, |row: &[f64], out| {
         let m = row.iter().copied().fold(f64::NEG_INFINITY, special::max);
         out[0] = if m.is_infinite() {
             m
@@ -133,7 +155,7 @@ pub fn log_sum_exp(axis: Axis, x: &Tensor, to: Place) -> Result<Tensor> {
 /// 1 at the k largest entries, ties to the lowest index.
 pub fn top_mask(axis: Axis, k: usize, x: &Tensor, to: Place) -> Result<Tensor> {
     let mut order: Vec<usize> = Vec::new();
-    rows(x, axis, to, |row, out| {
+    rows(x, axis, to, |row: &[f64], out| {
         order.clear();
         order.extend(0..row.len());
         // A stable sort keeps ties in ascending order; NaN counts as the smallest.

@@ -15,7 +15,7 @@ pub fn solve(
     r: &Tensor,
     to: Place,
 ) -> Result<Tensor> {
-    let (l, r) = alike(l, r);
+    let (l, r) = alike(l, r)?;
     by_kind!(l, S => solve_kind::<S>(row, col, transpose, &l, &r, to))
 }
 

@@ -19,9 +19,10 @@ pub struct Worst {
 impl Worst {
     /// More than 1 is red; so is what is no number.
     fn share(&self) -> f64 {
-        match self.error.is_nan() {
-            true => f64::INFINITY,
-            false => self.error / self.bound,
+        match (self.error.is_nan(), self.error == 0.0) {
+            (true, _) => f64::INFINITY,
+            (_, true) => 0.0,
+            _ => self.error / self.bound,
         }
     }
 }

@@ -162,6 +162,7 @@ fn parameter(name: &str, ty: &Ty, init: &Init, sizes: &Sizes, draw: Draw) -> Res
             z.re = single(z.re);
             z.im = single(z.im);
         }),
+        seqc_algebra::Data::Exact(_) => {}
     }
     Ok(t)
 }

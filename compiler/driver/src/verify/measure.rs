@@ -98,6 +98,8 @@ fn numbers(t: &Tensor) -> Vec<f64> {
     match &t.data {
         Data::Real(d) => d.clone(),
         Data::Complex(d) => d.iter().flat_map(|z| [z.re, z.im]).collect(),
+        // Elements of a field have no size.
+        Data::Exact(d) => vec![f64::NAN; d.len()],
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! [`subject`] has the definition and what is derived from it; [`lengths`] and [`draw`] say on what it is run;
 //! [`cases`] is the reference, whose gradient is itself held to difference quotients and to forward mode; [`steps`]
-//! holds prefill and step to the whole; [`measure`] says how near is near enough; [`certificate`] is the result.
+//! holds prefill and step to the whole; [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
 //! Each form is compiled once and run at all lengths, outputs poisoned with NaN before each run. A failure fails: a
 //! form that cannot be derived or compiled is as red as one that is wrong.
 
 mod cases;
 mod certificate;
 mod draw;
+mod exact;
 mod lengths;
 mod measure;
 mod small;
@@ -96,6 +97,7 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
         }
         Err(why) => c.rows.push(failed("definition", Part::Forward, why)),
     }
+    c.rows.extend(exact::rows(subject, &mut c.notes));
     c.seconds = begun.elapsed().as_secs_f64();
     c
 }

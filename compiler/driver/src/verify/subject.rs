@@ -2,7 +2,7 @@
 
 use crate::build::{self, only};
 use crate::engine::{Named, Sizes};
-use crate::passes::{self, Form, Shapes};
+use crate::passes::{self, FORMS, Shapes};
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
 use seqc_algebra::{Axis, Func, Size, Sym, ValueId};
@@ -62,8 +62,6 @@ impl Derived {
     }
 }
 
-const FORMS: [Form; 3] = [Form::Matrix, Form::Recurrent, Form::Chunked];
-
 impl Subject {
     pub fn new(e: &Elaborated) -> Result<Subject> {
         let wanted = |n: &str| e.outputs.iter().any(|o| o == n) || e.model && n == "loss";
@@ -120,7 +118,7 @@ impl Subject {
     }
 
     /// The results that a step has: those along time.
-    fn steppable(&self) -> Result<Func> {
+    pub fn steppable(&self) -> Result<Func> {
         only(&self.definition, |n| n != "loss")
     }
 

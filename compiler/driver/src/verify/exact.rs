@@ -1,0 +1,200 @@
+//! The exact check: every form equals the definition over a finite field, where nothing is rounded.
+//!
+//! A chunk's code is the same at every place, so lengths up to three chunks and one step, with a small chunk, stand
+//! for all lengths: one chunk for every remainder, two for what is carried between them, three for what carries on
+//! (derivation calculus §6). Gates, norms and other functions are random ones of their argument, so what is shown is
+//! an identity whatever they are. What orders or normalises data (a softmax, a maximum) is not exact, and said so.
+
+use super::certificate::{Row, Worst};
+use super::draw::{self, Draw};
+use super::subject::{Part, Subject};
+use crate::engine::{Named, Sizes};
+use crate::passes::{self, FORMS, Form, Shapes};
+use crate::{Error, Result, other, timeline};
+use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Sym, Tensor, run_exact};
+use seqc_derive::stream::Tiles;
+
+/// Small, so that a few steps are several chunks and tiles.
+const SHAPES: Shapes = Shapes {
+    chunk: 3,
+    checkpoint: 3,
+    tiles: Tiles {
+        kept: 2,
+        streamed: 3,
+    },
+};
+const LENGTHS: std::ops::RangeInclusive<usize> = 1..=10;
+const BATCH: usize = 2;
+
+/// Rows of all forms; or a note that says what is not exact.
+pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
+    let mut rows = vec![];
+    let reference = match passes::plain_gradient(&subject.definition, &subject.wrt, &subject.outs) {
+        Ok(f) => f,
+        Err(e) => {
+            notes.push(format!("not exact: {e}"));
+            return rows;
+        }
+    };
+    let cases = match cases(subject, &reference) {
+        Ok(cases) => cases,
+        Err(why) => {
+            notes.push(format!("not exact: {why}"));
+            return rows;
+        }
+    };
+    for form in FORMS {
+        let mut row = Row::new(form.name(), "exact", Part::Gradient);
+        match compared(subject, form, &cases, &mut row) {
+            Ok(()) => rows.push(row),
+            Err(why) => notes.push(format!("not exact, {} gradient: {why}", form.name())),
+        }
+    }
+    if subject.causal {
+        let mut row = Row::new("step", "exact", Part::Resume);
+        match continued(subject, &cases, &mut row) {
+            Ok(()) => rows.push(row),
+            Err(why) => notes.push(format!("not exact, resume: {why}")),
+        }
+    }
+    rows
+}
+
+/// Inputs of one length, and what the definition and its gradient make of them.
+struct Case {
+    length: usize,
+    sizes: Sizes,
+    given: Named,
+    want: Named,
+}
+
+fn cases(subject: &Subject, reference: &Func) -> Result<Vec<Case>> {
+    let mut all = vec![];
+    for length in LENGTHS {
+        let sizes = subject.sizes(length, BATCH);
+        if !subject.allows(&sizes) {
+            continue;
+        }
+        let given = given(subject, reference, &sizes, length)?;
+        let want = ran(reference, &given, &sizes)?;
+        all.push(Case {
+            length,
+            sizes,
+            given,
+            want,
+        });
+    }
+    Ok(all)
+}
+
+/// A random element for each number but indices.
+fn given(subject: &Subject, func: &Func, sizes: &Sizes, length: usize) -> Result<Named> {
+    let mut all = draw::inputs(&subject.definition, &subject.vocab, sizes, Draw::Plain)?;
+    for (seed, p) in (1u64..).zip(&func.params) {
+        let ty = func.ty(*p);
+        let Some(input) = func.input(*p) else {
+            continue;
+        };
+        let name = input.name.as_str();
+        if ty.elem == Elem::Int {
+            continue;
+        }
+        let mut t = draw::unit(name, &ty.axes, sizes)?;
+        let seed = seed << 32 | length as u64;
+        let one = |k: u64| Exact::random(seed, k, ty.elem == Elem::Complex);
+        t.data = Data::Exact((0..t.data.len() as u64).map(one).collect());
+        all.insert(name.to_owned(), t);
+    }
+    Ok(all)
+}
+
+fn ran(func: &Func, given: &Named, sizes: &Sizes) -> Result<Named> {
+    let made = run_exact(func, given, sizes).map_err(|e| Error::Other(e.message))?;
+    Ok(made.into_iter().collect())
+}
+
+/// The share of numbers that differ.
+fn unequal(a: &Tensor, b: &Tensor) -> Result<f64> {
+    let wrong = |e: String| Error::Other(e);
+    let b = b.ordered(&a.axes).map_err(wrong)?;
+    let (a, b) = (
+        a.at_least(Kind::Exact).map_err(wrong)?,
+        b.at_least(Kind::Exact).map_err(wrong)?,
+    );
+    let (Data::Exact(x), Data::Exact(y)) = (&a.data, &b.data) else {
+        return Err(Error::Other("no elements of the field".into()));
+    };
+    let n = x.iter().zip(y).filter(|(x, y)| x != y).count();
+    Ok(n as f64 / x.len().max(1) as f64)
+}
+
+fn worst(name: &str, error: f64, length: usize) -> Worst {
+    Worst {
+        error,
+        bound: 0.0,
+        tensor: name.to_owned(),
+        length,
+        batch: BATCH,
+        inputs: "a finite field".into(),
+    }
+}
+
+/// Outputs and gradients of a form.
+fn compared(subject: &Subject, form: Form, cases: &[Case], row: &mut Row) -> Result<()> {
+    let f = passes::exact_gradient(
+        &subject.definition,
+        form,
+        &SHAPES,
+        &subject.wrt,
+        &subject.outs,
+    );
+    let f = f.map_err(|e| other(&subject.name, e))?;
+    for case in cases {
+        let got = ran(&f, &case.given, &case.sizes)?;
+        for (name, want) in &case.want {
+            let got = got.get(name).ok_or_else(|| other(name, "no such result"))?;
+            row.add(worst(name, unequal(want, got)?, case.length));
+        }
+    }
+    Ok(())
+}
+
+/// A prompt, then the rest from its states: cut after the first step, and near the middle.
+fn continued(subject: &Subject, cases: &[Case], row: &mut Row) -> Result<()> {
+    let split = passes::exact_split(&subject.steppable()?, &SHAPES);
+    let (prefill, resume) = split.map_err(|e| other(&subject.name, e))?;
+    for case in cases.iter().filter(|c| c.length > 1) {
+        for at in [1, case.length.div_ceil(2)] {
+            let mut sizes = case.sizes.clone();
+            sizes.insert(Sym::new("cache"), case.length + 1);
+            let head = part(&case.given, 0..at)?;
+            sizes.insert(Axis::time().name, at);
+            let after = ran(&prefill, &head, &sizes)?;
+            let mut tail = part(&case.given, at..case.length)?;
+            tail.insert("pos".into(), Tensor::scalar(at as f64));
+            for (name, t) in after {
+                if let Some(own) = name.strip_prefix("state.") {
+                    tail.insert(own.to_owned(), t);
+                }
+            }
+            sizes.insert(Axis::time().name, case.length - at);
+            for (name, got) in ran(&resume, &tail, &sizes)? {
+                let Some(whole) = case.want.get(&name) else {
+                    continue;
+                };
+                let want = timeline::cut(whole, Axis::time(), at..case.length);
+                let want = want.map_err(|e| other(&name, e))?;
+                row.add(worst(&name, unequal(&want, &got)?, case.length));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn part(given: &Named, range: std::ops::Range<usize>) -> Result<Named> {
+    let cut = |(n, x): (&String, &Tensor)| {
+        let x = timeline::cut(x, Axis::time(), range.clone()).map_err(|e| other(n, e))?;
+        Ok((n.clone(), x))
+    };
+    given.iter().map(cut).collect()
+}
