@@ -651,10 +651,13 @@ impl Chunk {
             seen = self.b.add2(seen, y)?;
         }
         let fed = self.b.mul(seen, coef)?;
-        let rhs = match value {
+        let mut rhs = match value {
             Some(v) => self.b.add2(fed, v)?,
             None => fed,
         };
+        if !self.b.has(rhs, self.i) {
+            rhs = self.b.expand(rhs, &[self.i])?;
+        }
         let m = self.decayed(read, key, d.within_ex)?;
         let m = self.b.mul(m, coef)?;
         let m = self.b.neg(m)?;
