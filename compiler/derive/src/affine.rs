@@ -295,6 +295,93 @@ pub fn factors_of(func: &Func, v: ValueId) -> Mono {
     mono
 }
 
+/// The monomial with its sums distributed, of values that have axes for which `open` holds: `(k v + l w) g` is two.
+pub fn opened(func: &Func, m: &Mono, open: &impl Fn(&[Axis]) -> bool) -> Vec<Mono> {
+    let none = Mono {
+        factors: vec![],
+        ..m.clone()
+    };
+    (m.factors.iter()).fold(vec![none], |all, f| {
+        let plain = f.how == How::Times && f.renamed.is_empty();
+        let inner = if plain {
+            summands(func, f.value, open)
+        } else {
+            vec![of_factor(f.clone())]
+        };
+        times_each(&all, &inner)
+    })
+}
+
+fn of_factor(f: Factor) -> Mono {
+    Mono {
+        scale: 1.0,
+        factors: vec![f],
+        state: None,
+        bound: vec![],
+    }
+}
+
+/// All products of one of each.
+fn times_each(a: &[Mono], b: &[Mono]) -> Vec<Mono> {
+    let pairs = a.iter().flat_map(|x| b.iter().map(move |y| (x, y)));
+    let product = |(x, y): (&Mono, &Mono)| {
+        let mut m = x.clone();
+        m.scale *= y.scale;
+        m.factors.extend(y.factors.iter().cloned());
+        m
+    };
+    pairs.map(product).collect()
+}
+
+/// A value free of the state as a sum of products, as far down as `open` holds of the axes.
+fn summands(func: &Func, v: ValueId, open: &impl Fn(&[Axis]) -> bool) -> Vec<Mono> {
+    let whole = Factor {
+        value: v,
+        renamed: vec![],
+        how: How::Times,
+    };
+    let whole = || vec![of_factor(whole.clone())];
+    if let Op::Const(n) = func.op(v) {
+        return vec![Mono {
+            scale: n.0,
+            factors: vec![],
+            state: None,
+            bound: vec![],
+        }];
+    }
+    if !open(&func.ty(v).axes) {
+        return whole();
+    }
+    let args = func.args(v);
+    let mut all = match func.op(v) {
+        Op::Map(MapFn::Add) => {
+            let mut all = summands(func, args[0], open);
+            all.extend(summands(func, args[1], open));
+            all
+        }
+        Op::Map(MapFn::Sub) => {
+            let mut all = summands(func, args[0], open);
+            all.extend(scaled(summands(func, args[1], open), -1.0));
+            all
+        }
+        Op::Map(MapFn::Neg) => scaled(summands(func, args[0], open), -1.0),
+        Op::Map(MapFn::Mul) => times_each(
+            &summands(func, args[0], open),
+            &summands(func, args[1], open),
+        ),
+        Op::Contract(over) if over.is_empty() && !args.is_empty() => (args[1..].iter())
+            .fold(summands(func, args[0], open), |all, a| {
+                times_each(&all, &summands(func, *a, open))
+            }),
+        _ => return whole(),
+    };
+    if all.len() > MOST_MONOMIALS {
+        return whole();
+    }
+    all.retain(|m| m.scale != 0.0);
+    all
+}
+
 fn rename(func: &Func, m: &mut Mono, from: Axis, to: Axis) {
     for f in &mut m.factors {
         if !factor_axes(func, f).contains(&from) {

@@ -5,7 +5,7 @@
 //! the transition nor a read's vector; **B** is the rest (batch, heads). The transition is
 //! `diag(decay) + Σ b aᵀ` over K. Side conditions are those of the derivation calculus, §1.
 
-use crate::affine::{Affine, Factor, How, Mono, NotAffine, factor_axes, factors_of};
+use crate::affine::{Affine, Factor, How, Mono, NotAffine, factor_axes, factors_of, opened};
 use seqc_algebra::{Axis, Func, Scan, ValueId};
 
 /// What a scan's transition is.
@@ -16,11 +16,11 @@ pub enum Transition {
     Scalar,
     /// A decay per position of K.
     Diagonal,
-    /// `decay · (I + rank 1)` with a scalar or no decay.
-    ScalarRankOne,
-    /// `diag(decay) + rank 1`
-    DiagonalRankOne,
-    /// Rank above one, or a matrix that mixes positions.
+    /// `decay · I + rank r` with a scalar or no decay.
+    ScalarRank(usize),
+    /// `diag(decay) + rank r`
+    DiagonalRank(usize),
+    /// A matrix that mixes positions, or a rank too high to gain from.
     Dense(String),
     /// Not affine: where and why.
     Nonlinear {
@@ -37,8 +37,8 @@ impl std::fmt::Display for Transition {
             Transition::Identity => "identity",
             Transition::Scalar => "scalar",
             Transition::Diagonal => "diagonal",
-            Transition::ScalarRankOne => "scalar x (identity + rank 1)",
-            Transition::DiagonalRankOne => "diagonal + rank 1",
+            Transition::ScalarRank(n) => return write!(f, "scalar x (identity + rank {n})"),
+            Transition::DiagonalRank(n) => return write!(f, "diagonal + rank {n}"),
             Transition::Dense(_) => "dense",
             Transition::Nonlinear { .. } => "nonlinear",
             Transition::Coupled(_) => "coupled",
@@ -46,23 +46,77 @@ impl std::fmt::Display for Transition {
     }
 }
 
-/// A product of factors times a scale: a vector or a gate of the recurrence.
+impl Transition {
+    /// The transition in a sentence, with the reason why it is no better.
+    pub fn why(&self) -> String {
+        match self {
+            Transition::Dense(why) => format!("its transition is dense: {why}"),
+            Transition::Coupled(n) => {
+                format!("{n} states feed each other, and only one state is chunked")
+            }
+            other => format!("its transition is {other}"),
+        }
+    }
+}
+
+/// A product of factors and of sums, times a scale: a vector or a gate of the recurrence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Product {
     pub scale: f64,
     pub factors: Vec<Factor>,
+    pub sums: Vec<Sum>,
 }
 
-/// One rank-one input `key ⊗ value`, where the value may also read the state: `value + coef · (readᵀ S)`.
+/// `Σ_over Π factors`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sum {
+    pub over: Vec<Axis>,
+    pub factors: Vec<Factor>,
+}
+
+impl Product {
+    fn new(scale: f64, factors: Vec<Factor>) -> Product {
+        Product {
+            scale,
+            factors,
+            sums: vec![],
+        }
+    }
+
+    /// Every factor, those inside of sums too.
+    pub fn all_factors(&self) -> impl Iterator<Item = &Factor> {
+        let inner = self.sums.iter().flat_map(|s| &s.factors);
+        self.factors.iter().chain(inner)
+    }
+
+    fn axes(&self, body: &Func) -> Vec<Axis> {
+        let own = self.factors.iter().flat_map(|f| factor_axes(body, f));
+        own.chain(self.sums.iter().flat_map(|s| s.axes(body)))
+            .collect()
+    }
+}
+
+impl Sum {
+    fn axes(&self, body: &Func) -> Vec<Axis> {
+        let all = self.factors.iter().flat_map(|f| factor_axes(body, f));
+        all.filter(|a| !self.over.contains(a)).collect()
+    }
+}
+
+/// Rank-one inputs `key ⊗ value` of one key, where the value may also read the state:
+/// `Σ values + Σ coef · (readᵀ S)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
     /// Factors with K axes.
     pub key: Product,
-    /// Factors without K axes; `None` if this term only feeds the state back.
-    pub value: Option<Product>,
+    /// Without K axes; none if this term only feeds the state back.
+    pub values: Vec<Product>,
     /// `(coef, read)`: coef without K axes, read with the K axes, renamed back to the state's.
-    pub feedback: Option<(Product, Product)>,
+    pub feedback: Vec<(Product, Product)>,
 }
+
+/// The most rank-one terms that are solved for together: the work inside a chunk grows with the square.
+pub const MOST_RANK: usize = 8;
 
 /// One read `Σ_K vector · S`: inclusive (the state after this step) or exclusive (before it).
 #[derive(Clone, Debug, PartialEq)]
@@ -134,11 +188,17 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
     let (reads, partial): (Vec<_>, Vec<_>) = reads
         .into_iter()
         .partition(|(_, over)| k.iter().all(|a| over.contains(a)));
-    other_reads.extend(partial.iter().map(|(r, _)| {
-        format!(
-            "`{}`: it gives out the state without contracting it",
-            body.results[scan.states + r.emit].0
-        )
+    let names = |axes: &[Axis]| {
+        let all: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
+        format!("{{{}}}", all.join(", "))
+    };
+    other_reads.extend(partial.iter().map(|(_, over)| match over.as_slice() {
+        [] => "the state is given out without being contracted".to_owned(),
+        over => format!(
+            "a read contracts {} of the axes {} that the transition moves or another read contracts",
+            names(over),
+            names(&k)
+        ),
     }));
     let decay = parts.decay();
     let decay_axes: Vec<Axis> = product_axes(body, decay.iter().flatten());
@@ -168,9 +228,11 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
         (0, None) => Transition::Identity,
         (0, Some(_)) if scalar && !k.is_empty() => Transition::Scalar,
         (0, Some(_)) => Transition::Diagonal,
-        (1, _) if scalar => Transition::ScalarRankOne,
-        (1, _) => Transition::DiagonalRankOne,
-        (n, _) => Transition::Dense(format!("the transition has rank {n} beside its diagonal")),
+        (n, _) if n > MOST_RANK => {
+            Transition::Dense(format!("the transition has rank {n} beside its diagonal"))
+        }
+        (n, _) if scalar => Transition::ScalarRank(n),
+        (n, _) => Transition::DiagonalRank(n),
     };
     let terms = terms(body, &k, &v, &input, &parts.rank, &mut other_reads);
     let reads = reads.into_iter().map(|(r, _)| r).collect();
@@ -187,10 +249,38 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
 }
 
 fn product_axes<'a>(body: &Func, p: impl IntoIterator<Item = &'a Product>) -> Vec<Axis> {
-    p.into_iter()
-        .flat_map(|p| &p.factors)
-        .flat_map(|f| factor_axes(body, f))
-        .collect()
+    p.into_iter().flat_map(|p| p.axes(body)).collect()
+}
+
+/// The factors without an axis of `over`, and the others as sums: factors that share such an axis, in any number
+/// of links, are summed together.
+fn gathered(body: &Func, factors: &[Factor], over: &[Axis]) -> (Vec<Factor>, Vec<Sum>) {
+    let (mut free, mut sums): (Vec<Factor>, Vec<Sum>) = (vec![], vec![]);
+    for f in factors {
+        let mut own: Vec<Axis> = factor_axes(body, f);
+        own.retain(|a| over.contains(a));
+        if own.is_empty() {
+            free.push(f.clone());
+            continue;
+        }
+        let (linked, apart): (Vec<Sum>, Vec<Sum>) = std::mem::take(&mut sums)
+            .into_iter()
+            .partition(|s| s.over.iter().any(|a| own.contains(a)));
+        let mut all = Sum {
+            over: own,
+            factors: vec![],
+        };
+        for s in linked {
+            all.over.extend(s.over);
+            all.factors.extend(s.factors);
+        }
+        all.over.sort();
+        all.over.dedup();
+        all.factors.push(f.clone());
+        sums = apart;
+        sums.push(all);
+    }
+    (free, sums)
 }
 
 /// The transition while its monomials are read.
@@ -213,27 +303,29 @@ impl Parts {
             .filter(|(a, r)| a != r)
             .map(|(a, r)| (*a, *r))
             .collect();
-        if moved.is_empty() && m.bound.is_empty() {
-            self.diagonal.push(Product {
-                scale: m.scale,
-                factors: m.factors.clone(),
-            });
-            return Ok(());
-        }
-        if moved.is_empty() || moved.iter().any(|(_, r)| !m.bound.contains(r)) {
+        if moved.iter().any(|(_, r)| !m.bound.contains(r)) {
             return Err(Transition::Dense(
                 "the state is summed together with other values".into(),
             ));
         }
         // Sums that do not reach the state are a number that multiplies the term.
-        let beside = |a: &Axis| m.bound.contains(a) && moved.iter().all(|(_, r)| r != a);
+        let beside: Vec<Axis> = (m.bound.iter().copied())
+            .filter(|a| moved.iter().all(|(_, r)| r != a))
+            .collect();
+        let (free, sums) = gathered(body, &m.factors, &beside);
+        if moved.is_empty() {
+            self.diagonal.push(Product {
+                scale: m.scale,
+                factors: free,
+                sums,
+            });
+            return Ok(());
+        }
+        let on_state = |a: &Axis| moved.iter().any(|(w, r)| a == w || a == r);
+        self.summed |= sums.iter().any(|s| s.axes(body).iter().any(on_state));
         let (mut left, mut right) = (vec![], vec![]);
-        for f in &m.factors {
+        for f in &free {
             let shown = factor_axes(body, f);
-            if shown.iter().any(beside) {
-                self.summed = true;
-                continue;
-            }
             let reads = moved.iter().any(|(_, r)| shown.contains(r));
             let writes = moved.iter().any(|(a, _)| shown.contains(a));
             match (reads, writes) {
@@ -242,7 +334,7 @@ impl Parts {
                         "one matrix both reads and writes an axis of the state".into(),
                     ));
                 }
-                (true, false) => right.push(restored(body, f, &moved)),
+                (true, false) => right.push(restored(f, &moved)),
                 _ => left.push(f.clone()),
             }
         }
@@ -251,27 +343,20 @@ impl Parts {
                 self.moved.push(*a);
             }
         }
-        self.rank.push((
-            Product {
-                scale: m.scale,
-                factors: left,
-            },
-            Product {
-                scale: 1.0,
-                factors: right,
-            },
-        ));
+        let write = Product {
+            scale: m.scale,
+            factors: left,
+            sums,
+        };
+        self.rank.push((write, Product::new(1.0, right)));
         Ok(())
     }
 
     /// `None`: the state is kept as it is.
     fn decay(&self) -> Option<Vec<Product>> {
         match self.diagonal.as_slice() {
-            [] => Some(vec![Product {
-                scale: 0.0,
-                factors: vec![],
-            }]),
-            [one] if one.scale == 1.0 && one.factors.is_empty() => None,
+            [] => Some(vec![Product::new(0.0, vec![])]),
+            [one] if *one == Product::new(1.0, vec![]) => None,
             several => Some(several.to_vec()),
         }
     }
@@ -318,13 +403,12 @@ fn split(body: &Func, f: &Factor) -> Mono {
 }
 
 /// The factor with bound copies of the state's axes renamed back.
-fn restored(_body: &Func, f: &Factor, moved: &[(Axis, Axis)]) -> Factor {
+fn restored(f: &Factor, moved: &[(Axis, Axis)]) -> Factor {
     let mut f = f.clone();
-    for (from, to) in &mut f.renamed {
+    for (_, to) in &mut f.renamed {
         if let Some((a, _)) = moved.iter().find(|(_, r)| r == to) {
             *to = *a;
         }
-        let _ = from;
     }
     f.renamed.retain(|(a, b)| a != b);
     f
@@ -361,9 +445,10 @@ fn reads(
         } else {
             affine.expand(*v)
         };
-        let axes = &body.ty(state).axes;
+        // The new state may have the axes in another order than the old one.
+        let axes = &body.ty(if inclusive { next } else { state }).axes;
         let read = match monos {
-            Ok(m) if m.len() == 1 => as_read(body, axes, &m[0], e, inclusive),
+            Ok(m) if m.len() == 1 => as_read(axes, &m[0], e, inclusive),
             Ok(_) => Err("it reads the state more than once or adds to what it reads".to_owned()),
             Err(why) => Err(why.why),
         };
@@ -376,7 +461,6 @@ fn reads(
 }
 
 fn as_read(
-    body: &Func,
     axes: &[Axis],
     m: &Mono,
     emit: usize,
@@ -397,26 +481,19 @@ fn as_read(
     if m.bound.len() != moved.len() {
         return Err("it sums over axes that the state does not have".into());
     }
-    let factors = m
-        .factors
-        .iter()
-        .map(|f| restored(body, f, &moved))
-        .collect();
+    let factors = m.factors.iter().map(|f| restored(f, &moved)).collect();
     let contracted = moved.iter().map(|(a, _)| *a).collect();
     Ok((
         Read {
             emit,
             inclusive,
-            vector: Product {
-                scale: m.scale,
-                factors,
-            },
+            vector: Product::new(m.scale, factors),
         },
         contracted,
     ))
 }
 
-/// The inputs as rank-one terms; feedback joins the input that has the same key.
+/// The inputs as rank-one terms, one for each key; what feeds the state back joins the term of its key.
 fn terms(
     body: &Func,
     k: &[Axis],
@@ -426,88 +503,66 @@ fn terms(
     other: &mut Vec<String>,
 ) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
-    for m in input {
-        let mut split = Mono {
-            scale: m.scale,
-            factors: vec![],
-            state: None,
-            bound: m.bound.clone(),
-        };
-        for f in &m.factors {
-            let inner = self::split(body, f);
-            split.scale *= inner.scale;
-            split.factors.extend(inner.factors);
-        }
-        if !split.bound.is_empty() {
+    let outer = |a: &[Axis]| a.iter().any(|a| k.contains(a)) && a.iter().any(|a| v.contains(a));
+    for m in &(input.iter())
+        .flat_map(|m| opened(body, m, &outer))
+        .collect::<Vec<_>>()
+    {
+        let (factors, sums) = gathered(body, &m.factors, &m.bound);
+        let keyed = |s: &Sum| s.axes(body).iter().any(|a| k.contains(a));
+        if sums.iter().any(keyed) {
             other.push("an input of the state is itself a sum".into());
             continue;
         }
-        let (key, value): (Vec<Factor>, Vec<Factor>) = split
-            .factors
-            .into_iter()
-            .partition(|f| factor_axes(body, f).iter().any(|a| k.contains(a)));
-        if key
-            .iter()
-            .any(|f| factor_axes(body, f).iter().any(|a| v.contains(a)))
-        {
+        let whole = Product {
+            scale: m.scale,
+            factors,
+            sums,
+        };
+        let (key, value) = keyed_parts(body, k, &whole);
+        if key.axes(body).iter().any(|a| v.contains(a)) {
             other.push("an input of the state is not an outer product of a key and a value".into());
             continue;
         }
-        let value = Product {
-            scale: split.scale,
-            factors: value,
-        };
-        terms.push(Term {
-            key: Product {
-                scale: 1.0,
-                factors: key,
-            },
-            value: Some(value),
-            feedback: None,
-        });
+        of_key(&mut terms, key).values.push(value);
     }
     for (write, read) in rank {
-        let mut inner = Mono {
-            scale: write.scale,
-            factors: vec![],
-            state: None,
-            bound: vec![],
-        };
-        for f in &write.factors {
-            let m = split(body, f);
-            inner.scale *= m.scale;
-            inner.factors.extend(m.factors);
-        }
-        inner.factors.sort();
-        let (key, coef): (Vec<Factor>, Vec<Factor>) = inner
-            .factors
-            .into_iter()
-            .partition(|f| factor_axes(body, f).iter().any(|a| k.contains(a)));
-        let coef = Product {
-            scale: inner.scale,
-            factors: coef,
-        };
-        let key = Product {
-            scale: 1.0,
-            factors: key,
-        };
-        let same = terms
-            .iter_mut()
-            .find(|t| t.feedback.is_none() && sorted(&t.key) == sorted(&key));
-        match same {
-            Some(t) => t.feedback = Some((coef, read.clone())),
-            None => terms.push(Term {
-                key,
-                value: None,
-                feedback: Some((coef, read.clone())),
-            }),
-        }
+        let (key, coef) = keyed_parts(body, k, write);
+        of_key(&mut terms, key).feedback.push((coef, read.clone()));
     }
     terms
 }
 
-fn sorted(p: &Product) -> Vec<Factor> {
-    let mut f = p.factors.clone();
-    f.sort();
-    f
+/// The factors with K axes, in order, and the rest with the scale.
+fn keyed_parts(body: &Func, k: &[Axis], p: &Product) -> (Product, Product) {
+    let mut scale = p.scale;
+    let (mut key, mut rest) = (vec![], vec![]);
+    for m in p.factors.iter().map(|f| split(body, f)) {
+        scale *= m.scale;
+        for f in m.factors {
+            let keyed = factor_axes(body, &f).iter().any(|a| k.contains(a));
+            if keyed { &mut key } else { &mut rest }.push(f);
+        }
+    }
+    key.sort();
+    let rest = Product {
+        scale,
+        factors: rest,
+        sums: p.sums.clone(),
+    };
+    (Product::new(1.0, key), rest)
+}
+
+/// The term of a key, made if there is none.
+fn of_key(terms: &mut Vec<Term>, key: Product) -> &mut Term {
+    let known = terms.iter().position(|t| t.key == key);
+    let at = known.unwrap_or_else(|| {
+        terms.push(Term {
+            key,
+            values: vec![],
+            feedback: vec![],
+        });
+        terms.len() - 1
+    });
+    &mut terms[at]
 }

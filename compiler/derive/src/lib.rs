@@ -10,6 +10,7 @@ pub mod class;
 pub mod conv;
 pub mod cost;
 pub mod grad;
+pub mod inputs;
 pub mod linear;
 pub mod order;
 pub mod poly;

@@ -4,7 +4,7 @@
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, grad, powers, real, sink, softmax, step, stream,
+    DeriveError, checkpoint, chunk, conv, grad, inputs, powers, real, sink, softmax, step, stream,
 };
 
 /// Sizes that a target chooses.
@@ -73,8 +73,11 @@ type Pass = (&'static str, Law);
 /// Exact algebra that every form begins with.
 const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_powers(f))];
 
-/// What recurrences give to the rest is computed inside of them.
-const READS: &[Pass] = &[("sink-reads", |f, _| sink::sink_reads(f))];
+/// What recurrences take from the rest and give to it is computed inside of them, where it is smaller outside.
+const READS: &[Pass] = &[
+    ("sink-inputs", |f, _| inputs::sink_inputs(f)),
+    ("sink-reads", |f, _| sink::sink_reads(f)),
+];
 
 /// Recurrences in chunks, or with checkpoints.
 const CHUNKS: &[Pass] = &[
@@ -222,6 +225,14 @@ pub fn generation_step(
     let f = step::step(&f)?;
     verify(&f, "step")?;
     apply(f, &[REAL], shapes, timings)
+}
+
+/// The positions after some states in one pass, and the states after them.
+pub fn resume(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
+    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
+    let f = step::resume(&f)?;
+    verify(&f, "resume")?;
+    apply(f, &[CHUNKS, CONVOLUTIONS, REAL, PAIRS], shapes, timings)
 }
 
 /// The prompt in one pass, with the states that [`generation_step`] goes on from.

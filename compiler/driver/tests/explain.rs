@@ -183,6 +183,33 @@ const SPELLINGS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "identity + rank r",
+        "q: seq{dk}, k: seq{dk}, z: seq{dk}, v: seq{dv}; dk = 8, dv = 32) -> o: seq{dv}",
+        &[
+            "state S{dk, dv}\nS[t] = S[t-1] - k * sum[dk](k * S[t-1]) - z * sum[dk](z * S[t-1]) + k * v\no = sum[dk](q * S)",
+            "state S{dv, dk}\nr = sum[dk](S[t-1] * k)\ns = sum[dk](S[t-1] * z)\nS[t] = S[t-1] + k * (v - r) - s * z\no = sum[dk](S * q)",
+            "state S{dk, dv}\nP = S[t-1] - k * sum[dk](k * S[t-1])\nS[t] = P + z * (v - sum[dk](z * P))\no = sum[dk](q * S)",
+        ],
+    ),
+    (
+        "scalar x (identity + rank r)",
+        "q: seq{dk}, k: seq{dk}, z: seq{dk}, v: seq{dv}, a: seq{}; dk = 8, dv = 32) -> o: seq{dv}",
+        &[
+            "state S{dk, dv}\nP = a * S[t-1]\nR = P - k * sum[dk](k * P)\nS[t] = R + z * (v - sum[dk](z * R))\no = sum[dk](q * S)",
+            "state S{dk, dv}\nR = S[t-1] - k * sum[dk](k * S[t-1])\nS[t] = a * R + z * v - sum[dk](z * R) * a * z\no = sum[dk](q * S)",
+            "state S{dv, dk}\nS[t] = a * (S[t-1] - k * sum[dk](k * S[t-1]) - z * sum[dk](z * S[t-1])) + v * z\no = sum[dk](S * q)",
+        ],
+    ),
+    (
+        "diagonal + rank r",
+        "q: seq{dk}, k: seq{dk}, z: seq{dk}, v: seq{dv}, a: seq{dk}; dk = 8, dv = 32) -> o: seq{dv}",
+        &[
+            "state S{dk, dv}\nR = a * S[t-1] - k * sum[dk](z * S[t-1])\nS[t] = R - z * sum[dk](k * R) + k * v\no = sum[dk](q * S)",
+            "state S{dv, dk}\nS[t] = S[t-1] * a - sum[dk](S[t-1] * z) * k - sum[dk](S[t-1] * k) * z + v * k\no = sum[dk](S * q)",
+            "state S{dk, dv}\nr = k * sum[dk](z * S[t-1]) + z * sum[dk](k * S[t-1])\nS[t] = S[t-1] - r + (a - 1) * S[t-1] + v * k\no = sum[dk](q * S)",
+        ],
+    ),
+    (
         "dense recurrence",
         "x: seq{n}; n = 8) -> o: seq{n}",
         &[
@@ -231,14 +258,25 @@ const SPELLINGS: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn a_class_does_not_depend_on_the_spelling() {
+fn class_and_forms_do_not_depend_on_the_spelling() {
     let mut wrong = Vec::new();
     for (class, header, spellings) in SPELLINGS {
         assert!(spellings.len() >= 3, "{class}");
+        let forms = |r: &Report| {
+            let all = r.equations.iter().map(|q| q.forms.clone());
+            all.collect::<Vec<_>>()
+        };
+        let first = forms(&explained(&mixer(header, spellings[0]), "m"));
         for body in *spellings {
             let found = explained(&mixer(header, body), "m");
             if found.class != *class {
                 wrong.push(format!("{class}, derived {}:\n{body}", found.class));
+            }
+            if forms(&found) != first {
+                wrong.push(format!(
+                    "{class}, forms {:?} for {first:?}:\n{body}",
+                    forms(&found)
+                ));
             }
         }
     }

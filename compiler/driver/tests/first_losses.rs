@@ -47,7 +47,10 @@ fn sizes_of(example: &str) -> (Elaborated, Recipe) {
     };
     let set: Vec<(String, String)> = match full {
         true => vec![],
-        false => small.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        false => small
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect(),
     };
     let (batch, length) = if full { (4, 256) } else { (2, 40) };
     let recipe = Recipe {
@@ -65,8 +68,14 @@ fn sizes_of(example: &str) -> (Elaborated, Recipe) {
 
 /// The losses that `seqc train` reports, and the parameters that it started from.
 fn trained(e: &Elaborated, recipe: &Recipe, backend: Backend) -> (Vec<f64>, Vec<Param>) {
-    let built = build::model(e, Form::Chunked, &Shapes::cpu(), backend.lanes(), &mut vec![])
-        .expect("builds");
+    let built = build::model(
+        e,
+        Form::Chunked,
+        &Shapes::cpu(),
+        backend.lanes(),
+        &mut vec![],
+    )
+    .expect("builds");
     let folder = tempfile::tempdir().expect("temporary folder");
     let artifact = load(&built, backend).expect("compiles");
     let pool = Pool::new(2);
@@ -120,7 +129,7 @@ fn check(example: &str) {
     let (e, recipe) = sizes_of(example);
     let runs: Vec<_> = backends()
         .iter()
-        .map(|b| (b.name(), trained(&e, &recipe, *b)))
+        .map(|b| (format!("{b:?}"), trained(&e, &recipe, *b)))
         .collect();
     let mut params = runs[0].1.1.clone();
     let plain =

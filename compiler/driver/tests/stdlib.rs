@@ -34,6 +34,7 @@ const ITEMS: &[Item] = &[
     ("linear_attention.seq", "mom", &[("d", "8")]),
     ("delta.seq", "deltanet", &[("d", "8")]),
     ("delta.seq", "gated_deltanet", &[("d", "16")]),
+    ("delta.seq", "deltaproduct", &[("d", "8")]),
     ("delta.seq", "rwkv7", &[("d", "8")]),
     ("delta.seq", "swa_delta", &[("d", "16")]),
     ("ssm.seq", "mamba", &[("d", "16"), ("n", "4")]),

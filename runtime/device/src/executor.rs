@@ -7,6 +7,7 @@
 
 use crate::block::{Block, round_up};
 use crate::instantiate::{KernelStep, Shapes, Step, lifetimes, place_temps, steps};
+use crate::place::Placement;
 use crate::{Error, Pool, Program, Result, Store, draw, fail, key_of};
 use seqc_abi::{Elem, Init, Plan, Role, Sizes};
 use std::rc::Rc;
@@ -49,7 +50,7 @@ impl Executor {
         let plan = &*program.plan;
         let shapes = Shapes::new(plan, sizes)?;
         let (temps, placement) = place_temps(plan, &shapes)?;
-        enough_memory(plan, &shapes, placement.bytes)?;
+        enough_memory(plan, &Memory::of(plan, &shapes, &placement))?;
         let arena = Block::new(placement.bytes)?;
         let (mut ptrs, _owned) = place_kept(plan, &shapes, store)?;
         for (&b, &offset) in temps.iter().zip(&placement.offsets) {
@@ -576,14 +577,38 @@ fn paired_states(plan: &Plan, shapes: &Shapes) -> Vec<(usize, usize)> {
     pairs
 }
 
+/// What a plan takes at some sizes, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Temporaries, which share bytes when they live at different times.
+    pub arena: usize,
+    /// Inputs, outputs, parameters, gradients and states.
+    pub kept: usize,
+}
+
+impl Memory {
+    /// Nothing is allocated for the answer.
+    pub fn at(plan: &Plan, sizes: &Sizes) -> Result<Memory> {
+        let shapes = Shapes::new(plan, sizes)?;
+        let (_, placement) = place_temps(plan, &shapes)?;
+        Ok(Memory::of(plan, &shapes, &placement))
+    }
+
+    fn of(plan: &Plan, shapes: &Shapes, placement: &Placement) -> Memory {
+        let buffers = plan.buffers.iter().zip(&shapes.lens);
+        let kept = buffers.filter(|(b, _)| b.role != Role::Temp);
+        Memory {
+            arena: placement.bytes,
+            kept: kept.fold(0, |n: usize, (_, len)| {
+                n.saturating_add(len.saturating_mul(4))
+            }),
+        }
+    }
+}
+
 /// Refuses a plan that the machine has no memory for, where the system says how much there is.
-fn enough_memory(plan: &Plan, shapes: &Shapes, arena: usize) -> Result<()> {
-    let kept = plan
-        .buffers
-        .iter()
-        .zip(&shapes.lens)
-        .filter(|(b, _)| b.role != Role::Temp);
-    let need = kept.fold(arena, |n, (_, len)| n.saturating_add(len * 4));
+fn enough_memory(plan: &Plan, m: &Memory) -> Result<()> {
+    let need = m.arena.saturating_add(m.kept);
     let gib = |n: usize| n as f64 / f64::from(1 << 30);
     match available_memory() {
         Some(free) if need > free => fail!(

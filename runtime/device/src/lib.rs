@@ -19,7 +19,7 @@ mod store;
 pub mod weights;
 
 pub use artifact::{Artifact, Kernels, Program};
-pub use executor::{Data, Executor};
+pub use executor::{Data, Executor, Memory};
 pub use init::draw;
 pub use philox::{Philox, key_of};
 pub use place::{Interval, Placement, place};

@@ -78,7 +78,9 @@ fn job(args: &Args, item: &str) -> Job {
 
 fn artifact(args: &Args, source: &Source, record: &mut Record) -> Result<(), Error> {
     let item = source.one(args.mixer.as_deref())?;
-    let cached = package(source, &job(args, &item), record)?;
+    let job = job(args, &item);
+    super::warn(source, &source.elaborate(&item, &job.set)?)?;
+    let cached = package(source, &job, record)?;
     match &args.out {
         Some(folder) => artifact::copy(&cached, folder),
         None => print(&format!("{}\n", cached.display())),

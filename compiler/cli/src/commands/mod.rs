@@ -13,7 +13,10 @@ pub mod verify;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use seqc_driver::Error;
 use seqc_driver::backend::Backend;
-use seqc_driver::passes::Form;
+use seqc_driver::explain::warnings;
+use seqc_driver::frontend::Source;
+use seqc_driver::passes::{Form, Shapes};
+use seqc_hir::Elaborated;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -46,6 +49,18 @@ impl From<Code> for Backend {
 pub fn forms() -> impl TypedValueParser<Value = Form> {
     PossibleValuesParser::new(Form::NAMED.map(|f| f.0))
         .try_map(|name| Form::named(&name).ok_or("no such form"))
+}
+
+/// What the user pays for forms that do not exist, on stderr.
+pub fn warn(source: &Source, e: &Elaborated) -> Result<(), Error> {
+    let all = warnings(source, e, &Shapes::cpu())?;
+    for w in &all {
+        eprintln!("warning: {w}");
+    }
+    if !all.is_empty() {
+        eprintln!("  = help: `seqc explain` says why");
+    }
+    Ok(())
 }
 
 /// `--threads`.

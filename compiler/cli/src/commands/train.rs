@@ -99,6 +99,7 @@ fn prepared(args: &Args) -> Result<(Inlined, Elaborated, Recipe), Error> {
             recipe.length, l.most
         )));
     }
+    super::warn(&source, &written)?;
     let made = source.inline(&name, &of_model)?;
     let e = frontend::of_text("model.seq", &made.text)?.elaborate(&made.name, &made.settings)?;
     Ok((made, e, recipe))

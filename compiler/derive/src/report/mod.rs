@@ -9,7 +9,7 @@ mod matrix;
 mod recurrence;
 
 use crate::stream::is_long;
-use crate::{Result, sink};
+use crate::{Result, inputs, sink};
 use seqc_algebra::{Axis, Func, Op, ValueId};
 
 /// The vocabulary of classes, canonical: the words of `class:` lines.
@@ -26,6 +26,9 @@ pub enum Class {
     IdentityRankOne,
     ScalarRankOne,
     DiagonalRankOne,
+    IdentityRank,
+    ScalarRank,
+    DiagonalRank,
     DenseRecurrence,
     Nonlinear,
     /// Recurrences in both directions, linear.
@@ -45,7 +48,7 @@ pub enum Class {
 
 impl Class {
     /// Every class with its word and what it means.
-    pub const ALL: [(Class, &'static str, &'static str); 21] = {
+    pub const ALL: [(Class, &'static str, &'static str); 24] = {
         use Class::*;
         [
             (Pointwise, "pointwise", "no equation in time"),
@@ -77,6 +80,21 @@ impl Class {
                 "c (I + b a) S'",
             ),
             (DiagonalRankOne, "diagonal + rank 1", "(diag(w) + b a) S'"),
+            (
+                IdentityRank,
+                "identity + rank r",
+                "(I + a sum of some b a) S', such as two delta rules a step",
+            ),
+            (
+                ScalarRank,
+                "scalar x (identity + rank r)",
+                "c (I + a sum of some b a) S'",
+            ),
+            (
+                DiagonalRank,
+                "diagonal + rank r",
+                "(diag(w) + a sum of some b a) S'",
+            ),
             (
                 DenseRecurrence,
                 "dense recurrence",
@@ -193,7 +211,7 @@ pub struct Equation {
 
 /// The time equations of an elaborated program.
 pub fn equations(func: &Func) -> Result<Vec<Equation>> {
-    let func = sink::sink_reads(func)?;
+    let func = sink::sink_reads(&inputs::sink_inputs(func)?)?;
     let mut all = Vec::new();
     let live = func.live();
     for id in func.ids().filter(|id| live[id.index()]) {

@@ -152,9 +152,12 @@ impl View<'_> {
             (Transition::Scalar | Transition::Diagonal, _) if complex => Class::ComplexDiagonal,
             (Transition::Scalar, _) => Class::Scalar,
             (Transition::Diagonal, _) => Class::Diagonal,
-            (Transition::ScalarRankOne, false) => Class::IdentityRankOne,
-            (Transition::ScalarRankOne, true) => Class::ScalarRankOne,
-            (Transition::DiagonalRankOne, _) => Class::DiagonalRankOne,
+            (Transition::ScalarRank(1), false) => Class::IdentityRankOne,
+            (Transition::ScalarRank(1), true) => Class::ScalarRankOne,
+            (Transition::DiagonalRank(1), _) => Class::DiagonalRankOne,
+            (Transition::ScalarRank(_), false) => Class::IdentityRank,
+            (Transition::ScalarRank(_), true) => Class::ScalarRank,
+            (Transition::DiagonalRank(_), _) => Class::DiagonalRank,
             _ => Class::DenseRecurrence,
         };
         e.fixed = self.fixed(&l);
@@ -187,18 +190,17 @@ impl View<'_> {
             }
         }
         for t in &l.terms {
-            let Some((coef, read)) = &t.feedback else {
-                continue;
-            };
-            e.why.push(Reason {
-                text: format!(
-                    "it is read along `{}` and written back along `{}` times `{}`: rank 1",
-                    self.product(read),
-                    self.product(&t.key),
-                    self.product(coef)
-                ),
-                at: self.name(&t.key),
-            });
+            for (coef, read) in &t.feedback {
+                e.why.push(Reason {
+                    text: format!(
+                        "it is read along `{}` and written back along `{}` times `{}`: rank 1",
+                        self.product(read),
+                        self.product(&t.key),
+                        self.product(coef)
+                    ),
+                    at: self.name(&t.key),
+                });
+            }
         }
         let role =
             |axes: &[Axis], what: &str| (!axes.is_empty()).then(|| format!("{} {what}", set(axes)));
@@ -220,7 +222,7 @@ impl View<'_> {
     }
 
     fn touches(&self, sum: &[Product], axes: &[Axis]) -> bool {
-        sum.iter().flat_map(|p| &p.factors).any(|f| {
+        sum.iter().flat_map(Product::all_factors).any(|f| {
             let shown = crate::affine::factor_axes(self.body, f);
             axes.iter().any(|a| shown.contains(a))
         })
@@ -240,6 +242,10 @@ impl View<'_> {
             }
         };
         let mut all: Vec<String> = p.factors.iter().map(factor).collect();
+        for s in &p.sums {
+            let inner: Vec<String> = s.factors.iter().map(factor).collect();
+            all.push(format!("sum({})", inner.join(" * ")));
+        }
         if p.scale != 1.0 || all.is_empty() {
             all.insert(0, p.scale.to_string());
         }
@@ -251,8 +257,7 @@ impl View<'_> {
             let k = self.body.params.iter().position(|p| *p == v)?;
             self.func.value(*self.args.get(k.checked_sub(1)?)?).name
         };
-        p.factors
-            .iter()
+        p.all_factors()
             .find_map(|f| self.body.value(f.value).name.or_else(|| outer(f.value)))
             .map(|n| n.as_str().to_owned())
     }
@@ -267,11 +272,11 @@ impl View<'_> {
 
     fn fixed(&self, l: &Linear) -> bool {
         let moving = self.moving();
-        let still = |p: &Product| p.factors.iter().all(|f| !moving[f.value.index()]);
+        let still = |p: &Product| p.all_factors().all(|f| !moving[f.value.index()]);
         l.decay.iter().flatten().all(still)
             && l.terms
                 .iter()
-                .filter_map(|t| t.feedback.as_ref().map(|f| (&t.key, &f.0, &f.1)))
+                .flat_map(|t| t.feedback.iter().map(|f| (&t.key, &f.0, &f.1)))
                 .all(|(key, coef, read)| still(key) && still(coef) && still(read))
     }
 

@@ -75,7 +75,7 @@ fn forms(found: &[Equation]) -> Vec<(&'static str, Form)> {
 }
 
 /// Values of the derived program that hold a pair of times.
-fn square_values(f: &Func) -> Vec<String> {
+pub fn square_values(f: &Func) -> Vec<String> {
     let live = f.live();
     let long = |s: &Size| matches!(s, Size::Len(n) if n.as_str() != "batch");
     let mut bytes = Poly::default();

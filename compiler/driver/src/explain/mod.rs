@@ -12,7 +12,7 @@ pub use table::{Certificates, entries, table};
 
 use crate::build;
 use crate::frontend::Source;
-use crate::passes::Shapes;
+use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result};
 use seqc_algebra::InputKind;
 use seqc_derive::report::{Class, Equation, Kind, equations, whole};
@@ -167,6 +167,20 @@ pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report
         generation: costs.generation,
         warnings,
     })
+}
+
+/// What a user pays for forms that do not exist; [`report`] repeats it with the reasons.
+pub fn warnings(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Vec<String>> {
+    let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
+    let func = build::outputs(e)?;
+    let found = equations(&func).map_err(wrong)?;
+    let mut all = Places { source, e }.warnings(&found);
+    if found.iter().any(|q| q.forms.contains(&"chunked"))
+        && let Ok(f) = passes::forward(&func, Form::Chunked, shapes, &mut vec![])
+    {
+        all.extend(costs::square_values(&f));
+    }
+    Ok(all)
 }
 
 fn outputs(e: &Elaborated) -> Vec<Output> {

@@ -71,7 +71,7 @@ pub fn batch(t: usize) -> usize {
 /// Prompts and how many tokens follow.
 pub fn splits(shapes: &Shapes, extent: Extent) -> Vec<(usize, usize)> {
     let c = shapes.chunk;
-    let quick = [(1, 2), (c, 2), (2 * c + 1, 3)];
+    let quick = [(1, 2), (c, 2), (2 * c + 1, 3), (3, 2 * c + 3)];
     let mut all = match extent {
         Extent::Brief => vec![(1, 1), (c + 1, 3)],
         Extent::Quick | Extent::Full => quick.to_vec(),

@@ -121,7 +121,7 @@ fn engine_rows(
         }
     }
     let (programs, failed) = Programs::some(engine, funcs, options.threads);
-    let stepped = |part: Part| matches!(part, Part::Prefill | Part::Step);
+    let stepped = |part: Part| matches!(part, Part::Prefill | Part::Resume | Part::Step);
     for d in derived.iter().filter(|d| d.func.is_ok()) {
         let why = match (&programs, failed.iter().find(|(n, _)| *n == d.key())) {
             (_, Some((_, why))) => Some(why.to_string()),

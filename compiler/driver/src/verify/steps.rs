@@ -1,5 +1,6 @@
-//! Prefill and step against the whole: a prompt in one pass, then token by token, gives what one pass over all
-//! tokens gives; and one step from any states gives what the definition's step gives.
+//! Prefill, resume and step against the whole: a prompt in one pass, then the rest in two passes from the states, or
+//! token by token, gives what one pass over all tokens gives; and one step from any states gives what the
+//! definition's step gives.
 
 use super::Options;
 use super::certificate::{Row, Worst};
@@ -10,6 +11,7 @@ use super::subject::{Part, Subject};
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::{Result, other, timeline};
 use seqc_algebra::{Axis, Elem, Func, InputKind, Sym, Tensor, run};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// What the definition makes of some inputs, and how far each result moves when it is rounded.
@@ -92,6 +94,14 @@ pub struct Jump {
     reference: Reference,
 }
 
+/// What a program that goes on is run on, beside states.
+struct Now<'a> {
+    program: &'a str,
+    sizes: &'a Sizes,
+    from: usize,
+    given: Named,
+}
+
 /// What steps are held to.
 pub struct Steps {
     splits: Vec<Split>,
@@ -107,9 +117,9 @@ fn interpreted(f: &Func, given: &Named, sizes: &Sizes) -> Result<Named> {
     Ok(made.into_iter().collect())
 }
 
-fn prompt_of(given: &Named, length: usize) -> Result<Named> {
+fn cut(given: &Named, range: Range<usize>) -> Result<Named> {
     let cut = |(n, x): (&String, &Tensor)| {
-        let x = timeline::cut(x, Axis::time(), 0..length).map_err(|e| other(n, e))?;
+        let x = timeline::cut(x, Axis::time(), range.clone()).map_err(|e| other(n, e))?;
         Ok((n.clone(), x))
     };
     given.iter().map(cut).collect()
@@ -132,7 +142,7 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
         let given = subject.given(&sizes, Draw::Plain)?;
         let mut short = sizes.clone();
         short.insert(Axis::time().name, prompt);
-        let head = prompt_of(&given, prompt)?;
+        let head = cut(&given, 0..prompt)?;
         splits.push(Split {
             after_prompt: Reference::new(&prefill, &weighed, &head, &short)?,
             after_all: Reference::new(&prefill, &weighed, &given, &sizes)?,
@@ -177,14 +187,18 @@ fn jump(subject: &Subject, step: &Rc<Func>) -> Result<Jump> {
 }
 
 impl Steps {
-    /// The rows of one engine, from programs `step.prefill` and `step.step`.
+    /// The rows of one engine, from programs `step.prefill`, `step.resume` and `step.step`.
     pub fn rows(&self, programs: &Programs, engine: Engine) -> Vec<Row> {
         let mut prefill = Row::new("step", engine.name(), Part::Prefill);
+        let mut resume = Row::new("step", engine.name(), Part::Resume);
         let mut step = Row::new("step", engine.name(), Part::Step);
         for s in &self.splits {
             match s.prefill(programs, engine, &mut prefill) {
                 Err(e) => prefill.fail(e),
                 Ok(states) => {
+                    if let Err(e) = s.resume(programs, engine, states.clone(), &mut resume) {
+                        resume.fail(e);
+                    }
                     if let Err(e) = s.steps(programs, engine, states, &mut step) {
                         step.fail(e);
                     }
@@ -194,7 +208,7 @@ impl Steps {
         if let Err(e) = self.jump.rows(programs, engine, &mut step) {
             step.fail(e);
         }
-        vec![prefill, step]
+        vec![prefill, resume, step]
     }
 }
 
@@ -210,7 +224,7 @@ impl Split {
     fn prefill(&self, programs: &Programs, engine: Engine, row: &mut Row) -> Result<Named> {
         let mut sizes = self.sizes.clone();
         sizes.insert(Axis::time().name, self.prompt);
-        let given = prompt_of(&self.given, self.prompt)?;
+        let given = cut(&self.given, 0..self.prompt)?;
         let at = self.at(self.prompt);
         let mut states = Named::new();
         for (name, got) in programs.run("step.prefill", &given, &sizes)? {
@@ -230,30 +244,88 @@ impl Split {
         mut states: Named,
         row: &mut Row,
     ) -> Result<()> {
-        let (time, all) = (Axis::time(), self.prompt + self.tokens);
-        let at = self.at(all);
-        for t in self.prompt..all {
-            let mut now = std::mem::take(&mut states);
-            for (n, x) in &self.given {
-                let x = timeline::at(x, time, t).map_err(|e| other(n, e))?;
-                now.insert(n.clone(), x);
-            }
-            now.insert("pos".into(), Tensor::scalar(t as f64));
-            for (name, got) in programs.run("step.step", &now, &self.sizes)? {
-                if let Some(own) = name.strip_prefix("state.") {
-                    states.insert(own.to_owned(), got);
-                    continue;
-                }
-                let whole = &self.whole[&name];
-                if !whole.axes.contains(&time) {
-                    continue;
-                }
-                let want = timeline::at(whole, time, t).map_err(|e| other(&name, e))?;
-                let want = (&want, measure::size(whole));
-                row.add(self.after_all.part(engine, &name, &got, want, &at)?);
-            }
+        for t in self.prompt..self.prompt + self.tokens {
+            let at = |(n, x): (&String, &Tensor)| {
+                let x = timeline::at(x, Axis::time(), t).map_err(|e| other(n, e))?;
+                Ok((n.clone(), x))
+            };
+            let given = self.given.iter().map(at).collect::<Result<Named>>()?;
+            let part = |x: &Tensor| timeline::at(x, Axis::time(), t);
+            let now = Now {
+                program: "step.step",
+                sizes: &self.sizes,
+                from: t,
+                given,
+            };
+            states = self.go_on(programs, engine, now, states, &part, row)?;
         }
-        for (own, got) in &states {
+        self.ends(engine, &states, row)
+    }
+
+    /// Goes on in two passes, comparing outputs; then the states.
+    fn resume(
+        &self,
+        programs: &Programs,
+        engine: Engine,
+        mut states: Named,
+        row: &mut Row,
+    ) -> Result<()> {
+        let (from, to) = (self.prompt, self.prompt + self.tokens);
+        let middle = from + self.tokens.div_ceil(2);
+        for (from, to) in [(from, middle), (middle, to)] {
+            if from == to {
+                continue;
+            }
+            let mut sizes = self.sizes.clone();
+            sizes.insert(Axis::time().name, to - from);
+            let now = Now {
+                program: "step.resume",
+                sizes: &sizes,
+                from,
+                given: cut(&self.given, from..to)?,
+            };
+            let part = |x: &Tensor| timeline::cut(x, Axis::time(), from..to);
+            states = self.go_on(programs, engine, now, states, &part, row)?;
+        }
+        self.ends(engine, &states, row)
+    }
+
+    /// One run of a program that goes on from states: compares its outputs with `part` of the whole's, gives the
+    /// states after it.
+    fn go_on(
+        &self,
+        programs: &Programs,
+        engine: Engine,
+        now: Now,
+        states: Named,
+        part: &dyn Fn(&Tensor) -> std::result::Result<Tensor, String>,
+        row: &mut Row,
+    ) -> Result<Named> {
+        let mut given = now.given;
+        given.extend(states);
+        given.insert("pos".into(), Tensor::scalar(now.from as f64));
+        let at = self.at(self.prompt + self.tokens);
+        let mut after = Named::new();
+        for (name, got) in programs.run(now.program, &given, now.sizes)? {
+            if let Some(own) = name.strip_prefix("state.") {
+                after.insert(own.to_owned(), got);
+                continue;
+            }
+            let whole = &self.whole[&name];
+            if !whole.axes.contains(&Axis::time()) {
+                continue;
+            }
+            let want = part(whole).map_err(|e| other(&name, e))?;
+            let want = (&want, measure::size(whole));
+            row.add(self.after_all.part(engine, &name, &got, want, &at)?);
+        }
+        Ok(after)
+    }
+
+    /// Compares the states after everything.
+    fn ends(&self, engine: Engine, states: &Named, row: &mut Row) -> Result<()> {
+        let at = self.at(self.prompt + self.tokens);
+        for (own, got) in states {
             let name = format!("state.{own}");
             row.add(self.after_all.compare(engine, &name, got, &at)?);
         }

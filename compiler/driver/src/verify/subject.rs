@@ -33,6 +33,7 @@ pub enum Part {
     Forward,
     Gradient,
     Prefill,
+    Resume,
     Step,
 }
 
@@ -42,6 +43,7 @@ impl Part {
             Part::Forward => "forward",
             Part::Gradient => "gradient",
             Part::Prefill => "prefill",
+            Part::Resume => "resume",
             Part::Step => "step",
         }
     }
@@ -162,16 +164,18 @@ impl Subject {
             let f = self.steppable().map_err(|e| e.to_string());
             let step = |f: Func| passes::generation_step(&f, shapes, &mut vec![]).map_err(text);
             let prefill = |f: Func| passes::prefill(&f, shapes, &mut vec![]).map_err(text);
-            all.push(Derived {
-                form: "step",
-                part: Part::Prefill,
-                func: f.clone().and_then(prefill),
-            });
-            all.push(Derived {
-                form: "step",
-                part: Part::Step,
-                func: f.and_then(step),
-            });
+            let resume = |f: Func| passes::resume(&f, shapes, &mut vec![]).map_err(text);
+            for (part, func) in [
+                (Part::Prefill, f.clone().and_then(prefill)),
+                (Part::Resume, f.clone().and_then(resume)),
+                (Part::Step, f.and_then(step)),
+            ] {
+                all.push(Derived {
+                    form: "step",
+                    part,
+                    func,
+                });
+            }
         }
         all
     }

@@ -1,0 +1,349 @@
+//! Law: a causal program over time equals one step applied at each time, with states that carry what later steps
+//! read of earlier ones; and the program over the positions that follow, from the same states.
+//!
+//! Each operation says what it needs of the past: a shift or a short window its last values, a scan its state, a
+//! sum over earlier positions `j` the values it reads there (a cache of run-time capacity `cache`), a long
+//! convolution the inputs so far. Everything else is pointwise in time and stays as it is. [`step`] gives the
+//! step; [`prefill`] the parallel program with the states after its last position as further results, so that a
+//! prompt is read in one pass; [`resume`] the parallel program that goes on from such states, so that a sequence
+//! may be cut anywhere. All three have states of the same names and shapes. Side condition: no operation looks
+//! ahead; the first that does is named.
+
+mod merge;
+mod one;
+mod prefill;
+mod resume;
+mod walk;
+
+pub use one::step;
+pub use prefill::prefill;
+pub use resume::resume;
+
+use crate::affine::describe;
+use crate::{DeriveError, Result};
+use seqc_algebra::op::Num;
+use seqc_algebra::{Axis, Elem, Func, Op, Size, Sym, Ty, ValueId};
+
+/// The clock that is stepped.
+fn clock() -> Axis {
+    Axis::time()
+}
+
+/// The length of caches: as many positions as a generation may have.
+fn cache_len() -> Size {
+    Size::Len(Sym::new("cache"))
+}
+
+/// An axis of the clock's length under another name, such as `j` or `lag`.
+fn is_clocklike(a: &Axis) -> bool {
+    a.size == clock().size
+}
+
+/// What must be carried from step to step.
+#[derive(Clone, Debug)]
+enum Carry {
+    /// The last `n` values of `of`, newest first, along `lag`.
+    Recent { of: ValueId, lag: Axis },
+    /// Every value of `of` so far, along the axis `along`.
+    All {
+        of: ValueId,
+        along: Axis,
+        order: Order,
+    },
+    /// The first value of `of`.
+    First { of: ValueId },
+    /// State `k` of a scan.
+    State { scan: ValueId, k: usize },
+}
+
+/// How earlier values lie: a window and a convolution count back from the present, a renamed clock counts from the
+/// start. One value may be read both ways along one axis (a kernel read off the input that it is convolved with).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+/// The axis of the present value and the `n` before it.
+fn recent_axis(n: usize) -> Axis {
+    Axis::new("lag%", n + 1)
+}
+
+/// A causal program and what it carries.
+struct Plan<'a> {
+    func: &'a Func,
+    carries: Vec<(String, Carry)>,
+}
+
+/// Which operation looks ahead, for a diagnostic.
+fn ahead(func: &Func, id: ValueId) -> DeriveError {
+    let name = func
+        .value(id)
+        .name
+        .map_or(String::new(), |n| format!(" in `{n}`"));
+    DeriveError(format!(
+        "no step form: `{}`{name} reads later times",
+        describe(func.op(id))
+    ))
+}
+
+fn plan(func: &Func) -> Result<Plan<'_>> {
+    let needed = needed(func);
+    let mut carries: Vec<Carry> = Vec::new();
+    let t = clock();
+    for id in func.ids().filter(|id| needed[id.index()]) {
+        let arg = func.args(id).first().copied();
+        match (func.op(id), arg) {
+            (Op::Shift { axis, by }, Some(of)) if *axis == t => {
+                if *by < 0 {
+                    return Err(ahead(func, id));
+                }
+                carries.push(Carry::Recent {
+                    of,
+                    lag: recent_axis(usize::try_from(*by).unwrap_or(0)),
+                });
+            }
+            (
+                Op::Window {
+                    axis,
+                    lag,
+                    ahead: false,
+                },
+                Some(of),
+            ) if *axis == t => {
+                carries.push(if is_clocklike(lag) {
+                    Carry::All {
+                        of,
+                        along: *lag,
+                        order: Order::NewestFirst,
+                    }
+                } else {
+                    Carry::Recent { of, lag: *lag }
+                });
+            }
+            (
+                Op::Window {
+                    axis, ahead: true, ..
+                }
+                | Op::Unwindow { axis, .. }
+                | Op::Flip(axis),
+                _,
+            ) if *axis == t => {
+                return Err(ahead(func, id));
+            }
+            (
+                Op::Conv {
+                    axis,
+                    lag,
+                    ahead: false,
+                },
+                _,
+            ) if *axis == t => {
+                carries.push(Carry::All {
+                    of: func.args(id)[1],
+                    along: *lag,
+                    order: Order::NewestFirst,
+                });
+            }
+            (Op::Conv { ahead: true, .. }, _) => return Err(ahead(func, id)),
+            (Op::Rename { from, to }, Some(of)) if *from == t && summed_over(func, *to) => {
+                carries.push(Carry::All {
+                    of,
+                    along: *to,
+                    order: Order::OldestFirst,
+                });
+            }
+            (Op::Gather(axis), Some(of)) if *axis == t && reads_first(func, id) => {
+                carries.push(Carry::First { of });
+            }
+            (Op::Scan(scan), _) if scan.axis == t => {
+                if scan.reverse || scan.tile.is_some() {
+                    return Err(ahead(func, id));
+                }
+                carries.extend((0..scan.states).map(|k| Carry::State { scan: id, k }));
+            }
+            _ => {}
+        }
+    }
+    let mut named: Vec<(String, Carry)> = Vec::new();
+    for c in carries {
+        let of = match &c {
+            Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => *of,
+            Carry::State { scan, .. } => *scan,
+        };
+        let hint = func.value(of).name.map_or("state", |n| n.as_str());
+        named.push((format!("{}.{hint}", named.len()), c));
+    }
+    Ok(Plan {
+        func,
+        carries: named,
+    })
+}
+
+/// Is it a read of the first position?
+fn reads_first(func: &Func, gather: ValueId) -> bool {
+    let index = func.args(gather).get(1);
+    index.is_some_and(|i| matches!(func.op(*i), Op::Const(Num(x)) if *x == 0.0))
+}
+
+/// What a step needs. A scan goes on from the state that it carries: what its states start from is past.
+fn needed(func: &Func) -> Vec<bool> {
+    let mut all = vec![false; func.values.len()];
+    for (_, v) in &func.results {
+        all[v.index()] = true;
+    }
+    for id in func.ids().rev() {
+        if !all[id.index()] {
+            continue;
+        }
+        let starts = match func.op(id) {
+            Op::Scan(scan) if scan.axis == clock() => scan.states,
+            _ => 0,
+        };
+        for a in &func.args(id)[starts..] {
+            all[a.index()] = true;
+        }
+    }
+    all
+}
+
+/// Is the axis summed (or normalised) over somewhere? Then it stands for earlier positions; else for the present.
+fn summed_over(func: &Func, axis: Axis) -> bool {
+    func.values.iter().any(|v| match &v.op {
+        Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
+        Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
+        Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
+        _ => false,
+    })
+}
+
+/// The axes that stand for the present in a step: the clock and its renamings that are never summed over.
+fn is_present(func: &Func, a: Axis) -> bool {
+    a == clock() || (is_clocklike(&a) && !summed_over(func, a))
+}
+
+fn cached(a: &Axis) -> Axis {
+    if is_clocklike(a) {
+        Axis {
+            name: a.name,
+            size: cache_len(),
+        }
+    } else {
+        *a
+    }
+}
+
+impl Plan<'_> {
+    fn is_present(&self, a: &Axis) -> bool {
+        is_present(self.func, *a)
+    }
+
+    /// The axes without the present; earlier positions along the cache.
+    fn beside(&self, axes: &[Axis]) -> Vec<Axis> {
+        let others = axes.iter().filter(|a| !self.is_present(a));
+        others.map(cached).collect()
+    }
+
+    /// An axis of a program over several positions.
+    fn along(&self, a: &Axis) -> Axis {
+        if self.is_present(a) { *a } else { cached(a) }
+    }
+
+    fn carry_ty(&self, c: &Carry) -> Ty {
+        match c {
+            Carry::Recent { of, lag } => self.with(*of, Some(*lag)),
+            Carry::All { of, along, .. } => self.with(*of, Some(cached(along))),
+            Carry::First { of } => self.with(*of, None),
+            Carry::State { scan, k } => {
+                let ty = self.func.ty(self.func.args(*scan)[*k]);
+                Ty {
+                    elem: ty.elem,
+                    axes: self.beside(&ty.axes),
+                }
+            }
+        }
+    }
+
+    /// The type of a carried value, along a further axis or not.
+    fn with(&self, of: ValueId, along: Option<Axis>) -> Ty {
+        let mut axes = self.beside(&self.func.ty(of).axes);
+        axes.extend(along);
+        // Indices are kept as the numbers that they are.
+        let complex = self.func.ty(of).elem == Elem::Complex;
+        Ty {
+            elem: if complex { Elem::Complex } else { Elem::Real },
+            axes: seqc_algebra::shape::canonical(axes),
+        }
+    }
+
+    fn find(&self, want: impl Fn(&Carry) -> bool) -> Result<usize> {
+        self.carries
+            .iter()
+            .position(|(_, c)| want(c))
+            .ok_or_else(|| DeriveError("a state was not planned".into()))
+    }
+
+    /// The last `n` values of a value, and the axis that they lie on.
+    fn recent(&self, of: ValueId, n: usize) -> Result<(usize, Axis)> {
+        let lag = recent_axis(n);
+        let k =
+            self.find(|c| matches!(c, Carry::Recent { of: o, lag: l } if *o == of && *l == lag))?;
+        Ok((k, lag))
+    }
+
+    /// What is kept of a value along `axis`, every value or the last few.
+    fn kept(&self, of: ValueId, axis: Axis, wanted: Order) -> Result<usize> {
+        self.find(|c| match c {
+            Carry::Recent { of: o, lag } => {
+                *o == of && *lag == axis && wanted == Order::NewestFirst
+            }
+            Carry::All {
+                of: o,
+                along,
+                order,
+            } => *o == of && *along == axis && *order == wanted,
+            Carry::First { .. } | Carry::State { .. } => false,
+        })
+    }
+
+    fn first(&self, of: ValueId) -> Result<usize> {
+        self.find(|c| matches!(c, Carry::First { of: o } if *o == of))
+    }
+
+    fn state(&self, id: ValueId, n: usize) -> Result<usize> {
+        self.find(|c| matches!(c, Carry::State { scan, k } if *scan == id && *k == n))
+    }
+
+    /// The operation on other axes (`beside` or `along`); an error if it works along the present, `None` if
+    /// nothing is left to do.
+    fn relabel(
+        &self,
+        id: ValueId,
+        op: Op,
+        axes: impl Fn(&[Axis]) -> Vec<Axis>,
+    ) -> Result<Option<Op>> {
+        let summed = |over: &[Axis]| -> Result<Vec<Axis>> {
+            if over.iter().any(|a| self.is_present(a)) {
+                return Err(ahead(self.func, id));
+            }
+            Ok(over.iter().map(cached).collect())
+        };
+        Ok(Some(match op {
+            Op::Contract(over) => Op::Contract(summed(&over)?),
+            Op::Reduce(r, over) => Op::Reduce(r, summed(&over)?),
+            Op::Softmax(a) => Op::Softmax(summed(&[a])?[0]),
+            Op::LogSumExp(a) => Op::LogSumExp(summed(&[a])?[0]),
+            Op::TopMask(a, n) => Op::TopMask(summed(&[a])?[0], n),
+            Op::Gather(a) => Op::Gather(summed(&[a])?[0]),
+            Op::Expand(new) => match axes(&new) {
+                kept if kept.is_empty() => return Ok(None),
+                kept => Op::Expand(kept),
+            },
+            Op::Rename { from, to } => Op::Rename {
+                from: self.along(&from),
+                to: self.along(&to),
+            },
+            other => other,
+        }))
+    }
+}

@@ -1,0 +1,86 @@
+//! The whole from the start, with the states that it ends in.
+
+use super::merge::merge_scans;
+use super::{Carry, Order, cached, clock, plan};
+use crate::{DeriveError, Result};
+use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Out, Size, Sym, ValueId};
+use std::collections::HashMap;
+
+/// The parallel program with the states after its last position as results `state.NAME`, of the same names and
+/// shapes as [`step`]'s. `func` must be the program that `step` was given (before any chunking).
+pub fn prefill(func: &Func) -> Result<Func> {
+    let plan = plan(func)?;
+    let mut b = Builder::new(&func.name);
+    let image = b.inline(func, &HashMap::new())?;
+    let mut finals: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
+    for (name, v) in &func.results {
+        if let Some(v) = image[v.index()] {
+            b.result(name, v);
+        }
+    }
+    let t = clock();
+    let Size::Len(length) = t.size else {
+        return Err(DeriveError("the clock has no length".into()));
+    };
+    for (name, c) in &plan.carries {
+        let of = |v: ValueId| {
+            image[v.index()].ok_or_else(|| DeriveError("a carried value was lost".into()))
+        };
+        let v = match c {
+            Carry::State { scan, k } => {
+                if !finals.contains_key(scan) {
+                    let Op::Scan(s) = func.op(*scan) else {
+                        continue;
+                    };
+                    let mut wider = (**s).clone();
+                    wider.outs.extend((0..s.states).map(Out::Final));
+                    let args = func
+                        .args(*scan)
+                        .iter()
+                        .map(|a| of(*a))
+                        .collect::<Result<Vec<_>>>()?;
+                    let all = b.scan(wider, &args)?;
+                    finals.insert(*scan, all[s.outs.len()..].to_vec());
+                }
+                finals[scan][*k]
+            }
+            Carry::Recent { of: v, lag } => newest_first(&mut b, of(*v)?, *lag, length)?,
+            Carry::All {
+                of: v,
+                along,
+                order: Order::NewestFirst,
+            } => newest_first(&mut b, of(*v)?, cached(along), length)?,
+            Carry::All {
+                of: v,
+                along,
+                order: Order::OldestFirst,
+            } => oldest_first(&mut b, of(*v)?, cached(along), length)?,
+            Carry::First { of: v } => {
+                let zero = b.num(0.0);
+                b.push(Op::Gather(clock()), &[of(*v)?, zero])?
+            }
+        };
+        b.result(&format!("state.{name}"), v);
+    }
+    merge_scans(&b.finish())
+}
+
+/// `y[l] = x[T-1-l]`, 0 before the start.
+fn newest_first(b: &mut Builder, x: ValueId, lag: Axis, length: Sym) -> Result<ValueId> {
+    let (l, one, zero) = (b.iota(lag)?, b.num(1.0), b.num(0.0));
+    let len = b.push(Op::Length(length), &[])?;
+    let last = b.sub(len, one)?;
+    let at = b.sub(last, l)?;
+    let inside = b.map2(MapFn::Ge, at, zero)?;
+    let v = b.push(Op::Gather(clock()), &[x, at])?;
+    Ok(b.select(inside, v, zero)?)
+}
+
+/// `y[j] = x[j]` for j < T, else 0.
+fn oldest_first(b: &mut Builder, x: ValueId, along: Axis, length: Sym) -> Result<ValueId> {
+    let (at, zero) = (b.iota(along)?, b.num(0.0));
+    let len = b.push(Op::Length(length), &[])?;
+    let inside = b.map2(MapFn::Lt, at, len)?;
+    let v = b.push(Op::Gather(clock()), &[x, at])?;
+    Ok(b.select(inside, v, zero)?)
+}
