@@ -1,8 +1,9 @@
-//! Twenty mixers that are in no paper (`tests/novel`) are certified: briefly here, in full on every engine with
-//! `--ignored`, which is `seqc verify tests/novel/mixers.seq`.
+//! Twenty mixers that are in no paper (`tests/novel`) are certified: briefly on the interpreter and Cranelift here, in full on
+//! every engine with `--ignored`, which is `seqc verify tests/novel/mixers.seq`.
 
+use seqc_driver::backend::Backend;
+use seqc_driver::engine::Engine;
 use seqc_driver::frontend;
-use seqc_driver::passes::Shapes;
 use seqc_driver::verify::{Extent, Options, item};
 use std::path::Path;
 
@@ -25,11 +26,7 @@ fn certified(options: &Options) {
 #[test]
 fn in_brief() {
     certified(&Options {
-        shapes: Shapes {
-            chunk: 4,
-            checkpoint: 3,
-            ..Shapes::cpu()
-        },
+        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
         extent: Extent::Brief,
         ..Options::default()
     });

@@ -113,7 +113,12 @@ impl Chunk {
         }
         let zero = self.b.num(0.0);
         let row = row.into_iter().map(|m| m.unwrap_or(zero)).collect();
-        Ok((rhs.unwrap_or(zero), row))
+        let mut rhs = rhs.unwrap_or(zero);
+        // What every step reads alike is an unknown of every step all the same.
+        if !self.b.has(rhs, self.i) {
+            rhs = self.b.expand(rhs, &[self.i])?;
+        }
+        Ok((rhs, row))
     }
 
     fn plus(&mut self, a: Option<ValueId>, b: ValueId) -> Result<ValueId> {
