@@ -150,6 +150,19 @@ fn means_fed_back() {
     );
 }
 
+/// Outside of a domain a weight may be infinite in f32: it contributes nothing to gradients either.
+#[test]
+fn weights_that_overflow_outside_of_their_domain() {
+    certified(
+        "d",
+        "state c{}
+         c[t] = c[t-1] - 40 - abs(linear(x, d -> ))
+         M[i,j] = exp(c[i] - c[j]) * sum[d](x[i] * x[j])  where j <= i
+         N[i,j] = 1e-20 ^ (i - j) * sum[d](x[i] * x[j])  where j <= i
+         y = sum[j]((M[t,j] + N[t,j]) * x[j])",
+    );
+}
+
 /// The product of transforms is rounded beside its largest entry: the bound knows.
 #[test]
 fn a_long_kernel_before_a_norm() {

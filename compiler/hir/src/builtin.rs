@@ -535,7 +535,7 @@ impl<'p> Elab<'p> {
             return None;
         };
         let mut out = self.emit(Op::Flip(time), &[&v], span)?;
-        out.reach = v.reach.from_end(time);
+        out.reach = v.reach.with_end(time);
         out.index = v.index;
         Some(out)
     }

@@ -627,7 +627,7 @@ impl<'p> Elab<'p> {
             return None;
         }
         if plan.backward {
-            reach = reach.from_end(plan.time);
+            reach = reach.with_end(plan.time);
         }
         let refs: Vec<&Dyn> = args.iter().collect();
         let whole = self.emit(Op::Scan(Box::new(scan)), &refs, span)?;

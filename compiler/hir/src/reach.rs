@@ -87,7 +87,7 @@ impl Reach {
     }
 
     /// The axis is read from its end: even what no input reaches depends on where that is.
-    pub fn from_end(&self, axis: Axis) -> Reach {
+    pub fn with_end(&self, axis: Axis) -> Reach {
         let mut all = self.whole_axis(axis.name);
         if let Some(c) = clock_of(axis) {
             all.join(&Reach::whole(c));
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_no_input_reaches_has_an_end() {
         let t = Axis::time();
-        let looks = Reach::default().from_end(t).looks(Some(t));
+        let looks = Reach::default().with_end(t).looks(Some(t));
         assert_eq!(looks[&Sym::new("t")], Look::Whole);
     }
 

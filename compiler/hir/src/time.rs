@@ -431,7 +431,7 @@ impl<'p> Elab<'p> {
         };
         let mut out = self.emit(Op::Gather(time), &[&moved, &place], span)?;
         if at.base == Some(Base::Last) {
-            out.reach = out.reach.from_end(time);
+            out.reach = out.reach.with_end(time);
         }
         Some(out)
     }

@@ -16,6 +16,28 @@ pub fn nonpositive(func: &Func, v: ValueId) -> bool {
     nonpos(func, v, DEPTH)
 }
 
+/// A product with something that grows without bound, so that it may be infinite where its value is not wanted.
+pub fn may_overflow(func: &Func, v: ValueId) -> bool {
+    overflows(func, v, DEPTH)
+}
+
+fn overflows(func: &Func, v: ValueId, depth: usize) -> bool {
+    if depth == 0 {
+        return false;
+    }
+    let args = func.args(v);
+    match func.op(v) {
+        Op::Map(MapFn::Exp | MapFn::Expm1) => !nonpositive(func, args[0]),
+        Op::Map(MapFn::Div) => !bounded_away(func, args[1]) || overflows(func, args[0], depth - 1),
+        Op::Map(MapFn::Pow | MapFn::Log) => true,
+        Op::Map(MapFn::Mul | MapFn::Neg | MapFn::Conj)
+        | Op::Contract(_)
+        | Op::Expand(_)
+        | Op::Rename { .. } => args.iter().any(|a| overflows(func, *a, depth - 1)),
+        _ => false,
+    }
+}
+
 fn positive(func: &Func, v: ValueId, depth: usize) -> bool {
     if depth == 0 {
         return false;

@@ -4,7 +4,8 @@
 //! transposed linear map multiplies by conjugates, and `Re(conj(g) dz)` is the change of the loss.
 
 use super::Result;
-use seqc_algebra::{Axis, Builder, Elem, MapFn, Op, Ty, ValueId, shape};
+use super::bounds::may_overflow;
+use seqc_algebra::{Axis, Builder, Elem, MapFn, Num, Op, Ty, ValueId, shape};
 
 /// `v` as a value of type `ty`: axes it lacks are made by copying, axes too many are summed, a real becomes a
 /// complex number and the other way round (its real part).
@@ -46,6 +47,31 @@ pub fn product(b: &mut Builder, factors: &[ValueId], ty: &Ty) -> Result<ValueId>
     let over: Vec<Axis> = all.into_iter().filter(|a| !ty.has(*a)).collect();
     let v = b.contract(&over, &factors)?;
     fit(b, v, ty)
+}
+
+/// What `g` and the factors beside an operand contribute to it. Where `g` is masked, a factor may be infinite (a
+/// decay backwards in time, outside of a causal domain): then the product is masked, not a factor of it.
+pub fn contribution(b: &mut Builder, g: ValueId, beside: &[ValueId], ty: &Ty) -> Result<ValueId> {
+    let infinite = |b: &Builder| beside.iter().any(|v| may_overflow(b.func(), *v));
+    match masked(b, g).filter(|_| infinite(b)) {
+        None => product(b, &[&[g], beside].concat(), ty),
+        Some((mask, inner)) => {
+            let all = b.contract(&[], &[&[inner], beside].concat())?;
+            let zero = b.num(0.0);
+            let v = b.select(mask, all, zero)?;
+            fit(b, v, ty)
+        }
+    }
+}
+
+/// `select(mask, inner, 0)`
+fn masked(b: &Builder, g: ValueId) -> Option<(ValueId, ValueId)> {
+    let args = b.func().args(g);
+    let zero = |v: ValueId| matches!(b.func().op(v), Op::Const(Num(x)) if *x == 0.0);
+    match b.func().op(g) {
+        Op::Map(MapFn::Select) if zero(args[2]) => Some((args[0], args[1])),
+        _ => None,
+    }
 }
 
 /// The conjugate; nothing for real values.

@@ -1,7 +1,7 @@
 //! Contractions: linear in each operand. A contraction over E becomes one contraction per operand, of the cotangent
 //! with the other operands, over whatever the operand lacks: the FLOPs stay those of the primal.
 
-use super::super::parts::{conj, product, total};
+use super::super::parts::{conj, contribution, total};
 use super::{At, Result};
 use seqc_algebra::{Axis, Builder, ValueId};
 
@@ -25,14 +25,14 @@ pub fn jvp(
 pub fn vjp(b: &mut Builder, at: At, g: ValueId, want: &[bool]) -> Result<Vec<(usize, ValueId)>> {
     let mut out = vec![];
     for k in (0..at.x.len()).filter(|k| want[*k]) {
-        let mut factors = vec![g];
+        let mut beside = vec![];
         for (j, x) in at.x.iter().enumerate() {
             if j != k {
-                factors.push(conj(b, *x)?);
+                beside.push(conj(b, *x)?);
             }
         }
         let ty = b.ty(at.x[k]).clone();
-        out.push((k, product(b, &factors, &ty)?));
+        out.push((k, contribution(b, g, &beside, &ty)?));
     }
     Ok(out)
 }

@@ -3,7 +3,7 @@
 //! of a select that was not taken contributes nothing.
 
 use super::super::bounds::{bounded_away, nonpositive};
-use super::super::parts::{conj, guarded, product, scaled};
+use super::super::parts::{conj, contribution, guarded, product, scaled};
 use super::{At, Result};
 use seqc_algebra::{Builder, Elem, MapFn, Ty, ValueId};
 
@@ -186,7 +186,7 @@ pub fn vjp(
             for k in [0, 1] {
                 if want[k] {
                     let (other, to) = (conj(b, at.x[1 - k])?, ty(b, k));
-                    out.push((k, product(b, &[g, other], &to)?));
+                    out.push((k, contribution(b, g, &[other], &to)?));
                 }
             }
         }

@@ -1,0 +1,39 @@
+//! Twenty mixers that are in no paper (`tests/novel`) are certified: briefly on the interpreter and Cranelift here, in full on
+//! every engine with `--ignored`, which is `seqc verify tests/novel/mixers.seq`.
+
+use seqc_driver::backend::Backend;
+use seqc_driver::engine::Engine;
+use seqc_driver::frontend;
+use seqc_driver::verify::{Extent, Options, item};
+use std::path::Path;
+
+fn certified(options: &Options) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/novel/mixers.seq");
+    let source = frontend::open(&path).unwrap_or_else(|e| panic!("{e}"));
+    let items = source.items();
+    assert_eq!(items.len(), 20);
+    let certificates = items.iter().map(|(name, _)| {
+        let c = item(&source, name, &[], options);
+        c.unwrap_or_else(|e| panic!("{e}"))
+    });
+    let red: Vec<String> = certificates
+        .filter(|c| !c.green())
+        .map(|c| c.to_string())
+        .collect();
+    assert!(red.is_empty(), "{}", red.join("\n"));
+}
+
+#[test]
+fn in_brief() {
+    certified(&Options {
+        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
+        extent: Extent::Brief,
+        ..Options::default()
+    });
+}
+
+#[test]
+#[ignore = "minutes"]
+fn in_full() {
+    certified(&Options::default());
+}
