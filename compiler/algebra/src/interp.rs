@@ -5,6 +5,7 @@
 //! that is not given, sizes that disagree, memory) into an [`EvalError`] that names the value.
 
 use crate::axis::{Axis, Size, Sym};
+use crate::exact;
 use crate::func::{Elem, Func, ValueId};
 use crate::op::{InputKind, MapFn, Num, Op};
 use crate::ops::{self, Place};
@@ -360,7 +361,9 @@ impl<'a> Plan<'a> {
                 if let Some(draw) = self.rounded {
                     rounding::operands(op, &mut args, draw ^ u64::from(id.0))?;
                 }
-                if self.exact && matches!(op, Op::Map(MapFn::Div)) {
+                // A function of 0 is the same whether the 0 was counted or drawn.
+                let drawn = |f: &MapFn| *f == MapFn::Div || exact::opaque(*f);
+                if self.exact && matches!(op, Op::Map(f) if drawn(f)) {
                     for a in &mut args {
                         *a = Rc::new(a.to_exact()?.into_owned());
                     }
