@@ -198,3 +198,50 @@ fn part(given: &Named, range: std::ops::Range<usize>) -> Result<Named> {
     };
     given.iter().map(cut).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontend;
+
+    fn subject(body: &str) -> Subject {
+        let header = "q: seq{dk}, k: seq{dk}, v: seq{dv}, a: seq{}; dk = 3, dv = 2) -> o: seq{dv}";
+        let text = format!("seq 1\n\nmixer m({header} {{\n{body}\n}}\n");
+        let source = frontend::of_text("m.seq", &text).expect("parses");
+        Subject::new(&source.elaborate("m", &[]).expect("elaborates")).expect("a subject")
+    }
+
+    fn held_to(form_of: &Subject, definition: &Subject) -> Row {
+        let reference =
+            passes::plain_gradient(&definition.definition, &definition.wrt, &definition.outs);
+        let cases = cases(definition, &reference.expect("differentiates")).expect("exact");
+        let mut row = Row::new("chunked", "exact", Part::Gradient);
+        compared(form_of, Form::Chunked, &cases, &mut row).expect("runs");
+        row
+    }
+
+    /// The same mixer otherwise spelled is equal; one that decays a step late, or writes half a value, is not.
+    #[test]
+    fn equal_is_green_and_nearly_equal_is_red() {
+        let own = subject("state S{dk, dv}\nS[t] = a * S[t-1] + k * v\no = sum[dk](q * S)");
+        let respelled =
+            "w = v * k\nstate S{dv, dk}\nS[t] = w - (1 - a) * S[t-1] + S[t-1]\no = sum[dk](S * q)";
+        assert!(held_to(&subject(respelled), &own).green());
+        for wrong in [
+            "state S{dk, dv}\nS[t] = a[t-1] * S[t-1] + k * v\no = sum[dk](q * S)",
+            "state S{dk, dv}\nS[t] = a * S[t-1] + k * v\no = sum[dk](q * S) + 0.000001 * v",
+            "state S{dk, dv}\nS[t] = a * S[t-1] + a * k * v\no = sum[dk](q * S)",
+        ] {
+            assert!(!held_to(&subject(wrong), &own).green(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_exact_is_said() {
+        let text =
+            "M[i,j] = softmax[j](sum[dk](q[i] * k[j]))  where j <= i\no = sum[j](M[t,j] * v[j])";
+        let mut notes = vec![];
+        assert!(rows(&subject(text), &mut notes).is_empty());
+        assert!(notes[0].starts_with("not exact"), "{notes:?}");
+    }
+}
