@@ -20,6 +20,7 @@ pub struct Subject {
     /// Inputs and parameters that have gradients.
     pub wrt: Vec<String>,
     pub causal: bool,
+    pub model: bool,
     /// Number of indices of each integer input.
     pub vocab: HashMap<String, usize>,
     /// The longest length that the mixer has meaning for, by clock.
@@ -73,6 +74,7 @@ impl Subject {
             name: e.name.clone(),
             outs: definition.results.iter().map(|(n, _)| n.clone()).collect(),
             wrt: build::smooth(&definition),
+            model: e.model,
             causal: e.causality.iter().all(stepped),
             vocab: (e.vocabularies.iter())
                 .map(|v| (v.input.clone(), v.size))
@@ -117,9 +119,9 @@ impl Subject {
         grad::jvp(&self.definition, &self.ids()).map_err(|e| other(&self.name, e))
     }
 
-    /// The results that a step has: those along time.
+    /// The results that a step has: all but a model's loss.
     pub fn steppable(&self) -> Result<Func> {
-        only(&self.definition, |n| n != "loss")
+        only(&self.definition, |n| !self.model || n != "loss")
     }
 
     /// The definition with the states after the last position.

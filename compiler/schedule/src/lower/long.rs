@@ -211,7 +211,10 @@ impl<'a> Top<'a> {
             .copied()
             .filter(|a| a != axis)
             .collect();
-        let (outer, columns): (Vec<Axis>, Vec<Axis>) = rest.into_iter().partition(is_long);
+        let (outer, rest): (Vec<Axis>, Vec<Axis>) = rest.into_iter().partition(is_long);
+        // Columns that the index has too are walked together with the rows.
+        let walked = |a: &Axis| self.func.ty(index).has(*a);
+        let (walked, columns): (Vec<Axis>, Vec<Axis>) = rest.into_iter().partition(walked);
         for a in &outer {
             self.over_grid(&mut cell, *a)?;
             dest = dest.at(*a, cell.ambient[a].clone());
@@ -224,16 +227,20 @@ impl<'a> Top<'a> {
             ranges.push((*last, lo.clone(), (lo + wide).min_ix(n.clone())));
             cell.grid.push((block, n.ceil_div(wide).simplify()));
         }
-        let all: Vec<Axis> = [*axis].into_iter().chain(columns.iter().copied()).collect();
+        let columns_of_all = walked.iter().chain(&columns).copied();
+        let all: Vec<Axis> = [*axis].into_iter().chain(columns_of_all).collect();
         cell.nest(&dest, &all, &ranges, &Env::default(), &mut |_, _| {
             Ok(Expr::num(0.0))
         })?;
         let mut env = Env::default();
         let mut loops = vec![];
-        for a in over {
+        for a in over.iter().chain(&walked) {
             let r = cell.var();
             env.set(*a, Ix::Var(r));
             loops.push((r, cell.size(*a)?));
+        }
+        for a in &walked {
+            dest = dest.at(*a, cell.index(&env, *a)?);
         }
         cell.open();
         let top = cell.size(*axis)? - 1;

@@ -1,0 +1,81 @@
+//! The whole library is certified: briefly on the interpreter, over the finite field and on Cranelift here; in full on
+//! every engine with `--ignored`, which is `seqc verify` of each file. The lists of exceptions are exact.
+
+use seqc_driver::backend::Backend;
+use seqc_driver::engine::Engine;
+use seqc_driver::frontend;
+use seqc_driver::verify::{Extent, Options, item};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Blocks that are made of a mixer which the user gives.
+const NEED_A_MIXER: &[&str] = &["prenorm", "both", "sashimi_level", "scan2d", "crnn"];
+/// Mixers that use constructs which are not built.
+const NOT_BUILT: &[&str] = &["monarch", "infllm", "resonance", "ssd_matrix"];
+/// Mixers without compiled code: random draws by position (`hash`) at run time.
+const INTERPRETED: &[&str] = &["bigbird"];
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stdlib");
+    let entries = std::fs::read_dir(folder).expect("the library");
+    let mut all: Vec<PathBuf> = entries.map(|e| e.expect("a file").path()).collect();
+    all.retain(|p| p.extension().is_some_and(|e| e == "seq"));
+    all.sort();
+    all
+}
+
+/// What is not certified and not in the lists, and what is in the lists and certified.
+fn wrong(file: &Path, options: &Options) -> Vec<String> {
+    let source = frontend::open(file).unwrap_or_else(|e| panic!("{e}"));
+    let mut wrong = vec![];
+    for (name, _) in source.items() {
+        let listed = |list: &[&str]| list.contains(&name.as_str());
+        let (fine, account) = match item(&source, &name, &[], options) {
+            Err(e) => (listed(NEED_A_MIXER), e.to_string()),
+            Ok(c) if c.unbuilt.is_some() => (listed(NOT_BUILT), c.to_string()),
+            Ok(c) if c.green() => {
+                let other = listed(NEED_A_MIXER) || listed(NOT_BUILT) || listed(INTERPRETED);
+                (!other, c.to_string())
+            }
+            Ok(c) => (listed(INTERPRETED), c.to_string()),
+        };
+        if !fine {
+            wrong.push(format!("{}, {name}: {account}", file.display()));
+        }
+    }
+    wrong
+}
+
+fn certified(options: &Options) {
+    let (files, next, all) = (files(), AtomicUsize::new(0), Mutex::new(vec![]));
+    let work = || {
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = wrong(file, options);
+            all.lock().expect("no panic while adding").extend(found);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|s| {
+        for _ in 0..threads {
+            s.spawn(work);
+        }
+    });
+    let all = all.into_inner().expect("no panic while adding");
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn in_brief() {
+    certified(&Options {
+        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
+        extent: Extent::Brief,
+        ..Options::default()
+    });
+}
+
+#[test]
+#[ignore = "minutes"]
+fn in_full() {
+    certified(&Options::default());
+}
