@@ -231,11 +231,13 @@ fn the_default_gives_the_oracles_numbers() {
 
 #[test]
 fn a_prompt_and_then_the_rest_is_the_whole() {
-    for (name, backend) in [
-        ("gla", "clif"),
-        ("gla", "interp"),
-        ("alibi", "clif"),
-        ("deltanet", "interp"),
+    for (name, backend, form) in [
+        ("gla", "clif", "chunked"),
+        ("gla", "clif", "recurrent"),
+        ("gla", "interp", "chunked"),
+        ("alibi", "clif", "chunked"),
+        ("alibi", "clif", "recurrent"),
+        ("deltanet", "interp", "recurrent"),
     ] {
         let mut case = Case::new(name);
         let whole = case.good(&["--backend", backend]);
@@ -261,7 +263,7 @@ fn a_prompt_and_then_the_rest_is_the_whole() {
             assert!(e <= 6e-6, "{name} {backend} {lo}..{hi}: off by {e:.1e}");
             assert_eq!(read(Path::new(&states))["pos"].1, [hi as f64]);
             if lo == 0 {
-                given.extend(["--state-in", &states]);
+                given.extend(["--state-in", &states, "--form", form]);
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Going on from states, and leaving states behind: the contract between prefill and step.
+//! Going on from states, and leaving states behind: the contract between prefill, resume and step.
 //!
-//! Without given states the tokens are read in one pass (the prefill). From given states there is no such pass: no
-//! parallel form takes an initial state, so the step is repeated, once a token. Either way the states afterwards are
-//! `state.NAME`, beside `pos`, the number of positions read so far. Caches are as long as that, and grow.
+//! The tokens are read in one pass, from the start (prefill) or from given states (resume); or, if the recurrent form
+//! is asked for, the step is repeated, once a token. The states afterwards are `state.NAME`, beside `pos`, the number
+//! of positions read so far. Caches are as long as that, and grow.
 
 use super::contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
 use super::{Request, laid_out};
@@ -50,10 +50,15 @@ pub fn continued(
             let f = passes::prefill(&outputs, &shapes, &mut vec![]).map_err(failed)?;
             prefilled(contract, run("prefill", f)?, &mut m)
         }
-        Some(states) => {
+        Some(states) if request.form == Some(Form::Recurrent) => {
             let f = passes::generation_step(&outputs, &shapes, &mut vec![]).map_err(failed)?;
             let start = start_of(&f, states, &m.sizes)?;
             stepped(contract, run("step", f)?, &m, start)
+        }
+        Some(states) => {
+            let f = passes::resume(&outputs, &shapes, &mut vec![]).map_err(failed)?;
+            let start = start_of(&f, states, &m.sizes)?;
+            resumed(contract, run("resume", f)?, &m, start)
         }
     }
 }
@@ -74,34 +79,75 @@ fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {
         ));
     }
     let (form, want) = match (request.form, from_states) {
-        (None, _) | (Some(Form::Recurrent), true) | (Some(Form::Chunked), false) => return Ok(()),
+        (None | Some(Form::Chunked), _) | (Some(Form::Recurrent), true) => return Ok(()),
         (Some(form), true) => (
             form,
-            "from given states only the step is there: `--form recurrent`",
+            "from given states there are the training form and the step, `--form chunked` and `--form recurrent`",
         ),
         (Some(form), false) => (form, "states come from the training form: `--form chunked`"),
     };
-    refuse(format!("form {form:?} with states: {want}, or none"))
+    refuse(format!("form {} with states: {want}", form.name()))
 }
 
 /// One pass over all tokens.
 fn prefilled(contract: &Contract, programs: Programs, m: &mut Matched) -> Result<Continued> {
     let position = m.sizes.get(&Axis::time().name).copied().unwrap_or(1);
     m.sizes.insert(cache(), position);
-    let (mut outputs, mut states) = (Named::new(), vec![]);
-    for (name, t) in programs.run("prefill", &m.tensors, &m.sizes)? {
-        match name.starts_with("state.") {
-            true => states.push((name, t)),
-            false => {
-                outputs.insert(name, t);
-            }
-        }
-    }
+    let made = programs.run("prefill", &m.tensors, &m.sizes)?;
+    sorted_out(contract, made, &m.sizes, position)
+}
+
+/// One pass over all tokens, from states.
+fn resumed(
+    contract: &Contract,
+    programs: Programs,
+    m: &Matched,
+    start: Start,
+) -> Result<Continued> {
+    let (sizes, position) = after(m, &start);
+    let mut given = m.tensors.clone();
+    given.insert("pos".into(), Tensor::scalar(start.position as f64));
+    given.extend(as_inputs(&grown(start.states, sizes[&cache()])?));
+    let made = programs.run("resume", &given, &sizes)?;
+    sorted_out(contract, made, &sizes, position)
+}
+
+/// Outputs and states of one pass.
+fn sorted_out(
+    contract: &Contract,
+    made: Vec<(String, Tensor)>,
+    sizes: &Sizes,
+    position: usize,
+) -> Result<Continued> {
+    let (states, outputs): (Vec<_>, Vec<_>) =
+        made.into_iter().partition(|(n, _)| n.starts_with("state."));
     Ok(Continued {
-        outputs: in_layout(contract, &outputs, &m.sizes)?,
+        outputs: in_layout(contract, &outputs.into_iter().collect(), sizes)?,
         states,
         position,
     })
+}
+
+/// Lengths with room for everything read, and the position afterwards.
+fn after(m: &Matched, start: &Start) -> (Sizes, usize) {
+    let tokens = m.sizes.get(&Axis::time().name).copied().unwrap_or(1);
+    let position = start.position + tokens;
+    let held = (start.states.values())
+        .flat_map(|t| t.axes.iter().zip(&t.shape))
+        .filter(|(a, _)| a.size == Size::Len(cache()))
+        .map(|(_, n)| *n);
+    let mut sizes = m.sizes.clone();
+    sizes.insert(cache(), held.fold(position, usize::max));
+    (sizes, position)
+}
+
+/// The states by the names that programs read them under.
+fn as_inputs(states: &Named) -> Named {
+    let own = |(name, x): (&String, &Tensor)| {
+        let own = name.strip_prefix("state.").unwrap_or(name);
+        (own.to_owned(), x.clone())
+    };
+    states.iter().map(own).collect()
 }
 
 fn in_layout(contract: &Contract, outputs: &Named, sizes: &Sizes) -> Result<Vec<(String, Tensor)>> {
@@ -179,15 +225,8 @@ fn stepped(
 ) -> Result<Continued> {
     let time = Axis::time();
     let tokens = m.sizes.get(&time.name).copied().unwrap_or(1);
-    let position = start.position + tokens;
-    let mut sizes = m.sizes.clone();
-    let room = (start.states.values())
-        .flat_map(|t| t.axes.iter().zip(&t.shape))
-        .filter(|(a, _)| a.size == Size::Len(cache()))
-        .map(|(_, n)| *n)
-        .fold(position, usize::max);
-    sizes.insert(cache(), room);
-    let mut states = grown(start.states, room)?;
+    let (sizes, position) = after(m, &start);
+    let mut states = grown(start.states, sizes[&cache()])?;
     let mut parts: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
     for t in 0..tokens {
         let mut now = Named::new();
@@ -198,10 +237,7 @@ fn stepped(
             );
         }
         now.insert("pos".into(), Tensor::scalar((start.position + t) as f64));
-        for (name, x) in &states {
-            let own = name.strip_prefix("state.").unwrap_or(name);
-            now.insert(own.to_owned(), x.clone());
-        }
+        now.extend(as_inputs(&states));
         for (name, x) in programs.run("step", &now, &sizes)? {
             match name.starts_with("state.") {
                 true => {
