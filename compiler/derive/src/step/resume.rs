@@ -10,11 +10,11 @@ use std::collections::HashMap;
 /// The parallel program over T positions from `pos` on: inputs `pos` and the states, of kind `State`; results the
 /// outputs and `state.NAME`. From the states that [`super::prefill`] leaves, it is the rest of the whole.
 pub fn resume(func: &Func) -> Result<Func> {
-    merge_scans(&walk(func, |w, id| w.from_states(id))?)
+    merge_scans(&walk(func, |w, id| w.at_many_steps(id))?)
 }
 
 impl Walk<'_> {
-    fn from_states(&mut self, id: ValueId) -> Result<Option<ValueId>> {
+    fn at_many_steps(&mut self, id: ValueId) -> Result<Option<ValueId>> {
         let (t, plan) = (clock(), self.plan);
         let axes = |axes: &[Axis]| axes.iter().map(|a| plan.along(a)).collect::<Vec<_>>();
         Ok(Some(match plan.func.op(id).clone() {

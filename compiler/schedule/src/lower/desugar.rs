@@ -178,7 +178,7 @@ fn product(b: &mut Builder, over: &[Axis], args: &[ValueId]) -> Result<ValueId, 
 
 /// Greedy order: the pair whose intermediate result is smallest goes first.
 fn pairwise(b: &mut Builder, over: &[Axis], mut args: Vec<ValueId>) -> Result<ValueId, ShapeError> {
-    while args.len() > 2 {
+    if args.len() > 2 {
         let mut best: Option<(f64, usize, usize, Vec<Axis>)> = None;
         for x in 0..args.len() {
             for y in x + 1..args.len() {
@@ -200,7 +200,9 @@ fn pairwise(b: &mut Builder, over: &[Axis], mut args: Vec<ValueId>) -> Result<Va
                 }
             }
         }
-        let Some((_, x, y, sum)) = best else { break };
+        let Some((_, x, y, sum)) = best else {
+            return b.contract(over, &args);
+        };
         let xy = b.contract(&sum, &[args[x], args[y]])?;
         args[x] = xy;
         args.remove(y);
