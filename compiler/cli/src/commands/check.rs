@@ -4,7 +4,9 @@ use super::print;
 use clap::ValueEnum;
 use seqc_driver::{Error, frontend};
 use seqc_syntax::{Diagnostic, SourceMap, render_human, render_json, render_short};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -21,35 +23,62 @@ enum Format {
     Json,
 }
 
+/// What is said of a file, and whether nothing of it is an error.
+struct Checked {
+    text: String,
+    right: bool,
+    /// It could not be read, which is no diagnostic of a place.
+    unread: bool,
+}
+
+/// Files are checked beside each other, and answered for in order.
 pub fn run(args: &Args) -> Result<bool, Error> {
+    let next = AtomicUsize::new(0);
+    let answers: Vec<OnceLock<Checked>> = args.files.iter().map(|_| OnceLock::new()).collect();
+    let work = || {
+        while let Some((file, answer)) = {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            args.files.get(n).zip(answers.get(n))
+        } {
+            answer.get_or_init(|| checked(file, args.message_format));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|s| {
+        (1..threads.min(args.files.len())).for_each(|_| _ = s.spawn(work));
+        work();
+    });
     let mut right = true;
-    for file in &args.files {
-        match frontend::open(file) {
-            Ok(source) => {
-                right &= show(
-                    &source.map,
-                    &seqc_hir::check(&source.program),
-                    args.message_format,
-                )?
-            }
-            Err(Error::Source(map, diagnostics)) => {
-                right &= show(&map, &diagnostics, args.message_format)?
-            }
-            Err(e) => {
-                eprintln!("{e}");
-                right = false;
-            }
+    for answer in answers.iter().filter_map(OnceLock::get) {
+        right &= answer.right;
+        match args.message_format {
+            Format::Short | Format::Json if !answer.unread => print(&answer.text)?,
+            _ => eprint!("{}", answer.text),
         }
     }
     Ok(right)
 }
 
-/// Prints the diagnostics; true if none is an error.
-fn show(map: &SourceMap, diagnostics: &[Diagnostic], format: Format) -> Result<bool, Error> {
-    match format {
-        Format::Human => eprint!("{}", render_human(map, diagnostics, false)),
-        Format::Short => print(&render_short(map, diagnostics))?,
-        Format::Json => print(&render_json(map, diagnostics))?,
+fn checked(file: &Path, format: Format) -> Checked {
+    match frontend::open(file) {
+        Ok(source) => shown(&source.map, &seqc_hir::check(&source.program), format),
+        Err(Error::Source(map, diagnostics)) => shown(&map, &diagnostics, format),
+        Err(e) => Checked {
+            text: format!("{e}\n"),
+            right: false,
+            unread: true,
+        },
     }
-    Ok(!diagnostics.iter().any(Diagnostic::is_error))
+}
+
+fn shown(map: &SourceMap, diagnostics: &[Diagnostic], format: Format) -> Checked {
+    Checked {
+        text: match format {
+            Format::Human => render_human(map, diagnostics, false),
+            Format::Short => render_short(map, diagnostics),
+            Format::Json => render_json(map, diagnostics),
+        },
+        right: !diagnostics.iter().any(Diagnostic::is_error),
+        unread: false,
+    }
 }
