@@ -8,10 +8,11 @@
 //! power of two.
 
 use crate::complex::Scalar;
-use crate::op::MapFn;
+use crate::op::{MapFn, Op};
 use crate::ops::special;
-use crate::tensor::Data;
+use crate::tensor::{Data, Tensor};
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
+use std::rc::Rc;
 
 const P: u64 = (1 << 61) - 1;
 
@@ -55,8 +56,30 @@ fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// Makes elements of operands that counted numbers must not stand for: a function of 0 is the same whether the 0 was
+/// counted or drawn, and a quotient is no whole number.
+pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>]) -> Result<(), String> {
+    let drawn = |f: &MapFn| *f == MapFn::Div || opaque(*f);
+    if matches!(op, Op::Map(f) if drawn(f)) {
+        for a in args {
+            *a = Rc::new(a.to_exact()?.into_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Makes elements of numbers that are neither whole nor what masks are made of.
+pub(crate) fn result(t: &mut Tensor) -> Result<(), String> {
+    let whole = |x: &f64| x.fract() == 0.0 || !x.is_finite();
+    match &t.data {
+        Data::Real(d) if d.iter().all(whole) => {}
+        _ => *t = t.to_exact()?.into_owned(),
+    }
+    Ok(())
+}
+
 /// Is the function a random one of its argument, whatever that is?
-pub fn opaque(f: MapFn) -> bool {
+fn opaque(f: MapFn) -> bool {
     use MapFn::*;
     matches!(
         f,

@@ -7,10 +7,10 @@
 use crate::axis::{Axis, Size, Sym};
 use crate::exact;
 use crate::func::{Elem, Func, ValueId};
-use crate::op::{InputKind, MapFn, Num, Op};
+use crate::op::{InputKind, Num, Op};
 use crate::ops::{self, Place};
 use crate::rounding;
-use crate::tensor::{Data, Kind, Tensor, count};
+use crate::tensor::{Kind, Tensor, count};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -75,9 +75,8 @@ pub fn run_rounded(
     sizes: &HashMap<Sym, usize>,
     draw: u64,
 ) -> Result<Vec<(String, Tensor)>> {
-    let mut plan = Plan::new(func, sizes, usize::MAX)?;
-    plan.round(draw);
-    eval(&plan, inputs)
+    let plan = Plan::new(func, sizes, usize::MAX)?;
+    eval(&plan.with(Numbers::Rounded(draw)), inputs)
 }
 
 /// Like [`run`], over a finite field ([`crate::exact`]): inputs are elements of it, whole numbers stay what they are
@@ -87,9 +86,8 @@ pub fn run_exact(
     inputs: &HashMap<String, Tensor>,
     sizes: &HashMap<Sym, usize>,
 ) -> Result<Vec<(String, Tensor)>> {
-    let mut plan = Plan::new(func, sizes, usize::MAX)?;
-    plan.exactly();
-    eval(&plan, inputs)
+    let plan = Plan::new(func, sizes, usize::MAX)?;
+    eval(&plan.with(Numbers::Exact), inputs)
 }
 
 fn eval(plan: &Plan, inputs: &HashMap<String, Tensor>) -> Result<Vec<(String, Tensor)>> {
@@ -141,6 +139,16 @@ pub(crate) enum Slot {
 #[derive(Default)]
 pub(crate) struct Cache(HashMap<ValueId, Slot>);
 
+/// What numbers are while a program runs.
+#[derive(Clone, Copy)]
+enum Numbers {
+    Plain,
+    /// Results are moved by a rounding of f32, which way as drawn.
+    Rounded(u64),
+    /// Elements of a field as soon as they are not whole.
+    Exact,
+}
+
 /// A program prepared for running: shapes resolved, lifetimes known.
 pub(crate) struct Plan<'a> {
     pub func: &'a Func,
@@ -152,21 +160,18 @@ pub(crate) struct Plan<'a> {
     /// The same in every run of this body.
     still: Vec<bool>,
     bodies: HashMap<ValueId, Plan<'a>>,
-    /// Are results moved by a rounding of f32?
-    rounded: Option<u64>,
-    /// Are numbers elements of a field as soon as they are not whole?
-    exact: bool,
+    numbers: Numbers,
 }
 
 impl<'a> Plan<'a> {
-    fn round(&mut self, draw: u64) {
-        self.rounded = Some(draw);
-        self.bodies.values_mut().for_each(|b| b.round(draw));
+    fn with(mut self, numbers: Numbers) -> Plan<'a> {
+        self.set(numbers);
+        self
     }
 
-    fn exactly(&mut self) {
-        self.exact = true;
-        self.bodies.values_mut().for_each(Plan::exactly);
+    fn set(&mut self, numbers: Numbers) {
+        self.numbers = numbers;
+        self.bodies.values_mut().for_each(|b| b.set(numbers));
     }
 
     /// Parameters from `still_from` on are the same in every run.
@@ -185,8 +190,7 @@ impl<'a> Plan<'a> {
             uses: vec![0; func.values.len()],
             still: vec![false; func.values.len()],
             bodies: HashMap::new(),
-            rounded: None,
-            exact: false,
+            numbers: Numbers::Plain,
         };
         for (k, id) in func.params.iter().enumerate() {
             plan.still[id.index()] = k >= still_from;
@@ -358,22 +362,18 @@ impl<'a> Plan<'a> {
                     .iter()
                     .map(|a| one(slots, *a))
                     .collect::<Result<Vec<_>>>()?;
-                if let Some(draw) = self.rounded {
-                    rounding::operands(op, &mut args, draw ^ u64::from(id.0))?;
-                }
-                // A function of 0 is the same whether the 0 was counted or drawn.
-                let drawn = |f: &MapFn| *f == MapFn::Div || exact::opaque(*f);
-                if self.exact && matches!(op, Op::Map(f) if drawn(f)) {
-                    for a in &mut args {
-                        *a = Rc::new(a.to_exact()?.into_owned());
+                match self.numbers {
+                    Numbers::Rounded(draw) => {
+                        rounding::operands(op, &mut args, draw ^ u64::from(id.0))?
                     }
+                    Numbers::Exact => exact::operands(op, &mut args)?,
+                    Numbers::Plain => {}
                 }
                 let mut made = self.pure(op, &args, self.place(id))?;
-                if self.exact && !whole(&made) {
-                    made = made.to_exact()?.into_owned();
-                }
-                if let Some(draw) = self.rounded {
-                    rounding::result(&mut made, draw);
+                match self.numbers {
+                    Numbers::Rounded(draw) => rounding::result(&mut made, draw),
+                    Numbers::Exact => exact::result(&mut made)?,
+                    Numbers::Plain => {}
                 }
                 Ok(Slot::One(Rc::new(made)))
             }
@@ -433,14 +433,6 @@ impl<'a> Plan<'a> {
             (op, args) => return Err(EvalError::new(format!("{op:?} of {} operands", args.len()))),
         };
         Ok(t)
-    }
-}
-
-/// Are these whole numbers, or what masks are made of?
-fn whole(t: &Tensor) -> bool {
-    match &t.data {
-        Data::Real(d) => d.iter().all(|x| x.fract() == 0.0 || !x.is_finite()),
-        _ => false,
     }
 }
 

@@ -38,6 +38,40 @@ pub struct Mono {
     pub bound: Vec<Axis>,
 }
 
+impl Factor {
+    /// The value itself.
+    pub fn of(value: ValueId, how: How) -> Factor {
+        Factor {
+            value,
+            renamed: vec![],
+            how,
+        }
+    }
+}
+
+impl Mono {
+    /// A product that is free of the state.
+    pub fn free(scale: f64, factors: Vec<Factor>) -> Mono {
+        Mono {
+            scale,
+            factors,
+            state: None,
+            bound: vec![],
+        }
+    }
+
+    /// The state's axes (given in order) that are read under another name, with that name; `None`: free of the state.
+    pub fn moved(&self, axes: &[Axis]) -> Option<Vec<(Axis, Axis)>> {
+        let pairs = axes.iter().zip(self.state.as_ref()?);
+        Some(
+            pairs
+                .filter(|(a, r)| a != r)
+                .map(|(a, r)| (*a, *r))
+                .collect(),
+        )
+    }
+}
+
 /// Why a value is not affine in the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAffine {
@@ -118,13 +152,13 @@ impl<'a> Affine<'a> {
             Op::Map(MapFn::Neg) => Ok(scaled(self.expand(args[0])?, -1.0)),
             Op::Map(MapFn::Mul) => self.product(v, &args, &[]),
             Op::Map(MapFn::Div) if !self.depends(args[1]) => {
-                let over = self.factor(args[1], How::Over);
+                let over = Factor::of(args[1], How::Over);
                 Ok(self.times(args[0], over)?)
             }
             Op::Map(MapFn::Select) if !self.depends(args[0]) => {
                 let (yes, no) = (
-                    self.factor(args[0], How::Where),
-                    self.factor(args[0], How::Unless),
+                    Factor::of(args[0], How::Where),
+                    Factor::of(args[0], How::Unless),
                 );
                 let mut monos = self.times(args[1], yes)?;
                 monos.extend(self.times(args[2], no)?);
@@ -145,31 +179,9 @@ impl<'a> Affine<'a> {
     }
 
     fn opaque(&self, v: ValueId) -> Mono {
-        let constant = match self.func.op(v) {
-            Op::Const(n) => Some(n.0),
-            _ => None,
-        };
-        match constant {
-            Some(scale) => Mono {
-                scale,
-                factors: vec![],
-                state: None,
-                bound: vec![],
-            },
-            None => Mono {
-                scale: 1.0,
-                factors: vec![self.factor(v, How::Times)],
-                state: None,
-                bound: vec![],
-            },
-        }
-    }
-
-    fn factor(&self, value: ValueId, how: How) -> Factor {
-        Factor {
-            value,
-            renamed: vec![],
-            how,
+        match self.func.op(v) {
+            Op::Const(n) => Mono::free(n.0, vec![]),
+            _ => Mono::free(1.0, vec![Factor::of(v, How::Times)]),
         }
     }
 
@@ -195,12 +207,7 @@ impl<'a> Affine<'a> {
         args: &[ValueId],
         axes: &[Axis],
     ) -> Result<Vec<Mono>, NotAffine> {
-        let mut all = vec![Mono {
-            scale: 1.0,
-            factors: vec![],
-            state: None,
-            bound: vec![],
-        }];
+        let mut all = vec![Mono::free(1.0, vec![])];
         for a in args {
             let monos = self.factored(*a)?;
             let mut next = Vec::new();
@@ -268,12 +275,7 @@ impl<'a> Affine<'a> {
 
 /// A value as one monomial of its factors: products are split, negations and constants go to the scale.
 pub fn factors_of(func: &Func, v: ValueId) -> Mono {
-    let mut mono = Mono {
-        scale: 1.0,
-        factors: vec![],
-        state: None,
-        bound: vec![],
-    };
+    let mut mono = Mono::free(1.0, vec![]);
     let mut stack = vec![v];
     while let Some(v) = stack.pop() {
         match func.op(v) {
@@ -284,11 +286,7 @@ pub fn factors_of(func: &Func, v: ValueId) -> Mono {
                 mono.scale = -mono.scale;
                 stack.push(func.args(v)[0]);
             }
-            _ => mono.factors.push(Factor {
-                value: v,
-                renamed: vec![],
-                how: How::Times,
-            }),
+            _ => mono.factors.push(Factor::of(v, How::Times)),
         }
     }
     mono.factors.sort();
@@ -306,19 +304,10 @@ pub fn opened(func: &Func, m: &Mono, open: &impl Fn(&[Axis]) -> bool) -> Vec<Mon
         let inner = if plain {
             summands(func, f.value, open)
         } else {
-            vec![of_factor(f.clone())]
+            vec![Mono::free(1.0, vec![f.clone()])]
         };
         times_each(&all, &inner)
     })
-}
-
-fn of_factor(f: Factor) -> Mono {
-    Mono {
-        scale: 1.0,
-        factors: vec![f],
-        state: None,
-        bound: vec![],
-    }
 }
 
 /// All products of one of each.
@@ -335,19 +324,9 @@ fn times_each(a: &[Mono], b: &[Mono]) -> Vec<Mono> {
 
 /// A value free of the state as a sum of products, as far down as `open` holds of the axes.
 fn summands(func: &Func, v: ValueId, open: &impl Fn(&[Axis]) -> bool) -> Vec<Mono> {
-    let whole = Factor {
-        value: v,
-        renamed: vec![],
-        how: How::Times,
-    };
-    let whole = || vec![of_factor(whole.clone())];
+    let whole = || vec![Mono::free(1.0, vec![Factor::of(v, How::Times)])];
     if let Op::Const(n) = func.op(v) {
-        return vec![Mono {
-            scale: n.0,
-            factors: vec![],
-            state: None,
-            bound: vec![],
-        }];
+        return vec![Mono::free(n.0, vec![])];
     }
     if !open(&func.ty(v).axes) {
         return whole();

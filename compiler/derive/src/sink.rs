@@ -8,6 +8,7 @@
 
 use crate::Result;
 use crate::order::{depends_on, topological};
+use crate::rewrite::map_values;
 use seqc_algebra::{
     Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
 };
@@ -408,56 +409,19 @@ pub fn prune(func: &Func) -> Result<Func> {
             }
         }
     }
-    let mut b = Builder::new(&func.name);
-    let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    for p in &func.params {
-        image[p.index()] = Some(b.copy(func.value(*p), &[])?);
-    }
-    for id in func
-        .ids()
-        .filter(|id| live[id.index()] && func.input(*id).is_none())
-    {
-        let args: Vec<ValueId> = func
-            .args(id)
-            .iter()
-            .filter_map(|a| image[a.index()])
-            .collect();
-        let new = match func.op(id) {
-            Op::Scan(scan) => {
-                let mut outs = used.remove(&id).unwrap_or_default();
-                outs.sort_unstable();
-                prune_scan(&mut b, scan, &args, &outs)?
-            }
-            Op::Proj(k) => {
-                let mut old: Vec<usize> = func
-                    .ids()
-                    .filter(|p| live[p.index()] && func.args(*p).first() == Some(&func.args(id)[0]))
-                    .filter_map(|p| {
-                        if let Op::Proj(k) = func.op(p) {
-                            Some(*k)
-                        } else {
-                            None
-                        }
-                    })
-                    .collect();
-                old.sort_unstable();
-                old.dedup();
-                let at = old.iter().position(|o| o == k).unwrap_or(*k);
-                b.push(Op::Proj(at), &args)?
-            }
-            _ => b.copy(func.value(id), &args)?,
-        };
-        if let Some(name) = func.value(id).name {
-            b.name(new, name.as_str());
+    used.values_mut().for_each(|outs| outs.sort_unstable());
+    map_values(func, |b, func, id, args| match func.op(id) {
+        Op::Scan(scan) => {
+            let outs = used.get(&id).map_or(&[][..], Vec::as_slice);
+            Ok(Some(prune_scan(b, scan, args, outs)?))
         }
-        image[id.index()] = Some(new);
-    }
-    for (name, v) in &func.results {
-        if let Some(v) = image[v.index()] {
-            b.result(name, v);
+        Op::Proj(k) => {
+            let outs = used.get(&func.args(id)[0]);
+            let at = outs.and_then(|outs| outs.iter().position(|o| o == k));
+            Ok(Some(b.push(Op::Proj(at.unwrap_or(*k)), args)?))
         }
-    }
-    Ok(b.finish())
+        _ => Ok(None),
+    })
 }
 
 fn prune_scan(b: &mut Builder, scan: &Scan, args: &[ValueId], keep: &[usize]) -> Result<ValueId> {

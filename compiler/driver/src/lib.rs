@@ -32,6 +32,7 @@ pub mod explain;
 pub mod frontend;
 pub mod model;
 pub mod package;
+pub mod parallel;
 mod parts;
 pub mod passes;
 pub mod run;

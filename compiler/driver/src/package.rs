@@ -13,16 +13,15 @@ use std::path::PathBuf;
 /// Changes when the layout of artifacts does.
 const FORMAT: &str = "1";
 
-/// Where the artifact is: in the cache, which is read-only to everybody else.
-pub fn package(source: &Source, job: &Job, record: &mut Record) -> Result<PathBuf> {
+/// Where the artifact is: in the cache, which is read-only to everybody else. `e` is the job's item, elaborated.
+pub fn package(source: &Source, e: &Elaborated, job: &Job, record: &mut Record) -> Result<PathBuf> {
     let target = job.target.unwrap_or(Target::Host);
     let key = key(source, job, target)?;
     artifact::cached(&key, |folder| {
-        let e = record.time_passes(&job.item, "hir", |_| source.elaborate(&job.item, &job.set))?;
         let (built, refused) = record.time_passes(&job.item, "schedule", |times| {
-            programs(&e, job, target, times)
+            programs(e, job, target, times)
         })?;
-        let config = config(&e, &built, job, target, &refused)?;
+        let config = config(e, &built, job, target, &refused)?;
         record.time_passes(&job.item, "code", |_| {
             artifact::assemble(&built, target, Some(&config), folder)
         })

@@ -210,17 +210,21 @@ pub fn gradient(
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), forms(form), shapes, timings)?;
-    let ids = inputs_named(&f, wrt);
     let start = std::time::Instant::now();
-    let f = grad::vjp(&f, &ids, outs)?;
+    let f = differentiated(&f, wrt, outs)?;
     timings.push(("differentiate", start.elapsed().as_secs_f64()));
-    verify(&f, "differentiate")?;
     apply(f, tiles(form), shapes, timings)
+}
+
+fn differentiated(func: &Func, wrt: &[&str], outs: &[&str]) -> Result<Func, DeriveError> {
+    let f = grad::vjp(func, &inputs_named(func, wrt), outs)?;
+    verify(&f, "differentiate")?;
+    Ok(f)
 }
 
 /// The definition with its gradient: what forms are held to where numbers are exact. The laws of numbers, which are
 /// identities of functions such as the exponential, are applied to it as to all forms.
-pub fn plain_gradient(func: &Func, wrt: &[String], outs: &[String]) -> Result<Func, DeriveError> {
+pub fn plain_gradient(func: &Func, wrt: &[&str], outs: &[&str]) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), &[NUMBERS], &Shapes::cpu(), &mut vec![])?;
     differentiated(&f, wrt, outs)
 }
@@ -230,8 +234,8 @@ pub fn exact_gradient(
     func: &Func,
     form: Form,
     shapes: &Shapes,
-    wrt: &[String],
-    outs: &[String],
+    wrt: &[&str],
+    outs: &[&str],
 ) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), forms(form), shapes, &mut vec![])?;
     let f = differentiated(&f, wrt, outs)?;
@@ -241,19 +245,14 @@ pub fn exact_gradient(
     }
 }
 
-/// The prompt and the rest, in chunks, complex numbers and softmax as they are.
+/// [`prefill`] and [`resume`], complex numbers and softmax as they are.
 pub fn exact_split(func: &Func, shapes: &Shapes) -> Result<(Func, Func), DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, &mut vec![])?;
-    let chunked = |f: Func| apply(f, &[CHUNKS, CONVOLUTIONS, PAIRS], shapes, &mut vec![]);
-    Ok((chunked(step::prefill(&f)?)?, chunked(step::resume(&f)?)?))
-}
-
-fn differentiated(func: &Func, wrt: &[String], outs: &[String]) -> Result<Func, DeriveError> {
-    let wrt: Vec<&str> = wrt.iter().map(String::as_str).collect();
-    let outs: Vec<&str> = outs.iter().map(String::as_str).collect();
-    let f = grad::vjp(func, &inputs_named(func, &wrt), &outs)?;
-    verify(&f, "differentiate")?;
-    Ok(f)
+    let lists = &[CHUNKS, CONVOLUTIONS, PAIRS];
+    let law = |law| one_pass(func, law, lists, shapes, &mut vec![]);
+    Ok((
+        law(("prefill", step::prefill))?,
+        law(("resume", step::resume))?,
+    ))
 }
 
 /// One step of generation.
@@ -270,16 +269,25 @@ pub fn generation_step(
 
 /// The positions after some states in one pass, and the states after them.
 pub fn resume(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
-    let f = step::resume(&f)?;
-    verify(&f, "resume")?;
-    apply(f, &[CHUNKS, CONVOLUTIONS, REAL, PAIRS], shapes, timings)
+    one_pass(func, ("resume", step::resume), ONE_PASS, shapes, timings)
 }
 
 /// The prompt in one pass, with the states that [`generation_step`] goes on from.
 pub fn prefill(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
-    let f = step::prefill(&f)?;
-    verify(&f, "prefill")?;
-    apply(f, &[CHUNKS, CONVOLUTIONS, REAL, PAIRS], shapes, timings)
+    one_pass(func, ("prefill", step::prefill), ONE_PASS, shapes, timings)
+}
+
+/// What follows a law of many positions.
+const ONE_PASS: &[&[Pass]] = &[CHUNKS, CONVOLUTIONS, REAL, PAIRS];
+
+fn one_pass(
+    func: &Func,
+    (name, law): (&str, fn(&Func) -> Result<Func, DeriveError>),
+    lists: &[&[Pass]],
+    shapes: &Shapes,
+    timings: &mut Timings,
+) -> Result<Func, DeriveError> {
+    let f = law(&apply(func.clone(), RECURRENT, shapes, timings)?)?;
+    verify(&f, name)?;
+    apply(f, lists, shapes, timings)
 }

@@ -1,5 +1,6 @@
 //! Tensors cut and joined along an axis.
 
+use crate::engine::Named;
 use seqc_algebra::tensor::{copy_box, row_major, strides};
 use seqc_algebra::{Axis, Data, Exact, Tensor};
 use std::ops::Range;
@@ -16,6 +17,24 @@ pub fn cut(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor, String
     shape[k] = range.len();
     let start = row_major(&x.shape)[k] * range.start as isize;
     moved(x, &shape, 0, start, &shape)
+}
+
+/// Positions `range` of each tensor.
+pub fn cut_all(given: &Named, axis: Axis, range: Range<usize>) -> Result<Named, crate::Error> {
+    let cut = |(n, x): (&String, &Tensor)| {
+        let x = cut(x, axis, range.clone()).map_err(|e| crate::other(n, e))?;
+        Ok((n.clone(), x))
+    };
+    given.iter().map(cut).collect()
+}
+
+/// The entries of each tensor at one position.
+pub fn all_at(given: &Named, axis: Axis, position: usize) -> Result<Named, crate::Error> {
+    let one = |(n, x): (&String, &Tensor)| {
+        let x = at(x, axis, position).map_err(|e| crate::other(n, e))?;
+        Ok((n.clone(), x))
+    };
+    given.iter().map(one).collect()
 }
 
 /// The entries at one position, without the axis; the tensor as it is if it lacks the axis.

@@ -1,13 +1,12 @@
 //! The whole library is certified: briefly on the interpreter, over the finite field and on Cranelift here; in full on
 //! every engine with `--ignored`, which is `seqc verify` of each file. The lists of exceptions are exact.
 
-use seqc_driver::backend::Backend;
-use seqc_driver::engine::Engine;
-use seqc_driver::frontend;
-use seqc_driver::verify::{Extent, Options, item};
+mod support;
+
+use seqc_driver::verify::{Options, item};
+use seqc_driver::{frontend, parallel};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use support::brief;
 
 /// Blocks that are made of a mixer which the user gives.
 const NEED_A_MIXER: &[&str] = &["prenorm", "both", "sashimi_level", "scan2d", "crnn"];
@@ -48,30 +47,13 @@ fn wrong(file: &Path, options: &Options) -> Vec<String> {
 }
 
 fn certified(options: &Options) {
-    let (files, next, all) = (files(), AtomicUsize::new(0), Mutex::new(vec![]));
-    let work = || {
-        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let found = wrong(file, options);
-            all.lock().expect("no panic while adding").extend(found);
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|s| {
-        for _ in 0..threads {
-            s.spawn(work);
-        }
-    });
-    let all = all.into_inner().expect("no panic while adding");
+    let all = parallel::each(&files(), |f| wrong(f, options)).concat();
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
 #[test]
 fn in_brief() {
-    certified(&Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
-        extent: Extent::Brief,
-        ..Options::default()
-    });
+    certified(&brief());
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Twenty mixers that are in no paper (`tests/novel`) are certified: briefly on the interpreter and Cranelift here, in full on
 //! every engine with `--ignored`, which is `seqc verify tests/novel/mixers.seq`.
 
-use seqc_driver::backend::Backend;
-use seqc_driver::engine::Engine;
+mod support;
+
 use seqc_driver::frontend;
-use seqc_driver::verify::{Extent, Options, item};
+use seqc_driver::verify::{Options, item};
 use std::path::Path;
+use support::brief;
 
 fn certified(options: &Options) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/novel/mixers.seq");
@@ -25,11 +26,7 @@ fn certified(options: &Options) {
 
 #[test]
 fn in_brief() {
-    certified(&Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
-        extent: Extent::Brief,
-        ..Options::default()
-    });
+    certified(&brief());
 }
 
 #[test]

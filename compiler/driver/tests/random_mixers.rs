@@ -11,12 +11,10 @@ use mixers::Mixer;
 use seqc_derive::stream::Tiles;
 use seqc_driver::backend::Backend;
 use seqc_driver::engine::Engine;
-use seqc_driver::frontend;
 use seqc_driver::passes::Shapes;
 use seqc_driver::verify::{Certificate, Extent, Options, item};
+use seqc_driver::{frontend, parallel};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Programs of the normal run.
 const PROGRAMS: u64 = 100;
@@ -136,31 +134,13 @@ fn random_mixers_are_certified() {
         number("SEQC_RANDOM", PROGRAMS),
         number("SEQC_RANDOM_SEED", 0),
     );
-    let (next, refused) = (AtomicU64::new(first), AtomicU64::new(0));
-    let failures = Mutex::new(0u64);
-    let work = || loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= first + count {
-            return;
-        }
-        match report(seed) {
-            Ok(Outcome::Refused) => _ = refused.fetch_add(1, Ordering::Relaxed),
-            Ok(_) => {}
-            Err(account) => {
-                let mut failures = failures.lock().expect("no panic while counting");
-                *failures += 1;
-                eprintln!("---- {account}");
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|s| {
-        for _ in 0..threads {
-            s.spawn(work);
-        }
+    let seeds: Vec<u64> = (first..first + count).collect();
+    let outcomes = parallel::each(&seeds, |seed| {
+        report(*seed).map_err(|account| eprintln!("---- {account}"))
     });
-    let failed = failures.into_inner().expect("no panic while counting");
-    let refused = refused.into_inner();
+    let failed = outcomes.iter().filter(|o| o.is_err()).count();
+    let refused = |o: &&Result<Outcome, ()>| matches!(o, Ok(Outcome::Refused));
+    let refused = outcomes.iter().filter(refused).count() as u64;
     eprintln!("{count} programs: {failed} failed, {refused} not built");
     assert_eq!(failed, 0, "of {count} programs, {failed} failed");
     assert!(

@@ -69,15 +69,8 @@ impl<'p> Elab<'p> {
                         (Val::Stat(Stat::int(4)), h.span, None)
                     }
                     None => {
-                        let d = Diagnostic::error(
-                            "E24",
-                            format!("`{}` needs its setting `{name}`", mixer.name.text),
-                            span,
-                        );
-                        self.report(
-                            d.secondary(h.span, "it has no default")
-                                .help(format!("give it: `{name} = …`")),
-                        );
+                        let help = format!("give it: `{name} = …`");
+                        self.report(without(&mixer.name.text, name, (span, h.span), help));
                         ok = false;
                         continue;
                     }
@@ -144,15 +137,8 @@ impl<'p> Elab<'p> {
                 home: None,
             })),
             None => {
-                let d = Diagnostic::error(
-                    "E24",
-                    format!("`{}` needs its setting `{name}`", mixer.name.text),
-                    span,
-                );
-                self.report(
-                    d.secondary(h.span, "it has no default")
-                        .help(format!("give it a mixer: `{name} = …`")),
-                );
+                let help = format!("give it a mixer: `{name} = …`");
+                self.report(without(&mixer.name.text, name, (span, h.span), help));
                 return None;
             }
         };
@@ -264,4 +250,11 @@ impl<'p> Elab<'p> {
             _ => None,
         }
     }
+}
+
+/// A call without a setting that has no default: where the call is, and where the setting is declared.
+fn without(mixer: &str, name: &str, (call, declared): (Span, Span), help: String) -> Diagnostic {
+    let said = format!("`{mixer}` needs its setting `{name}`");
+    let d = Diagnostic::error("E24", said, call);
+    d.secondary(declared, "it has no default").help(help)
 }

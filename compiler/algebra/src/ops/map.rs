@@ -122,15 +122,14 @@ fn binary_exact(f: MapFn, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {
     if matches!(f, Lt | Le | Gt | Ge | Eq | Ne) {
         return zip(a, b, to, |x, y| f64::from(Exact::compare(f, x, y)));
     }
-    let mut wrong = Ok(());
-    let failed = std::cell::RefCell::new(&mut wrong);
+    let wrong = std::cell::RefCell::new(None);
     let made = zip(a, b, to, |x, y| {
         Exact::map2(f, x, y).unwrap_or_else(|e| {
-            **failed.borrow_mut() = Err(e);
+            wrong.replace(Some(e));
             Exact::ZERO
         })
     })?;
-    wrong.map(|()| made)
+    wrong.into_inner().map_or(Ok(made), Err)
 }
 
 fn binary_complex(f: MapFn, a: &Tensor, b: &Tensor, to: Place) -> Result<Tensor> {

@@ -79,8 +79,9 @@ fn job(args: &Args, item: &str) -> Job {
 fn artifact(args: &Args, source: &Source, record: &mut Record) -> Result<(), Error> {
     let item = source.one(args.mixer.as_deref())?;
     let job = job(args, &item);
-    super::warn(source, &source.elaborate(&item, &job.set)?)?;
-    let cached = package(source, &job, record)?;
+    let e = record.time_passes(&item, "hir", |_| source.elaborate(&item, &job.set))?;
+    super::warn(source, &e)?;
+    let cached = package(source, &e, &job, record)?;
     match &args.out {
         Some(folder) => artifact::copy(&cached, folder),
         None => print(&format!("{}\n", cached.display())),

@@ -2,11 +2,9 @@
 
 use super::print;
 use clap::ValueEnum;
-use seqc_driver::{Error, frontend};
+use seqc_driver::{Error, frontend, parallel};
 use seqc_syntax::{Diagnostic, SourceMap, render_human, render_json, render_short};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -33,23 +31,9 @@ struct Checked {
 
 /// Files are checked beside each other, and answered for in order.
 pub fn run(args: &Args) -> Result<bool, Error> {
-    let next = AtomicUsize::new(0);
-    let answers: Vec<OnceLock<Checked>> = args.files.iter().map(|_| OnceLock::new()).collect();
-    let work = || {
-        while let Some((file, answer)) = {
-            let n = next.fetch_add(1, Ordering::Relaxed);
-            args.files.get(n).zip(answers.get(n))
-        } {
-            answer.get_or_init(|| checked(file, args.message_format));
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|s| {
-        (1..threads.min(args.files.len())).for_each(|_| _ = s.spawn(work));
-        work();
-    });
+    let answers = parallel::each(&args.files, |f| checked(f, args.message_format));
     let mut right = true;
-    for answer in answers.iter().filter_map(OnceLock::get) {
+    for answer in answers {
         right &= answer.right;
         match args.message_format {
             Format::Short | Format::Json if !answer.unread => print(&answer.text)?,

@@ -24,6 +24,7 @@ mod values;
 
 use crate::affine::Factor;
 use crate::class::{Linear, Product, Term, classify};
+use crate::rewrite::map_values;
 use crate::{DeriveError, Result};
 use inside::Chunk;
 use seqc_algebra::{Axis, Builder, Func, InputKind, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
@@ -65,53 +66,23 @@ pub fn obstacle(scan: &Scan) -> Option<String> {
 
 /// Rewrites every top-level scan that has a chunked form with chunks of `chunk` steps.
 pub fn chunk_scans(func: &Func, chunk: usize) -> Result<Func> {
-    let mut b = Builder::new(&func.name);
-    let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    let mut chunked: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
-    let live = func.live();
-    for id in func
-        .ids()
-        .filter(|id| live[id.index()] || func.params.contains(id))
-    {
-        let args: Vec<ValueId> = func
-            .args(id)
-            .iter()
-            .filter_map(|a| image[a.index()])
-            .collect();
-        let new = match func.op(id) {
-            Op::Scan(scan) if obstacle(scan).is_none() => {
-                let (_, Some(l)) = classify(scan) else {
-                    continue;
-                };
-                chunked.insert(id, chunk_one(&mut b, scan, &args, &l, chunk)?);
-                continue;
-            }
-            Op::Proj(k) if chunked.contains_key(&func.args(id)[0]) => {
-                chunked[&func.args(id)[0]][*k]
-            }
-            _ => b.copy(func.value(id), &args)?,
-        };
-        if let Some(name) = func.value(id).name {
-            b.name(new, name.as_str());
-        }
-        image[id.index()] = Some(new);
-    }
-    for (name, v) in &func.results {
-        if let Some(v) = image[v.index()] {
-            b.result(name, v);
-        }
-    }
-    Ok(b.finish())
+    map_values(func, |b, func, id, args| match func.op(id) {
+        Op::Scan(scan) if obstacle(scan).is_none() => match classify(scan) {
+            (_, Some(l)) => Ok(Some(chunk_one(b, scan, args, &l, chunk)?)),
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    })
 }
 
-/// One scan in chunks; returns a value for each of its results.
+/// One scan in chunks, with results in the same order.
 fn chunk_one(
     b: &mut Builder,
     scan: &Scan,
     args: &[ValueId],
     l: &Linear,
     chunk: usize,
-) -> Result<Vec<ValueId>> {
+) -> Result<ValueId> {
     let mut hoist = Hoist {
         scan,
         args,
@@ -251,7 +222,7 @@ fn chunk_one(
         body: c.b.finish(),
         outs,
     };
-    Ok(b.scan(new, &all)?)
+    Ok(b.push(Op::Scan(Box::new(new)), &all)?)
 }
 
 /// A value that the batch shares, with a copy for each sequence: its gradient is then summed over the batch outside

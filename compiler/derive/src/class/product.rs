@@ -83,12 +83,7 @@ pub(super) fn split(body: &Func, f: &Factor) -> Mono {
     if f.renamed.is_empty() && f.how == How::Times {
         return factors_of(body, f.value);
     }
-    Mono {
-        scale: 1.0,
-        factors: vec![f.clone()],
-        state: None,
-        bound: vec![],
-    }
+    Mono::free(1.0, vec![f.clone()])
 }
 
 /// The factor with bound copies of the state's axes renamed back.

@@ -51,21 +51,13 @@ pub(super) fn reads(
     (found, other)
 }
 
-pub(super) fn as_read(
+fn as_read(
     axes: &[Axis],
     m: &Mono,
     emit: usize,
     inclusive: bool,
 ) -> Result<(Read, Vec<Axis>), String> {
-    let Some(read) = &m.state else {
-        return Err("it does not read the state".into());
-    };
-    let moved: Vec<(Axis, Axis)> = axes
-        .iter()
-        .zip(read)
-        .filter(|(a, r)| a != r)
-        .map(|(a, r)| (*a, *r))
-        .collect();
+    let moved = m.moved(axes).ok_or("it does not read the state")?;
     if moved.iter().any(|(_, r)| !m.bound.contains(r)) {
         return Err("it renames the state's axes".into());
     }
@@ -125,7 +117,7 @@ pub(super) fn terms(
 }
 
 /// The factors with K axes, in order, and the rest with the scale.
-pub(super) fn keyed_parts(body: &Func, k: &[Axis], p: &Product) -> (Product, Product) {
+fn keyed_parts(body: &Func, k: &[Axis], p: &Product) -> (Product, Product) {
     let mut scale = p.scale;
     let (mut key, mut rest) = (vec![], vec![]);
     for m in p.factors.iter().map(|f| split(body, f)) {
@@ -145,7 +137,7 @@ pub(super) fn keyed_parts(body: &Func, k: &[Axis], p: &Product) -> (Product, Pro
 }
 
 /// The term of a key, made if there is none.
-pub(super) fn of_key(terms: &mut Vec<Term>, key: Product) -> &mut Term {
+fn of_key(terms: &mut Vec<Term>, key: Product) -> &mut Term {
     let known = terms.iter().position(|t| t.key == key);
     let at = known.unwrap_or_else(|| {
         terms.push(Term {

@@ -18,13 +18,9 @@ pub(super) struct Parts {
 
 impl Parts {
     pub fn transition(&mut self, body: &Func, axes: &[Axis], m: &Mono) -> Result<(), Transition> {
-        let Some(read) = &m.state else { return Ok(()) };
-        let moved: Vec<(Axis, Axis)> = axes
-            .iter()
-            .zip(read)
-            .filter(|(a, r)| a != r)
-            .map(|(a, r)| (*a, *r))
-            .collect();
+        let Some(moved) = m.moved(axes) else {
+            return Ok(());
+        };
         if moved.iter().any(|(_, r)| !m.bound.contains(r)) {
             return Err(Transition::Dense(
                 "the state is summed together with other values".into(),

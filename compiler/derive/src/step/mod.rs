@@ -22,7 +22,7 @@ pub use resume::resume;
 use crate::affine::describe;
 use crate::{DeriveError, Result};
 use seqc_algebra::op::Num;
-use seqc_algebra::{Axis, Elem, Func, Op, Size, Sym, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Elem, Func, Op, Size, Sym, Ty, ValueId};
 
 /// The clock that is stepped.
 fn clock() -> Axis {
@@ -30,8 +30,8 @@ fn clock() -> Axis {
 }
 
 /// The length of caches: as many positions as a generation may have.
-fn cache_len() -> Size {
-    Size::Len(Sym::new("cache"))
+pub fn cache() -> Sym {
+    Sym::new("cache")
 }
 
 /// An axis of the clock's length under another name, such as `j` or `lag`.
@@ -217,16 +217,19 @@ fn summed_over(func: &Func, axis: Axis) -> bool {
     })
 }
 
-/// The axes that stand for the present in a step: the clock and its renamings that are never summed over.
-fn is_present(func: &Func, a: Axis) -> bool {
-    a == clock() || (is_clocklike(&a) && !summed_over(func, a))
+/// The number of positions of a program over several.
+fn length(b: &mut Builder) -> Result<ValueId> {
+    match clock().size {
+        Size::Len(s) => Ok(b.push(Op::Length(s), &[])?),
+        _ => Err(DeriveError("the clock has no length".into())),
+    }
 }
 
 fn cached(a: &Axis) -> Axis {
     if is_clocklike(a) {
         Axis {
             name: a.name,
-            size: cache_len(),
+            size: Size::Len(cache()),
         }
     } else {
         *a
@@ -234,8 +237,9 @@ fn cached(a: &Axis) -> Axis {
 }
 
 impl Plan<'_> {
+    /// Does the axis stand for the present in a step: the clock, or its renaming that is never summed over?
     fn is_present(&self, a: &Axis) -> bool {
-        is_present(self.func, *a)
+        *a == clock() || (is_clocklike(a) && !summed_over(self.func, *a))
     }
 
     /// The axes without the present; earlier positions along the cache.

@@ -76,9 +76,8 @@ impl Walk<'_> {
                 self.scan_step(id, &scan)?;
                 return Ok(None);
             }
-            Op::Proj(k) if matches!(self.plan.func.op(self.plan.func.args(id)[0]), Op::Scan(s) if s.axis == t) =>
+            Op::Proj(_) if matches!(self.plan.func.op(self.plan.func.args(id)[0]), Op::Scan(s) if s.axis == t) =>
             {
-                let _ = k;
                 return Ok(self.image[id.index()]);
             }
             op => {

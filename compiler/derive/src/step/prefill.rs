@@ -1,9 +1,9 @@
 //! The whole from the start, with the states that it ends in.
 
 use super::merge::merge_scans;
-use super::{Carry, Order, cached, clock, plan};
+use super::{Carry, Order, cached, clock, length, plan};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Out, Size, Sym, ValueId};
+use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Out, ValueId};
 use std::collections::HashMap;
 
 /// The parallel program with the states after its last position as results `state.NAME`, of the same names and
@@ -18,10 +18,6 @@ pub fn prefill(func: &Func) -> Result<Func> {
             b.result(name, v);
         }
     }
-    let t = clock();
-    let Size::Len(length) = t.size else {
-        return Err(DeriveError("the clock has no length".into()));
-    };
     for (name, c) in &plan.carries {
         let of = |v: ValueId| {
             image[v.index()].ok_or_else(|| DeriveError("a carried value was lost".into()))
@@ -44,17 +40,17 @@ pub fn prefill(func: &Func) -> Result<Func> {
                 }
                 finals[scan][*k]
             }
-            Carry::Recent { of: v, lag } => newest_first(&mut b, of(*v)?, *lag, length)?,
+            Carry::Recent { of: v, lag } => newest_first(&mut b, of(*v)?, *lag)?,
             Carry::All {
                 of: v,
                 along,
                 order: Order::NewestFirst,
-            } => newest_first(&mut b, of(*v)?, cached(along), length)?,
+            } => newest_first(&mut b, of(*v)?, cached(along))?,
             Carry::All {
                 of: v,
                 along,
                 order: Order::OldestFirst,
-            } => oldest_first(&mut b, of(*v)?, cached(along), length)?,
+            } => oldest_first(&mut b, of(*v)?, cached(along))?,
             Carry::First { of: v } => {
                 let zero = b.num(0.0);
                 b.push(Op::Gather(clock()), &[of(*v)?, zero])?
@@ -66,9 +62,9 @@ pub fn prefill(func: &Func) -> Result<Func> {
 }
 
 /// `y[l] = x[T-1-l]`, 0 before the start.
-fn newest_first(b: &mut Builder, x: ValueId, lag: Axis, length: Sym) -> Result<ValueId> {
+fn newest_first(b: &mut Builder, x: ValueId, lag: Axis) -> Result<ValueId> {
     let (l, one, zero) = (b.iota(lag)?, b.num(1.0), b.num(0.0));
-    let len = b.push(Op::Length(length), &[])?;
+    let len = length(b)?;
     let last = b.sub(len, one)?;
     let at = b.sub(last, l)?;
     let inside = b.map2(MapFn::Ge, at, zero)?;
@@ -77,9 +73,9 @@ fn newest_first(b: &mut Builder, x: ValueId, lag: Axis, length: Sym) -> Result<V
 }
 
 /// `y[j] = x[j]` for j < T, else 0.
-fn oldest_first(b: &mut Builder, x: ValueId, along: Axis, length: Sym) -> Result<ValueId> {
+fn oldest_first(b: &mut Builder, x: ValueId, along: Axis) -> Result<ValueId> {
     let (at, zero) = (b.iota(along)?, b.num(0.0));
-    let len = b.push(Op::Length(length), &[])?;
+    let len = length(b)?;
     let inside = b.map2(MapFn::Lt, at, len)?;
     let v = b.push(Op::Gather(clock()), &[x, at])?;
     Ok(b.select(inside, v, zero)?)

@@ -2,7 +2,7 @@
 
 use super::merge::merge_scans;
 use super::walk::{Walk, walk};
-use super::{Order, cached, clock, reads_first};
+use super::{Order, cached, clock, length, reads_first};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Size, Ty, ValueId};
 use std::collections::HashMap;
@@ -204,14 +204,6 @@ impl Walk<'_> {
             self.new[n] = Some(last);
         }
         Ok(all)
-    }
-}
-
-/// T, the number of new positions.
-fn length(b: &mut Builder) -> Result<ValueId> {
-    match clock().size {
-        Size::Len(s) => Ok(b.push(Op::Length(s), &[])?),
-        _ => Err(DeriveError("the clock has no length".into())),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::build;
 use crate::engine::{Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, timeline};
-use seqc_algebra::{Axis, Elem, Func, InputKind, Size, Sym, Tensor};
+use seqc_algebra::{Axis, Elem, Func, InputKind, Size, Tensor};
+use seqc_derive::step::cache;
 use seqc_hir::{Elaborated, Look};
 use std::collections::BTreeMap;
 
@@ -21,10 +22,6 @@ pub struct Continued {
     pub states: Vec<(String, Tensor)>,
     /// Positions read so far, those before included.
     pub position: usize,
-}
-
-fn cache() -> Sym {
-    Sym::new("cache")
 }
 
 /// Runs a causal mixer from given states, or from the start.
@@ -229,13 +226,7 @@ fn stepped(
     let mut states = grown(start.states, sizes[&cache()])?;
     let mut parts: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
     for t in 0..tokens {
-        let mut now = Named::new();
-        for (name, x) in &m.tensors {
-            now.insert(
-                name.clone(),
-                timeline::at(x, time, t).map_err(|e| other(name, e))?,
-            );
-        }
+        let mut now = timeline::all_at(&m.tensors, time, t)?;
         now.insert("pos".into(), Tensor::scalar((start.position + t) as f64));
         now.extend(as_inputs(&states));
         for (name, x) in programs.run("step", &now, &sizes)? {

@@ -2,10 +2,11 @@
 
 use super::{AtLength, Crossover, FormCost, Generation};
 use crate::passes::{Form, Shapes, forward, generation_step};
-use seqc_algebra::{Func, InputKind, Size, Sym};
+use seqc_algebra::{Func, InputKind, Size};
 use seqc_derive::cost::{Cost, bytes_of, cost};
 use seqc_derive::poly::Poly;
 use seqc_derive::report::{Equation, Kind};
+use seqc_derive::step::cache;
 use seqc_hir::Elaborated;
 
 /// The lengths at which formulas are evaluated.
@@ -167,7 +168,7 @@ fn generation(step: &Func) -> Generation {
     }
     Generation {
         flops: cost(step).flops().to_string(),
-        bytes_per_token: state.slope(Sym::new("cache")),
+        bytes_per_token: state.slope(cache()),
         state_bytes: state.to_string(),
     }
 }

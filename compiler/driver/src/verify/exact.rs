@@ -11,7 +11,8 @@ use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
 use crate::passes::{self, FORMS, Form, Shapes};
 use crate::{Error, Result, other, timeline};
-use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Sym, Tensor, run_exact};
+use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Tensor, run_exact};
+use seqc_derive::step::cache;
 use seqc_derive::stream::Tiles;
 
 /// Small, so that a few steps are several chunks and tiles.
@@ -29,13 +30,14 @@ const BATCH: usize = 2;
 /// Rows of all forms; or a note that says what is not exact.
 pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
     let mut rows = vec![];
-    let reference = match passes::plain_gradient(&subject.definition, &subject.wrt, &subject.outs) {
-        Ok(f) => f,
-        Err(e) => {
-            notes.push(format!("not exact: {e}"));
-            return rows;
-        }
-    };
+    let reference =
+        match passes::plain_gradient(&subject.definition, &subject.wrt(), &subject.outs()) {
+            Ok(f) => f,
+            Err(e) => {
+                notes.push(format!("not exact: {e}"));
+                return rows;
+            }
+        };
     let cases = match cases(subject, &reference) {
         Ok(cases) => cases,
         Err(why) => {
@@ -145,8 +147,8 @@ fn compared(subject: &Subject, form: Form, cases: &[Case], row: &mut Row) -> Res
         &subject.definition,
         form,
         &SHAPES,
-        &subject.wrt,
-        &subject.outs,
+        &subject.wrt(),
+        &subject.outs(),
     );
     let f = f.map_err(|e| other(&subject.name, e))?;
     for case in cases {
@@ -162,41 +164,34 @@ fn compared(subject: &Subject, form: Form, cases: &[Case], row: &mut Row) -> Res
 /// A prompt, then the rest from its states: cut after the first step, and near the middle.
 fn continued(subject: &Subject, cases: &[Case], row: &mut Row) -> Result<()> {
     let split = passes::exact_split(&subject.steppable()?, &SHAPES);
+    let time = Axis::time();
     let (prefill, resume) = split.map_err(|e| other(&subject.name, e))?;
     for case in cases.iter().filter(|c| c.length > 1) {
         for at in [1, case.length.div_ceil(2)] {
             let mut sizes = case.sizes.clone();
-            sizes.insert(Sym::new("cache"), case.length + 1);
-            let head = part(&case.given, 0..at)?;
-            sizes.insert(Axis::time().name, at);
+            sizes.insert(cache(), case.length + 1);
+            let head = timeline::cut_all(&case.given, time, 0..at)?;
+            sizes.insert(time.name, at);
             let after = ran(&prefill, &head, &sizes)?;
-            let mut tail = part(&case.given, at..case.length)?;
+            let mut tail = timeline::cut_all(&case.given, time, at..case.length)?;
             tail.insert("pos".into(), Tensor::scalar(at as f64));
             for (name, t) in after {
                 if let Some(own) = name.strip_prefix("state.") {
                     tail.insert(own.to_owned(), t);
                 }
             }
-            sizes.insert(Axis::time().name, case.length - at);
+            sizes.insert(time.name, case.length - at);
             for (name, got) in ran(&resume, &tail, &sizes)? {
                 let Some(whole) = case.want.get(&name) else {
                     continue;
                 };
-                let want = timeline::cut(whole, Axis::time(), at..case.length);
+                let want = timeline::cut(whole, time, at..case.length);
                 let want = want.map_err(|e| other(&name, e))?;
                 row.add(worst(&name, unequal(&want, &got)?, case.length));
             }
         }
     }
     Ok(())
-}
-
-fn part(given: &Named, range: std::ops::Range<usize>) -> Result<Named> {
-    let cut = |(n, x): (&String, &Tensor)| {
-        let x = timeline::cut(x, Axis::time(), range.clone()).map_err(|e| other(n, e))?;
-        Ok((n.clone(), x))
-    };
-    given.iter().map(cut).collect()
 }
 
 #[cfg(test)]
@@ -212,8 +207,11 @@ mod tests {
     }
 
     fn held_to(form_of: &Subject, definition: &Subject) -> Row {
-        let reference =
-            passes::plain_gradient(&definition.definition, &definition.wrt, &definition.outs);
+        let reference = passes::plain_gradient(
+            &definition.definition,
+            &definition.wrt(),
+            &definition.outs(),
+        );
         let cases = cases(definition, &reference.expect("differentiates")).expect("exact");
         let mut row = Row::new("chunked", "exact", Part::Gradient);
         compared(form_of, Form::Chunked, &cases, &mut row).expect("runs");

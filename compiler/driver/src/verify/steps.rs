@@ -10,8 +10,8 @@ use super::measure::{self, Movement};
 use super::subject::{Part, Subject};
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::{Result, other, timeline};
-use seqc_algebra::{Axis, Elem, Func, InputKind, Sym, Tensor, run};
-use std::ops::Range;
+use seqc_algebra::{Axis, Elem, Func, InputKind, Tensor, run};
+use seqc_derive::step::cache;
 use std::rc::Rc;
 
 /// What the definition makes of some inputs, and how far each result moves when it is rounded.
@@ -108,21 +108,9 @@ pub struct Steps {
     jump: Jump,
 }
 
-fn cache() -> Sym {
-    Sym::new("cache")
-}
-
 fn interpreted(f: &Func, given: &Named, sizes: &Sizes) -> Result<Named> {
     let made = run(f, given, sizes).map_err(|e| other(&f.name, e))?;
     Ok(made.into_iter().collect())
-}
-
-fn cut(given: &Named, range: Range<usize>) -> Result<Named> {
-    let cut = |(n, x): (&String, &Tensor)| {
-        let x = timeline::cut(x, Axis::time(), range.clone()).map_err(|e| other(n, e))?;
-        Ok((n.clone(), x))
-    };
-    given.iter().map(cut).collect()
 }
 
 /// The references. Lengths that the mixer has no meaning for are left out.
@@ -142,7 +130,7 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
         let given = subject.given(&sizes, Draw::Plain)?;
         let mut short = sizes.clone();
         short.insert(Axis::time().name, prompt);
-        let head = cut(&given, 0..prompt)?;
+        let head = timeline::cut_all(&given, Axis::time(), 0..prompt)?;
         splits.push(Split {
             after_prompt: Reference::new(&prefill, &weighed, &head, &short)?,
             after_all: Reference::new(&prefill, &weighed, &given, &sizes)?,
@@ -162,11 +150,7 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
 fn jump(subject: &Subject, step: &Rc<Func>) -> Result<Jump> {
     let mut sizes = subject.sizes(4, BATCH);
     sizes.insert(cache(), 6);
-    let mut given = Named::new();
-    for (n, x) in subject.given(&sizes, Draw::Plain)? {
-        let x = timeline::at(&x, Axis::time(), 3).map_err(|e| other(&n, e))?;
-        given.insert(n, x);
-    }
+    let mut given = timeline::all_at(&subject.given(&sizes, Draw::Plain)?, Axis::time(), 3)?;
     given.insert("pos".into(), Tensor::scalar(3.0));
     for p in &step.params {
         let Some(input) = step.input(*p).filter(|i| i.kind == InputKind::State) else {
@@ -224,7 +208,7 @@ impl Split {
     fn prefill(&self, programs: &Programs, engine: Engine, row: &mut Row) -> Result<Named> {
         let mut sizes = self.sizes.clone();
         sizes.insert(Axis::time().name, self.prompt);
-        let given = cut(&self.given, 0..self.prompt)?;
+        let given = timeline::cut_all(&self.given, Axis::time(), 0..self.prompt)?;
         let at = self.at(self.prompt);
         let mut states = Named::new();
         for (name, got) in programs.run("step.prefill", &given, &sizes)? {
@@ -245,17 +229,12 @@ impl Split {
         row: &mut Row,
     ) -> Result<()> {
         for t in self.prompt..self.prompt + self.tokens {
-            let at = |(n, x): (&String, &Tensor)| {
-                let x = timeline::at(x, Axis::time(), t).map_err(|e| other(n, e))?;
-                Ok((n.clone(), x))
-            };
-            let given = self.given.iter().map(at).collect::<Result<Named>>()?;
             let part = |x: &Tensor| timeline::at(x, Axis::time(), t);
             let now = Now {
                 program: "step.step",
                 sizes: &self.sizes,
                 from: t,
-                given,
+                given: timeline::all_at(&self.given, Axis::time(), t)?,
             };
             states = self.go_on(programs, engine, now, states, &part, row)?;
         }
@@ -282,7 +261,7 @@ impl Split {
                 program: "step.resume",
                 sizes: &sizes,
                 from,
-                given: cut(&self.given, from..to)?,
+                given: timeline::cut_all(&self.given, Axis::time(), from..to)?,
             };
             let part = |x: &Tensor| timeline::cut(x, Axis::time(), from..to);
             states = self.go_on(programs, engine, now, states, &part, row)?;

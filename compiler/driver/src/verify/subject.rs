@@ -88,11 +88,14 @@ impl Subject {
 
     /// The ids of the inputs with gradients, in the definition.
     fn ids(&self) -> Vec<ValueId> {
-        let wrt: Vec<&str> = self.wrt.iter().map(String::as_str).collect();
-        passes::inputs_named(&self.definition, &wrt)
+        passes::inputs_named(&self.definition, &self.wrt())
     }
 
-    fn outs(&self) -> Vec<&str> {
+    pub fn wrt(&self) -> Vec<&str> {
+        self.wrt.iter().map(String::as_str).collect()
+    }
+
+    pub fn outs(&self) -> Vec<&str> {
         self.outs.iter().map(String::as_str).collect()
     }
 
@@ -106,10 +109,7 @@ impl Subject {
     pub fn weighed(&self) -> Result<Func> {
         let convolved = conv::long_convolutions(&self.definition);
         convolved
-            .and_then(|f| {
-                let names: Vec<&str> = self.wrt.iter().map(String::as_str).collect();
-                grad::vjp(&f, &passes::inputs_named(&f, &names), &self.outs())
-            })
+            .and_then(|f| grad::vjp(&f, &passes::inputs_named(&f, &self.wrt()), &self.outs()))
             .and_then(|f| softmax::expand_softmax(&f))
             .map_err(|e| other(&self.name, e))
     }
@@ -144,8 +144,7 @@ impl Subject {
     /// Every program that the compiler derives.
     pub fn derive(&self, shapes: &Shapes) -> Vec<Derived> {
         let text = |e: seqc_derive::DeriveError| e.to_string();
-        let wrt: Vec<&str> = self.wrt.iter().map(String::as_str).collect();
-        let outs = self.outs();
+        let (wrt, outs) = (self.wrt(), self.outs());
         let mut all = vec![];
         for form in FORMS {
             let (name, f) = (form.name(), &self.definition);

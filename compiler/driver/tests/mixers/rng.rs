@@ -1,24 +1,17 @@
 //! Repeatable choices.
 
-/// SplitMix64.
-pub struct Rng(u64);
+use seqc_schedule::testing;
+
+pub struct Rng(testing::Rng);
 
 impl Rng {
     pub fn new(seed: u64) -> Rng {
-        Rng(seed ^ 0x5EED_0F5E_9C00_0001)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        Rng(testing::Rng::new(seed ^ 0x5EED_0F5E_9C00_0001))
     }
 
     /// 0 .. n-1
     pub fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
+        self.0.below(n)
     }
 
     pub fn between(&mut self, low: usize, high: usize) -> usize {

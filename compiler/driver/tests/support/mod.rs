@@ -6,7 +6,10 @@ mod draw;
 use draw::draw;
 use seqc_algebra::tensor::Tensor;
 use seqc_algebra::{C64, Data, Elem, Func, Op, Size, Sym};
+use seqc_driver::backend::Backend;
+use seqc_driver::engine::Engine;
 use seqc_driver::passes::Shapes;
+use seqc_driver::verify::{Extent, Options};
 use seqc_hir::{BesideImporter, elaborate, load};
 use seqc_syntax::SourceMap;
 use std::collections::HashMap;
@@ -129,4 +132,13 @@ pub fn lengths(t: usize) -> HashMap<Sym, usize> {
         .iter()
         .map(|(n, v)| (Sym::new(n), *v))
         .collect()
+}
+
+/// A certificate that a suite has time for.
+pub fn brief() -> Options {
+    Options {
+        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
+        extent: Extent::Brief,
+        ..Options::default()
+    }
 }
