@@ -134,9 +134,6 @@ fn case(
 const SMALL: usize = 5;
 /// Distances of neighbouring points of a difference quotient, for inputs of unit size.
 const STEPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
-/// What a gradient counts as at least, as a share of the largest: a quotient over 1e-6 has ten digits of the sum of
-/// all outputs, of which six are compared.
-const LEAST: f64 = 1e-4;
 
 /// The reference gradient at a small length against differences and forward mode.
 pub fn reference_rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
@@ -240,7 +237,7 @@ impl Point<'_> {
         let beside = if norm < 1e-10 * largest {
             largest
         } else {
-            norm.max(LEAST * largest)
+            norm
         };
         Worst {
             error: if error == 0.0 {
