@@ -44,7 +44,7 @@ pub fn time(
     let failed = |e: seqc_device::Error| other("bench", e);
     let mut run = Executor::new(program, sizes, store, pool).map_err(failed)?;
     fill(&mut run, sizes)?;
-    run.draw_noise(1, 0).map_err(failed)?;
+    run.draw_noise(1, 0, 0).map_err(failed)?;
     run.run(store).map_err(failed)?;
     let mut times = Vec::new();
     let begun = Instant::now();

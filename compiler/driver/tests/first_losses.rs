@@ -1,5 +1,6 @@
 //! The first ten losses of training are those of the f64 interpreter: the same start and the same batches, the
-//! model as its definition says, gradients of the definition, clipping and AdamW written out plainly.
+//! model as its definition says, gradients of the definition, clipping and AdamW written out plainly. With packed
+//! documents, the interpreter runs on each document by itself.
 //!
 //! Small sizes by default. `SEQC_FULL=1` takes the examples as they are (minutes a model; with `--release` and `--nocapture` it shows its way).
 
@@ -10,7 +11,7 @@ use seqc_driver::backend::{Backend, load};
 use seqc_driver::passes::{Form, Shapes, training};
 use seqc_driver::{build, frontend};
 use seqc_hir::Elaborated;
-use seqc_train::{Corpus, Recipe, Sampler, TrainOptions, train};
+use seqc_train::{Batch, Corpus, Recipe, Sampler, TrainOptions, train};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,8 +23,38 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn data() -> PathBuf {
+fn shakespeare() -> PathBuf {
     root().join("examples/data/shakespeare.txt")
+}
+
+/// Ends each document where they are packed.
+const END: u8 = 1;
+
+/// Paragraphs of a few words to a few lines as documents.
+fn paragraphs(folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(shakespeare()).expect("reads");
+    let line = |p: &str| {
+        let text = p
+            .chars()
+            .take(23)
+            .chain([char::from(END)])
+            .collect::<String>();
+        serde_json::json!({ "text": text }).to_string()
+    };
+    let lines: Vec<String> = text.split("\n\n").take(2000).map(line).collect();
+    let path = folder.join("paragraphs.jsonl");
+    std::fs::write(&path, lines.join("\n")).expect("written");
+    path
+}
+
+/// The sequences of a batch: its rows, or the documents in them.
+fn sequences(tokens: &[i32], r: &Recipe) -> Vec<Vec<i32>> {
+    let rows = tokens.chunks(r.length);
+    let cut = |row: &[i32]| -> Vec<Vec<i32>> {
+        let parts = row.split_inclusive(|t| r.packed && *t == i32::from(END));
+        parts.filter(|d| d.len() > 1).map(<[i32]>::to_vec).collect()
+    };
+    rows.flat_map(cut).collect()
 }
 
 /// A parameter in f64 with its moments.
@@ -67,7 +98,12 @@ fn sizes_of(example: &str) -> (Elaborated, Recipe) {
 }
 
 /// The losses that `seqc train` reports, and the parameters that it started from.
-fn trained(e: &Elaborated, recipe: &Recipe, backend: Backend) -> (Vec<f64>, Vec<Param>) {
+fn trained(
+    e: &Elaborated,
+    recipe: &Recipe,
+    data: &Path,
+    backend: Backend,
+) -> (Vec<f64>, Vec<Param>) {
     let built = build::model(
         e,
         Form::Chunked,
@@ -103,7 +139,7 @@ fn trained(e: &Elaborated, recipe: &Recipe, backend: Backend) -> (Vec<f64>, Vec<
         train: program,
         eval: None,
         recipe: recipe.clone(),
-        data: data(),
+        data: data.to_owned(),
         run_dir: folder.path().join("run"),
         resume: false,
         pool,
@@ -124,21 +160,26 @@ fn trained(e: &Elaborated, recipe: &Recipe, backend: Backend) -> (Vec<f64>, Vec<
     (losses, params)
 }
 
-/// Both back ends' losses beside the interpreter's.
 fn check(example: &str) {
     let (e, recipe) = sizes_of(example);
+    agree(example, &e, &recipe, &shakespeare());
+}
+
+/// Both back ends' losses beside the interpreter's.
+fn agree(example: &str, e: &Elaborated, recipe: &Recipe, data: &Path) {
     let runs: Vec<_> = backends()
         .iter()
-        .map(|b| (format!("{b:?}"), trained(&e, &recipe, *b)))
+        .map(|b| (format!("{b:?}"), trained(e, recipe, data, *b)))
         .collect();
     let mut params = runs[0].1.1.clone();
     let plain =
         training(&e.func, Form::Matrix, &Shapes::cpu(), &mut vec![]).expect("differentiates");
-    let corpus = Corpus::load(&data(), recipe.length).expect("loads");
+    let corpus = Corpus::load(data, recipe.length).expect("loads");
     for step in 0..STEPS {
-        let mut tokens = vec![0i32; recipe.batch * recipe.length];
-        Sampler::new(recipe.seed).fill(step, &corpus.train, recipe.length, &mut tokens);
-        let loss = interpreted_step(&plain, &mut params, &tokens, &recipe, step);
+        let mut batch = Batch::new(recipe.batch, recipe.length, recipe.packed);
+        Sampler::new(recipe.seed).fill(step, &corpus.train, &mut batch);
+        let all = sequences(&batch.tokens, recipe);
+        let loss = interpreted_step(&plain, &mut params, &all, recipe, step);
         for (backend, (losses, _)) in &runs {
             let got = losses[step as usize];
             println!("{example} step {step}: {backend} {got:.6}, interpreter {loss:.6}");
@@ -150,43 +191,25 @@ fn check(example: &str) {
     }
 }
 
-/// One step in f64; the loss before it.
+/// One step in f64; the loss before it. Each sequence counts by the tokens that it predicts, all but the first.
 fn interpreted_step(
     plain: &seqc_algebra::Func,
     params: &mut [Param],
-    tokens: &[i32],
+    sequences: &[Vec<i32>],
     r: &Recipe,
     step: u64,
 ) -> f64 {
-    let sizes = HashMap::from([(Sym::new("batch"), r.batch), (Sym::new("t"), r.length)]);
-    let mut given = HashMap::new();
-    for p in &plain.params {
-        let (input, ty) = (plain.input(*p).expect("an input"), plain.ty(*p));
-        let name = input.name.as_str();
-        let t = match (ty.elem, params.iter().find(|p| p.path == name)) {
-            (Elem::Int, _) => Tensor::real(
-                ty.axes.clone(),
-                vec![r.batch, r.length],
-                tokens.iter().map(|t| f64::from(*t)).collect(),
-            ),
-            (_, Some(p)) => Tensor::real(ty.axes.clone(), p.shape.clone(), p.value.clone()),
-            (_, None) => panic!("no parameter {name}"),
-        };
-        given.insert(name.to_owned(), t.expect("fits"));
+    let predicted: usize = sequences.iter().map(|s| s.len() - 1).sum();
+    let mut loss = 0.0;
+    let mut grads: Vec<Vec<f64>> = params.iter().map(|p| vec![0.0; p.value.len()]).collect();
+    for s in sequences {
+        let share = (s.len() - 1) as f64 / predicted as f64;
+        let (own, own_grads) = interpreted(plain, params, s);
+        loss += share * own;
+        for (sum, g) in grads.iter_mut().flatten().zip(own_grads.iter().flatten()) {
+            *sum += share * g;
+        }
     }
-    let results = run(plain, &given, &sizes).expect("runs");
-    let of = |name: &str| results.iter().find(|(n, _)| n == name).map(|(_, t)| t);
-    let loss = of("loss").and_then(Tensor::as_real).expect("a loss");
-    let loss = loss.iter().sum::<f64>() / loss.len() as f64;
-    let grads: Vec<Vec<f64>> = params
-        .iter()
-        .map(|p| {
-            let g = of(&format!("grad.{}", p.path)).expect("a gradient");
-            let axes = &given[&p.path].axes;
-            let g = g.ordered(axes).expect("the same axes");
-            g.as_real().expect("real").to_vec()
-        })
-        .collect();
     let norm = grads.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();
     let scale = if norm > r.clip { r.clip / norm } else { 1.0 };
     // Linear warm-up over `warmup` steps, then half a cosine from the peak to floor · peak at the last step.
@@ -209,6 +232,40 @@ fn interpreted_step(
         }
     }
     loss
+}
+
+/// Loss and gradients of one sequence.
+fn interpreted(
+    plain: &seqc_algebra::Func,
+    params: &[Param],
+    tokens: &[i32],
+) -> (f64, Vec<Vec<f64>>) {
+    let sizes = HashMap::from([(Sym::new("batch"), 1), (Sym::new("t"), tokens.len())]);
+    let mut given = HashMap::new();
+    for p in &plain.params {
+        let (input, ty) = (plain.input(*p).expect("an input"), plain.ty(*p));
+        let name = input.name.as_str();
+        let t = match (ty.elem, params.iter().find(|p| p.path == name)) {
+            (Elem::Int, _) => Tensor::real(
+                ty.axes.clone(),
+                vec![1, tokens.len()],
+                tokens.iter().map(|t| f64::from(*t)).collect(),
+            ),
+            (_, Some(p)) => Tensor::real(ty.axes.clone(), p.shape.clone(), p.value.clone()),
+            (_, None) => panic!("no parameter {name}"),
+        };
+        given.insert(name.to_owned(), t.expect("fits"));
+    }
+    let results = run(plain, &given, &sizes).expect("runs");
+    let of = |name: &str| results.iter().find(|(n, _)| n == name).map(|(_, t)| t);
+    let loss = of("loss").and_then(Tensor::as_real).expect("a loss");
+    let loss = loss.iter().sum::<f64>() / loss.len() as f64;
+    let grad = |p: &Param| {
+        let g = of(&format!("grad.{}", p.path)).expect("a gradient");
+        let g = g.ordered(&given[&p.path].axes).expect("the same axes");
+        g.as_real().expect("real").to_vec()
+    };
+    (loss, params.iter().map(grad).collect())
 }
 
 fn backends() -> Vec<Backend> {
@@ -244,4 +301,20 @@ fn lstm() {
 #[test]
 fn hybrid() {
     check("hybrid");
+}
+
+/// Documents of 2 to 24 tokens in rows of 40: attention that looks back no further than its document, states that
+/// start anew, and a loss that counts predictions.
+#[test]
+fn packed_documents() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let data = paragraphs(folder.path());
+    for example in ["gla", "attention"] {
+        let (e, recipe) = sizes_of(example);
+        let recipe = Recipe {
+            packed: true,
+            ..recipe
+        };
+        agree(example, &e, &recipe, &data);
+    }
 }

@@ -37,6 +37,8 @@ pub struct Recipe {
     pub batch: u64,
     /// Steps of time in each.
     pub length: u64,
+    /// Each document in a row is a sequence of its own.
+    pub packed: bool,
     pub steps: u64,
     /// Largest norm of the gradient; none: unclipped.
     pub clip: Option<f64>,
@@ -64,6 +66,7 @@ impl Default for Recipe {
             },
             batch: 16,
             length: 256,
+            packed: false,
             steps: 1000,
             clip: Some(1.0),
             seed: 0,
@@ -79,6 +82,7 @@ const SETTINGS: &[&str] = &[
     "schedule",
     "batch",
     "length",
+    "packed",
     "steps",
     "clip",
     "seed",
@@ -142,6 +146,7 @@ fn set(out: &mut Recipe, name: &str, value: &Expr, at: Span) -> Result<(), Diagn
         "schedule" => out.schedule = schedule(value)?,
         "batch" => out.batch = count(name, value, 1)?,
         "length" => out.length = count(name, value, 1)?,
+        "packed" => out.packed = truth(name, value)?,
         "steps" => out.steps = count(name, value, 1)?,
         "seed" => out.seed = count(name, value, 0)?,
         "eval_every" => out.eval_every = count(name, value, 1)?,
@@ -206,6 +211,18 @@ pub fn count(name: &str, e: &Expr, least: u64) -> Result<u64, Diagnostic> {
             e.span,
         )
     })
+}
+
+fn truth(name: &str, e: &Expr) -> Result<bool, Diagnostic> {
+    match &e.kind {
+        ExprKind::Name(n) if n.text == "true" => Ok(true),
+        ExprKind::Name(n) if n.text == "false" => Ok(false),
+        _ => Err(Diagnostic::error(
+            "E28",
+            format!("`{name}` is true or false"),
+            e.span,
+        )),
+    }
 }
 
 fn positive(name: &str, e: &Expr) -> Result<f64, Diagnostic> {

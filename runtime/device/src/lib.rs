@@ -1,7 +1,7 @@
 //! Executes plans: on CPU threads ([`Executor`]) and on CUDA devices ([`cuda`]).
 //!
 //! A [`Program`] is a plan with its kernels; a [`Store`] holds parameters and gradients, shared by the
-//! executors of several plans; an [`Executor`] is a program at given run-time lengths, with every buffer placed
+//! executors of several plans; an [`Executor`] is a program with every buffer placed at the present lengths
 //! and every size evaluated, so that running it allocates nothing. One [`Pool`] of threads serves them all.
 
 mod artifact;
@@ -9,6 +9,7 @@ mod block;
 mod conv;
 pub mod cuda;
 mod executor;
+mod grad_sum;
 mod init;
 mod instantiate;
 mod philox;
@@ -20,6 +21,7 @@ pub mod weights;
 
 pub use artifact::{Artifact, Kernels, Program};
 pub use executor::{Data, Executor, Memory};
+pub use grad_sum::GradSum;
 pub use init::draw;
 pub use philox::{Philox, key_of};
 pub use place::{Interval, Placement, place};

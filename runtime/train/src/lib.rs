@@ -4,6 +4,7 @@
 //! a run that was stopped and resumed is the run that was never stopped, bit for bit.
 
 mod adamw;
+mod batch;
 mod checkpoint;
 mod corpus;
 mod files;
@@ -15,8 +16,9 @@ mod tokenizer;
 mod train;
 
 pub use adamw::AdamW;
+pub use batch::{Batch, Group};
 pub use checkpoint::{Checkpoint, State};
-pub use corpus::Corpus;
+pub use corpus::{Corpus, Text};
 pub use files::{write_atomic, write_bytes};
 pub use recipe::Recipe;
 pub use sampler::Sampler;

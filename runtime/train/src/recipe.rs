@@ -21,6 +21,8 @@ pub struct Recipe {
     /// Rows of a batch, and tokens of a row.
     pub batch: usize,
     pub length: usize,
+    /// Each document in a row is a sequence of its own; otherwise a row is one.
+    pub packed: bool,
     pub steps: u64,
     /// Largest global norm of the gradient; 0 for no bound.
     pub clip: f64,
@@ -46,6 +48,7 @@ impl Default for Recipe {
             floor: 0.1,
             batch: 16,
             length: 256,
+            packed: false,
             steps: 1000,
             clip: 1.0,
             seed: 0,

@@ -4,12 +4,13 @@
 //! several elements; a gradient buffer for every parameter, of that average. The evaluation plan has `loss` only.
 
 use crate::adamw::grad_norm;
+use crate::batch::Group;
 use crate::files::{named, write_bytes};
 use crate::metrics::Metrics;
 use crate::progress::{Progress, Shown};
-use crate::{AdamW, Checkpoint, Corpus, Recipe, Sampler, State, tokenizer_json};
+use crate::{AdamW, Batch, Checkpoint, Corpus, Recipe, Sampler, State, tokenizer_json};
 use seqc_device::abi::Sizes;
-use seqc_device::{Error, Executor, Pool, Program, Result, Store, fail, weights};
+use seqc_device::{Error, Executor, GradSum, Pool, Program, Result, Store, fail, weights};
 use serde_json::{Map, Value, json};
 use signal_hook::SigId;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ pub fn train(options: &TrainOptions, store: &mut Store) -> Result<Summary> {
     let shown = Shown {
         step,
         loss,
-        tokens_per_step: run.tokens.len() as u64,
+        tokens_per_step: run.batch.tokens.len() as u64,
     };
     let tokens_per_second = run.progress.rate(shown);
     Ok(Summary {
@@ -135,7 +136,8 @@ struct Run<'a> {
     checkpoint: Checkpoint,
     metrics: Metrics,
     progress: Progress,
-    tokens: Vec<i32>,
+    batch: Batch,
+    sum: GradSum,
     /// Steps done.
     step: u64,
     loss: f64,
@@ -159,10 +161,7 @@ impl<'a> Run<'a> {
                 o.vocab
             );
         }
-        let sizes = Sizes::from([
-            ("batch".to_owned(), r.batch as u64),
-            ("t".to_owned(), r.length as u64),
-        ]);
+        let sizes = sizes(r.batch, r.length);
         let train = Executor::new(&o.train, &sizes, store, &o.pool)?;
         let wanted = o
             .eval
@@ -188,7 +187,8 @@ impl<'a> Run<'a> {
             checkpoint,
             metrics,
             progress: Progress::new(step, r.steps, o.quiet),
-            tokens: vec![0; r.batch * r.length],
+            batch: Batch::new(r.batch, r.length, r.packed),
+            sum: GradSum::default(),
             step,
             loss: f64::NAN,
             valid_loss: None,
@@ -240,15 +240,8 @@ impl<'a> Run<'a> {
     fn one(&mut self, store: &mut Store) -> Result<()> {
         let r = &self.o.recipe;
         self.sampler
-            .fill(self.step, &self.corpus.train, r.length, &mut self.tokens);
-        self.train.set_input("tokens", &self.tokens[..])?;
-        // Everywhere else `training` stays 0.
-        if self.train.has_input("training") {
-            self.train.set_input("training", &[1.0f32][..])?;
-        }
-        self.train.draw_noise(r.seed, self.step as u32)?;
-        self.train.run(store)?;
-        let loss = mean(self.train.output("loss")?);
+            .fill(self.step, &self.corpus.train, &mut self.batch);
+        let loss = self.gradients(store)?;
         let norm = grad_norm(store, &self.o.pool);
         if !(loss.is_finite() && norm.is_finite()) {
             let kept = self.saved.map_or("nothing is saved yet".to_owned(), |s| {
@@ -271,15 +264,46 @@ impl<'a> Run<'a> {
         let shown = Shown {
             step: self.step,
             loss,
-            tokens_per_step: self.tokens.len() as u64,
+            tokens_per_step: self.batch.tokens.len() as u64,
         };
         self.metrics.line(&json!({
             "step": self.step, "loss": loss, "lr": lr, "grad_norm": norm,
-            "tokens": self.step * self.tokens.len() as u64,
+            "tokens": self.step * self.batch.tokens.len() as u64,
             "seconds": self.seconds(), "tokens_per_second": self.progress.rate(shown),
         }))?;
         self.progress.step(shown);
         Ok(())
+    }
+
+    /// Leaves the batch's gradients in the store; gives the loss, a mean over the batch's predictions.
+    fn gradients(&mut self, store: &mut Store) -> Result<f64> {
+        let (seed, step) = (self.o.recipe.seed, self.step as u32);
+        let groups = self.batch.groups();
+        if groups.is_empty() {
+            fail!(
+                "step {}: no document of this batch has two tokens; leave out `packed`, or join the documents",
+                self.step + 1
+            );
+        }
+        self.sum.clear();
+        let mut loss = 0.0;
+        for (part, g) in groups.iter().enumerate() {
+            // Everywhere else `training` stays 0.
+            let ready = |x: &mut Executor| {
+                if x.has_input("training") {
+                    x.set_input("training", &[1.0f32][..])?;
+                }
+                x.draw_noise(seed, step, part)
+            };
+            loss += g.share * run_group(&mut self.train, store, g, ready)?;
+            if groups.len() > 1 {
+                self.sum.add(store, g.share as f32, &self.o.pool);
+            }
+        }
+        if groups.len() > 1 {
+            self.sum.put(store);
+        }
+        Ok(loss)
     }
 
     fn validate(&mut self, store: &mut Store) -> Result<()> {
@@ -289,16 +313,10 @@ impl<'a> Run<'a> {
         let r = &self.o.recipe;
         let mut sum = 0.0;
         for i in 0..r.eval_batches {
-            Sampler::spread(
-                i,
-                r.eval_batches,
-                &self.corpus.valid,
-                r.length,
-                &mut self.tokens,
-            );
-            eval.set_input("tokens", &self.tokens[..])?;
-            eval.run(store)?;
-            sum += mean(eval.output("loss")?);
+            Sampler::spread(i, r.eval_batches, &self.corpus.valid, &mut self.batch);
+            for g in &self.batch.groups() {
+                sum += g.share * run_group(eval, store, g, |_| Ok(()))?;
+            }
         }
         let loss = sum / r.eval_batches as f64;
         self.valid_loss = Some(loss);
@@ -352,6 +370,7 @@ fn resume(
         ("seed", r.seed, state.recipe.seed),
         ("batch", r.batch as u64, state.recipe.batch as u64),
         ("length", r.length as u64, state.recipe.length as u64),
+        ("packed", r.packed.into(), state.recipe.packed.into()),
     ];
     if let Some((name, now, then)) = changed.iter().find(|c| c.1 != c.2) {
         fail!(
@@ -383,6 +402,27 @@ fn write_about(o: &TrainOptions) -> Result<()> {
         tokenizer_json().as_bytes(),
     )?;
     write_bytes(&o.run_dir.join("model.seq"), o.model_seq.as_bytes())
+}
+
+/// Runs a plan on the sequences of one length; gives their loss.
+fn run_group(
+    plan: &mut Executor,
+    store: &mut Store,
+    g: &Group,
+    ready: impl FnOnce(&mut Executor) -> Result<()>,
+) -> Result<f64> {
+    plan.set_lengths(&sizes(g.count(), g.length))?;
+    plan.set_input("tokens", &g.tokens[..])?;
+    ready(plan)?;
+    plan.run(store)?;
+    Ok(mean(plan.output("loss")?))
+}
+
+fn sizes(batch: usize, length: usize) -> Sizes {
+    Sizes::from([
+        ("batch".to_owned(), batch as u64),
+        ("t".to_owned(), length as u64),
+    ])
 }
 
 fn mean(x: &[f32]) -> f64 {

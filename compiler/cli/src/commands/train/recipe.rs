@@ -47,7 +47,7 @@ pub fn of(written: Option<&seqc_hir::Recipe>, set: &Settings) -> Result<Recipe, 
             let names: Vec<&str> = recipe.keys().map(String::as_str).collect();
             return Err(bad(format!("a recipe has {}", names.join(", "))));
         };
-        let value = value(text, old.is_u64()).map_err(|want| bad(format!("`{name}` is {want}")))?;
+        let value = value(text, old).map_err(|want| bad(format!("`{name}` is {want}")))?;
         recipe.insert(name.clone(), value);
     }
     let recipe: Recipe =
@@ -57,9 +57,13 @@ pub fn of(written: Option<&seqc_hir::Recipe>, set: &Settings) -> Result<Recipe, 
 }
 
 /// A setting's value; the error says what is wanted.
-fn value(text: &str, whole: bool) -> Result<Value, &'static str> {
+fn value(text: &str, old: &Value) -> Result<Value, &'static str> {
+    if old.is_boolean() {
+        let truth: bool = text.parse().map_err(|_| "true or false")?;
+        return Ok(truth.into());
+    }
     let plain = text.replace('_', "");
-    if whole {
+    if old.is_u64() {
         let n: u64 = plain.parse().map_err(|_| "a whole number, at least 0")?;
         return Ok(n.into());
     }
@@ -92,6 +96,7 @@ fn converted(r: &seqc_hir::Recipe) -> Recipe {
         floor,
         batch: r.batch as usize,
         length: r.length as usize,
+        packed: r.packed,
         steps: r.steps,
         clip: r.clip.unwrap_or(0.0),
         seed: r.seed,
@@ -138,10 +143,18 @@ mod tests {
     fn values_are_checked_by_kind() {
         let ok = of(
             None,
-            &set(&[("lr", "1e-2"), ("steps", "2_000"), ("seconds", "3")]),
+            &set(&[
+                ("lr", "1e-2"),
+                ("steps", "2_000"),
+                ("seconds", "3"),
+                ("packed", "true"),
+            ]),
         );
         let ok = ok.unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!((ok.lr, ok.steps, ok.seconds), (1e-2, 2000, Some(3.0)));
+        assert_eq!(
+            (ok.lr, ok.steps, ok.seconds, ok.packed),
+            (1e-2, 2000, Some(3.0), true)
+        );
         for (name, value, part) in [
             ("lr", "fast", "`lr` is a number"),
             ("lr", "inf", "a finite number"),
@@ -150,6 +163,7 @@ mod tests {
             ("steps", "-2", "a whole number"),
             ("steps", "", "a whole number"),
             ("batch", "0", "`batch` is 0"),
+            ("packed", "1", "`packed` is true or false"),
             ("bach", "1", "a recipe has batch"),
         ] {
             let error = of(None, &set(&[(name, value)])).expect_err(value);

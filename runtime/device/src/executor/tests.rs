@@ -3,6 +3,7 @@
 use super::*;
 use crate::Kernels;
 use seqc_abi::{Buffer, Dim, Gemm, GemmOperand, KernelDecl, KernelFn, Launch};
+use seqc_abi::{Elem, Init};
 use std::collections::BTreeMap;
 
 const D: usize = 5;

@@ -1,0 +1,308 @@
+//! Named data going into an executor and coming out of it.
+
+use super::Executor;
+use crate::{Error, Result, draw, fail, key_of};
+use seqc_abi::{Elem, Init, Role};
+
+impl Executor {
+    fn find(&self, what: &str, name: &str, is: impl Fn(&Role) -> bool) -> Result<usize> {
+        let plan = &self.program.plan;
+        match plan.buffers.iter().position(|b| is(&b.role)) {
+            Some(i) => Ok(i),
+            None => fail!("plan `{}` has no {what} `{name}`", plan.name),
+        }
+    }
+
+    fn input_index(&self, name: &str) -> Result<usize> {
+        self.find(
+            "input",
+            name,
+            |r| matches!(r, Role::Input { name: n } if n == name),
+        )
+    }
+
+    fn output_index(&self, name: &str) -> Result<usize> {
+        self.find(
+            "output",
+            name,
+            |r| matches!(r, Role::Output { name: n } if n == name),
+        )
+    }
+
+    fn state_in(&self, name: &str) -> Result<usize> {
+        self.find(
+            "incoming state",
+            name,
+            |r| matches!(r, Role::StateIn { name: n, .. } if n == name),
+        )
+    }
+
+    fn state_out(&self, name: &str) -> Result<usize> {
+        self.find(
+            "outgoing state",
+            name,
+            |r| matches!(r, Role::StateOut { name: n } if n == name),
+        )
+    }
+
+    /// Input, state, noise and output buffers live in `_owned`; states may have traded places since.
+    pub(super) fn words(&self, buffer: usize) -> &[u32] {
+        unsafe {
+            std::slice::from_raw_parts(self.at.ptrs[buffer].cast(), self.at.shapes.lens[buffer])
+        }
+    }
+
+    fn words_mut(&mut self, buffer: usize) -> &mut [u32] {
+        unsafe {
+            std::slice::from_raw_parts_mut(self.at.ptrs[buffer].cast(), self.at.shapes.lens[buffer])
+        }
+    }
+
+    pub(super) fn f32s(&self, buffer: usize) -> Result<&[f32]> {
+        let b = &self.program.plan.buffers[buffer];
+        if b.elem != Elem::F32 {
+            fail!("`{}` holds integers", b.name);
+        }
+        // u32 and f32 have the same size and alignment; any bits are an f32.
+        let words = self.words(buffer);
+        Ok(unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) })
+    }
+
+    /// Fills an input, row-major. Errors: no such input, wrong element type, wrong number of elements.
+    pub fn set_input<'a>(&mut self, name: &str, data: impl Into<Data<'a>>) -> Result<()> {
+        let (i, data) = (self.input_index(name)?, data.into());
+        let (elem, shape) = (self.program.plan.buffers[i].elem, &self.at.shapes.shapes[i]);
+        if elem != data.elem() {
+            fail!("input `{name}` holds {elem:?}, {:?} is given", data.elem());
+        }
+        if self.at.shapes.lens[i] != data.len() {
+            fail!(
+                "input `{name}` has shape {shape:?}, {} elements are given",
+                data.len()
+            );
+        }
+        data.copy_to(self.words_mut(i));
+        Ok(())
+    }
+
+    pub fn has_input(&self, name: &str) -> bool {
+        self.input_index(name).is_ok()
+    }
+
+    /// Draws every noise buffer for a step: a function of seed, step, name and part only. A step that is run in
+    /// several parts (see [`crate::GradSum`]) counts them.
+    pub fn draw_noise(&mut self, seed: u64, step: u32, part: usize) -> Result<()> {
+        let plan = self.program.plan.clone();
+        for (i, b) in plan.buffers.iter().enumerate() {
+            if let Role::Noise { name, init } = &b.role {
+                let key = match part {
+                    0 => key_of(seed, &format!("noise.{name}")),
+                    n => key_of(seed, &format!("noise.{name}.{n}")),
+                };
+                let drawn = draw(init, &self.at.shapes.shapes[i], key, step)?;
+                Data::F32(&drawn).copy_to(self.words_mut(i));
+            }
+        }
+        Ok(())
+    }
+
+    /// An f32 output of the last run, row-major.
+    pub fn output(&self, name: &str) -> Result<&[f32]> {
+        self.f32s(self.output_index(name)?)
+    }
+
+    /// Any output's shape.
+    pub fn output_shape(&self, name: &str) -> Result<&[usize]> {
+        Ok(&self.at.shapes.shapes[self.output_index(name)?])
+    }
+
+    /// An integer output of the last run.
+    pub fn output_i32(&self, name: &str) -> Result<&[i32]> {
+        let i = self.output_index(name)?;
+        if self.program.plan.buffers[i].elem != Elem::I32 {
+            fail!("output `{name}` holds numbers, not integers");
+        }
+        let words = self.words(i);
+        Ok(unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) })
+    }
+
+    /// Names of the incoming states.
+    pub fn states(&self) -> impl Iterator<Item = &str> {
+        self.program
+            .plan
+            .buffers
+            .iter()
+            .filter_map(|b| match &b.role {
+                Role::StateIn { name, .. } => Some(name.as_str()),
+                _ => None,
+            })
+    }
+
+    /// Names of the outgoing states.
+    pub fn states_out(&self) -> impl Iterator<Item = &str> {
+        self.program
+            .plan
+            .buffers
+            .iter()
+            .filter_map(|b| match &b.role {
+                Role::StateOut { name } => Some(name.as_str()),
+                _ => None,
+            })
+    }
+
+    /// What the last run left of a state (four-byte words, whatever they mean), and its shape.
+    pub fn state_words(&self, name: &str) -> Result<(&[u32], &[usize])> {
+        let i = self.state_out(name)?;
+        Ok((self.words(i), &self.at.shapes.shapes[i]))
+    }
+
+    /// What the last run left of an f32 state, and its shape.
+    pub fn state(&self, name: &str) -> Result<(&[f32], &[usize])> {
+        let i = self.state_out(name)?;
+        Ok((self.f32s(i)?, &self.at.shapes.shapes[i]))
+    }
+
+    /// Sets the state that the next run reads: values of the given row-major shape go into the leading corner
+    /// of the state (a key/value cache that is longer than its prompt), the rest becomes its start. The ranks
+    /// must agree and no size may be larger than the state's.
+    pub fn set_state_words(&mut self, name: &str, words: &[u32], shape: &[usize]) -> Result<()> {
+        let i = self.state_in(name)?;
+        let to = self.at.shapes.shapes[i].clone();
+        let fits = shape.len() == to.len() && shape.iter().zip(&to).all(|(a, b)| a <= b);
+        if !fits || shape.iter().product::<usize>() != words.len() {
+            fail!(
+                "state `{name}` has shape {to:?}; {} values of shape {shape:?} do not fit",
+                words.len()
+            );
+        }
+        if shape != to {
+            self.reset_state(i)?;
+        }
+        copy_corner(words, shape, self.words_mut(i), &to);
+        Ok(())
+    }
+
+    pub fn set_state(&mut self, name: &str, values: &[f32], shape: &[usize]) -> Result<()> {
+        let words: Vec<u32> = values.iter().map(|x| x.to_bits()).collect();
+        self.set_state_words(name, &words, shape)
+    }
+
+    /// Puts every incoming state back to its start.
+    pub fn reset_states(&mut self) -> Result<()> {
+        for i in 0..self.at.ptrs.len() {
+            self.reset_state(i)?;
+        }
+        Ok(())
+    }
+
+    fn reset_state(&mut self, i: usize) -> Result<()> {
+        let plan = self.program.plan.clone();
+        if let Role::StateIn { name, init } = &plan.buffers[i].role {
+            let start = self.start_of(name, init, i)?;
+            self.words_mut(i).copy_from_slice(&start);
+        }
+        Ok(())
+    }
+
+    fn start_of(&self, name: &str, init: &Init, i: usize) -> Result<Vec<u32>> {
+        let values = draw(init, &self.at.shapes.shapes[i], key_of(0, name), 0);
+        let values = values.map_err(|e| Error(format!("state `{name}`: {e}")))?;
+        let integer = self.program.plan.buffers[i].elem == Elem::I32;
+        Ok(values
+            .into_iter()
+            .map(|x| {
+                if integer {
+                    x as i32 as u32
+                } else {
+                    x.to_bits()
+                }
+            })
+            .collect())
+    }
+
+    /// What the last run left becomes what the next run reads: the two buffers trade places. Errors if a
+    /// state's two sides differ in shape.
+    pub fn advance(&mut self) -> Result<()> {
+        let plan = self.program.plan.clone();
+        let incoming = plan
+            .buffers
+            .iter()
+            .filter(|b| matches!(b.role, Role::StateIn { .. }))
+            .count();
+        if incoming != self.at.states.len() {
+            fail!(
+                "plan `{}`: some state does not go out as it comes in",
+                plan.name
+            );
+        }
+        self.at
+            .states
+            .iter()
+            .for_each(|&(a, b)| self.at.ptrs.swap(a, b));
+        self.fill_tables();
+        Ok(())
+    }
+}
+
+/// Data of an input.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'a> {
+    F32(&'a [f32]),
+    I32(&'a [i32]),
+}
+
+impl<'a> From<&'a [f32]> for Data<'a> {
+    fn from(x: &'a [f32]) -> Self {
+        Data::F32(x)
+    }
+}
+
+impl<'a> From<&'a [i32]> for Data<'a> {
+    fn from(x: &'a [i32]) -> Self {
+        Data::I32(x)
+    }
+}
+
+impl Data<'_> {
+    fn elem(&self) -> Elem {
+        match self {
+            Data::F32(_) => Elem::F32,
+            Data::I32(_) => Elem::I32,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Data::F32(x) => x.len(),
+            Data::I32(x) => x.len(),
+        }
+    }
+
+    fn copy_to(&self, words: &mut [u32]) {
+        match self {
+            Data::F32(x) => words.iter_mut().zip(*x).for_each(|(w, x)| *w = x.to_bits()),
+            Data::I32(x) => words.iter_mut().zip(*x).for_each(|(w, x)| *w = *x as u32),
+        }
+    }
+}
+
+/// Copies a row-major array into the leading corner of a larger one of the same rank.
+fn copy_corner(from: &[u32], shape: &[usize], to: &mut [u32], size: &[usize]) {
+    match (shape.split_first(), size.split_first()) {
+        (Some((&n, inner)), Some((_, outer))) if !inner.is_empty() => {
+            let (a, b) = (
+                inner.iter().product::<usize>(),
+                outer.iter().product::<usize>(),
+            );
+            for i in 0..n {
+                copy_corner(
+                    &from[i * a..(i + 1) * a],
+                    inner,
+                    &mut to[i * b..(i + 1) * b],
+                    outer,
+                );
+            }
+        }
+        _ => to[..from.len()].copy_from_slice(from),
+    }
+}
