@@ -33,7 +33,8 @@ fn write(path: &Path, tensors: &Tensors, dtype: Dtype) {
         }
     };
     // Positions are integers whatever the rest is.
-    let of = |n: &str| if n == "pos" { Dtype::I64 } else { dtype };
+    let counts = |n: &str| n == "pos" || n == "offsets";
+    let of = |n: &str| if counts(n) { Dtype::I64 } else { dtype };
     let all: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = (tensors.iter())
         .map(|(n, (s, x))| {
             let words = match of(n) {
@@ -267,6 +268,112 @@ fn a_prompt_and_then_the_rest_is_the_whole() {
             }
         }
     }
+}
+
+/// Positions `lo..hi` of the row `[1, total, …]`.
+fn along(row: &(Vec<usize>, Vec<f64>), lo: usize, hi: usize) -> (Vec<usize>, Vec<f64>) {
+    let (shape, x) = row;
+    let width = x.len() / shape[1];
+    let mut shape = shape.clone();
+    shape[1] = hi - lo;
+    (shape, x[lo * width..hi * width].to_vec())
+}
+
+/// A fixture's first sequence as a row of documents.
+fn row(name: &str) -> Case {
+    let mut case = Case::new(name).with_cotangents();
+    for (n, (shape, x)) in &mut case.given {
+        let timed = case.fixture["inputs"].get(n).is_some() || n.starts_with("cotangent.");
+        if timed {
+            x.truncate(x.len() / shape[0]);
+            shape[0] = 1;
+        }
+    }
+    case
+}
+
+/// Documents in a row give bit for bit what each gives alone, whatever lies beside them; gradients of parameters are
+/// the sum of theirs.
+#[test]
+fn documents_in_a_row_are_as_if_alone() {
+    for (name, backend) in [("gla", "clif"), ("alibi", "clif"), ("lstm", "interp")] {
+        let mut case = row(name);
+        let timed: Vec<String> = (case.given.iter())
+            .filter(|(n, _)| case.fixture["parameters"].get(n).is_none())
+            .map(|(n, _)| n.clone())
+            .collect();
+        let total = case.given[&timed[0]].0[1];
+        let documents = [(0, 3), (3, 4), (4, total)];
+        let whole = case.given.clone();
+        let args = ["--backend", backend, "--grad"];
+        let alone: Vec<Tensors> = (documents.iter())
+            .map(|(lo, hi)| {
+                for n in &timed {
+                    case.given.insert(n.clone(), along(&whole[n], *lo, *hi));
+                }
+                case.good(&args)
+            })
+            .collect();
+        let offsets = vec![0.0, 3.0, 4.0, total as f64];
+        case.given = whole.clone();
+        case.given.insert("offsets".into(), (vec![4], offsets));
+        let got = case.good(&args);
+        for (n, x) in &got {
+            if let Some(p) = n
+                .strip_prefix("grad.")
+                .filter(|p| !timed.contains(&(*p).to_owned()))
+            {
+                let want = |i: usize| alone.iter().map(|d| d[n].1[i]).sum::<f64>();
+                let want: Vec<f64> = (0..x.1.len()).map(want).collect();
+                assert!(off(&x.1, &want) < 1e-6, "{name}: {p}");
+                continue;
+            }
+            for ((lo, hi), d) in documents.iter().zip(&alone) {
+                assert_eq!(along(x, *lo, *hi), d[n], "{name}: {n}, {lo}..{hi}");
+            }
+        }
+        // Not a number in the second document stays there.
+        for n in timed.iter().filter(|n| !n.starts_with("cotangent.")) {
+            let (shape, mut x) = whole[n].clone();
+            let width = x.len() / shape[1];
+            x[3 * width..4 * width].fill(f64::NAN);
+            case.given.insert(n.clone(), (shape, x));
+        }
+        let poisoned = case.good(&args);
+        for (n, x) in &got {
+            if n.starts_with("grad.") && !timed.contains(&n["grad.".len()..].to_owned()) {
+                continue;
+            }
+            for (lo, hi) in [documents[0], documents[2]] {
+                assert_eq!(along(x, lo, hi), along(&poisoned[n], lo, hi), "{name}: {n}");
+            }
+            assert!(along(&poisoned[n], 3, 4).1.iter().any(|x| x.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn offsets_that_do_not_fit_are_named() {
+    let mut case = row("gla");
+    let total = case.given["x"].0[1] as f64;
+    let mut bad = |offsets: &[f64], more: &[&str], parts: &[&str]| {
+        case.given
+            .insert("offsets".into(), (vec![offsets.len()], offsets.to_vec()));
+        case.bad(&[&["--backend", "interp", "--grad"], more].concat(), parts);
+    };
+    bad(&[0.0, 2.0], &[], &["`offsets`: the last is 2"]);
+    bad(&[0.0, 2.0, 2.0, total], &[], &["document 1 is from 2 to 2"]);
+    bad(
+        &[0.0, total],
+        &["--state-out", "x"],
+        &["`--grad` with states"],
+    );
+    let mut case = Case::new("gla");
+    let total = case.given["x"].0[1] as f64;
+    case.given
+        .insert("offsets".into(), (vec![2], vec![0.0, total]));
+    case.bad(&[], &["input `x` has shape", "batch = 1"]);
+    case.bad(&["--state-out", "x"], &["`offsets` with states"]);
 }
 
 #[test]

@@ -112,12 +112,17 @@ impl Programs {
     /// Runs a program. Inputs that it does not have are ignored; states and noise that are not given are 0.
     /// Results in the program's order, each with the axes that it has in memory.
     pub fn run(&self, name: &str, given: &Named, sizes: &Sizes) -> Result<Vec<(String, Tensor)>> {
-        let func = self.func(name)?;
-        let given = &fitting(func, given)?;
-        match &self.code {
-            None => seqc_algebra::run(func, given, sizes).map_err(|e| other(&func.name, e)),
-            Some(code) => code.run(name, func, given, sizes),
-        }
+        self.open(name)?.run(given, sizes)
+    }
+
+    /// A program to be run several times, at any lengths.
+    pub fn open(&self, name: &str) -> Result<Opened<'_>> {
+        Ok(Opened {
+            func: self.func(name)?,
+            name: name.to_owned(),
+            code: self.code.as_ref(),
+            running: None,
+        })
     }
 }
 
@@ -134,31 +139,54 @@ fn fitting(func: &Func, given: &Named) -> Result<Named> {
     Ok(all)
 }
 
-impl Code {
-    fn run(
-        &self,
-        name: &str,
-        func: &Func,
-        given: &Named,
-        sizes: &Sizes,
-    ) -> Result<Vec<(String, Tensor)>> {
+/// A program that keeps its memory from run to run.
+pub struct Opened<'a> {
+    func: &'a Func,
+    name: String,
+    code: Option<&'a Code>,
+    running: Option<(Executor, Store)>,
+}
+
+impl Opened<'_> {
+    pub fn func(&self) -> &Func {
+        self.func
+    }
+
+    /// See [`Programs::run`].
+    pub fn run(&mut self, given: &Named, sizes: &Sizes) -> Result<Vec<(String, Tensor)>> {
+        let func = self.func;
+        let given = &fitting(func, given)?;
+        let Some(code) = self.code else {
+            return seqc_algebra::run(func, given, sizes).map_err(|e| other(&func.name, e));
+        };
         let failed = |e: seqc_device::Error| other(&func.name, e);
-        let program = self.artifact.program(name).map_err(failed)?;
         let lens = sizes
             .iter()
             .map(|(s, n)| (s.as_str().to_owned(), *n as u64))
             .collect();
-        let mut store = Store::new(0);
-        let mut run = Executor::new(&program, &lens, &mut store, &self.pool).map_err(failed)?;
-        run.set_poison(true);
+        let (mut exec, mut store) = match self.running.take() {
+            Some((mut exec, store)) => {
+                exec.set_lengths(&lens).map_err(failed)?;
+                (exec, store)
+            }
+            None => {
+                let program = code.artifact.program(&self.name).map_err(failed)?;
+                let mut store = Store::new(0);
+                let exec = Executor::new(&program, &lens, &mut store, &code.pool);
+                (exec.map_err(failed)?, store)
+            }
+        };
+        exec.set_poison(true);
         for p in &func.params {
-            give(func, *p, given, &mut run, &mut store)?;
+            give(func, *p, given, &mut exec, &mut store)?;
         }
-        run.run(&mut store).map_err(failed)?;
+        exec.run(&mut store).map_err(failed)?;
         let results = func.results.iter();
-        results
-            .map(|(n, _)| Ok((n.clone(), take(func, n, &run, &store)?)))
-            .collect()
+        let made = results
+            .map(|(n, _)| Ok((n.clone(), take(func, n, &exec, &store)?)))
+            .collect();
+        self.running = Some((exec, store));
+        made
     }
 }
 

@@ -15,6 +15,7 @@
 //! model      a model's plans with their code, as the commands that run models want them
 //! run        what a RUN folder says of its model
 //! engine     programs run on named tensors, by the interpreter or compiled
+//! packed     documents of different lengths in one row
 //! eval       one mixer on given tensors
 //! verify     the certificate: all forms of a mixer against its definition
 //! ```
@@ -32,6 +33,7 @@ pub mod explain;
 pub mod frontend;
 pub mod model;
 pub mod package;
+pub mod packed;
 pub mod parallel;
 mod parts;
 pub mod passes;

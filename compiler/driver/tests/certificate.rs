@@ -183,7 +183,11 @@ fn a_gradient_that_is_off_by_a_little_is_red() {
     );
     assert_eq!(
         red(&c),
-        ["recurrent gradient interp", "recurrent gradient clif"],
+        [
+            "recurrent gradient interp",
+            "recurrent gradient clif",
+            "recurrent packed clif"
+        ],
         "{c}"
     );
 }

@@ -1,10 +1,11 @@
 //! One mixer run on given tensors.
 //!
 //! [`contract`] says which tensors a mixer takes and holds the given ones to it; [`states`] goes on from states and
-//! leaves states behind; [`weights`] makes parameters of another implementation's tensors. Nothing is computed in a
+//! leaves states behind; [`packed`] takes many documents in one row; [`weights`] makes parameters of another implementation's tensors. Nothing is computed in a
 //! precision or on a device that was not asked for: what is not built yet is refused.
 
 mod contract;
+mod packed;
 mod states;
 mod weights;
 
@@ -16,7 +17,7 @@ use crate::build;
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, parts};
-use seqc_algebra::{Func, Tensor, interp};
+use seqc_algebra::{Axis, Func, Tensor, interp};
 use seqc_hir::Elaborated;
 use std::collections::BTreeMap;
 
@@ -85,28 +86,36 @@ pub fn evaluate(
     request: &Request,
 ) -> Result<Vec<(String, Tensor)>> {
     request.supported()?;
-    let m = matched(given, &contract.wanted(request.grad), &Sizes::new())?;
+    let wanted = contract.wanted(request.grad);
+    let packed = packed::matched(contract, given, &wanted)?;
+    let (m, documents) = match packed {
+        Some((m, documents)) => (m, Some(documents)),
+        None => (matched(given, &wanted, &Sizes::new())?, None),
+    };
     in_range(e, &m)?;
     all_lengths(e, &m.sizes)?;
     let func = program(e, contract, request)?;
     let programs = Programs::new(request.engine, vec![("eval".into(), func)], request.threads)?;
-    let results: Named = programs
-        .run("eval", &m.tensors, &m.sizes)?
-        .into_iter()
-        .collect();
-    let mut made = vec![];
-    for slot in &contract.outputs {
-        made.push((
-            slot.name.clone(),
-            laid_out(&results, &slot.name, slot, &m.sizes)?,
-        ));
+    let results = match &documents {
+        Some(documents) => documents.run(&mut programs.open("eval")?, &m.tensors, &m.sizes)?,
+        None => programs.run("eval", &m.tensors, &m.sizes)?,
+    };
+    let results: Named = results.into_iter().collect();
+    // In a row of documents, what has time has a batch of one.
+    let mut in_row = m.sizes.clone();
+    if documents.is_some() {
+        in_row.insert(Axis::batch().name, 1);
     }
-    for slot in contract.smooth().filter(|_| request.grad) {
-        let name = format!("grad.{}", slot.name);
-        let g = laid_out(&results, &name, slot, &m.sizes)?;
-        made.push((name, g));
-    }
-    Ok(made)
+    let lay = |name: String, slot: &Slot| {
+        let timed = slot.axes.contains(&Axis::time());
+        let sizes = if timed { &in_row } else { &m.sizes };
+        let t = laid_out(&results, &name, slot, sizes)?;
+        Ok((name, t))
+    };
+    let outputs = contract.outputs.iter().map(|s| lay(s.name.clone(), s));
+    let smooth = contract.smooth().filter(|_| request.grad);
+    let gradients = smooth.map(|s| lay(format!("grad.{}", s.name), s));
+    outputs.chain(gradients).collect()
 }
 
 /// The mixer's outputs, and with `grad` its gradients, in the wanted form.

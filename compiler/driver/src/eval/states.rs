@@ -5,7 +5,7 @@
 //! of positions read so far. Caches are as long as that, and grow.
 
 use super::contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
-use super::{Request, laid_out};
+use super::{Request, laid_out, packed};
 use crate::build;
 use crate::engine::{Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
@@ -34,6 +34,12 @@ pub fn continued(
 ) -> Result<Continued> {
     request.supported()?;
     refused(e, states.is_some(), request)?;
+    if packed::given(contract, given) {
+        return Err(Error::Other(
+            "`offsets` with states: a state is that of one sequence; run each document by itself"
+                .into(),
+        ));
+    }
     let mut m = matched(given, &contract.wanted(false), &Sizes::new())?;
     in_range(e, &m)?;
     all_lengths(e, &m.sizes)?;

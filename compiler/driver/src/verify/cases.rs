@@ -7,7 +7,7 @@ use super::draw::{self, Draw};
 use super::lengths;
 use super::measure::{self, Movement};
 use super::subject::{Part, Subject};
-use crate::engine::{Named, Sizes};
+use crate::engine::{Engine, Named, Sizes};
 use crate::{Result, other};
 use seqc_algebra::{Axis, Data, Func, MapFn, Op, Tensor, run};
 use std::rc::Rc;
@@ -33,25 +33,30 @@ impl Case {
         self.largest[usize::from(name.starts_with("grad."))]
     }
 
-    /// Compares one result with the reference. Where cancellation makes a result ill conditioned, what rounding does
-    /// to the definition is more than the bound. Then a multiple of that is allowed
+    /// The size that a reference counts as.
+    pub fn counts_as(&self, name: &str, want: &Tensor) -> f64 {
+        measure::counts_as(want, self.largest(name))
+    }
+
+    /// The bound of a result that is off by `error`. Where cancellation makes a result ill conditioned, what rounding
+    /// does to the definition is more than the plain bound. Then a multiple of that is allowed
     /// ([`measure::allowed`]).
-    pub fn compare(
-        &self,
-        name: &str,
-        got: &Tensor,
-        engine: crate::engine::Engine,
-    ) -> Result<Worst> {
-        let want = self.want.get(name);
-        let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
-        let error = measure::error(got, want, self.largest(name))?;
+    pub fn allowed(&self, engine: Engine, name: &str, error: f64) -> Result<f64> {
         let measured = || {
             let largest = |n: &str| self.largest(n);
             measure::moved(&self.weighed, &self.given, &self.sizes, &self.want, largest)
         };
+        (self.moved).allowed((engine, self.length), (name, error), measured)
+    }
+
+    /// Compares one result with the reference.
+    pub fn compare(&self, name: &str, got: &Tensor, engine: Engine) -> Result<Worst> {
+        let want = self.want.get(name);
+        let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
+        let error = measure::error(got, want, self.largest(name))?;
         Ok(Worst {
             error,
-            bound: (self.moved).allowed((engine, self.length), (name, error), measured)?,
+            bound: self.allowed(engine, name, error)?,
             tensor: name.to_owned(),
             length: self.length,
             batch: self.batch,
@@ -99,7 +104,8 @@ pub fn cases(subject: &Subject, options: &Options, notes: &mut Vec<String>) -> R
     Ok(all)
 }
 
-fn case(
+/// One case; `None` if the definition has no finite values there.
+pub fn case(
     subject: &Subject,
     (reference, weighed): (&Func, &Rc<Func>),
     length: usize,

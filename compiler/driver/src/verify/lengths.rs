@@ -68,6 +68,16 @@ pub fn batch(t: usize) -> usize {
     }
 }
 
+/// Documents of a packed row: shorter than a chunk, a chunk, more, and each after longer and shorter ones.
+pub fn documents(shapes: &Shapes, extent: Extent) -> Vec<usize> {
+    let c = shapes.chunk;
+    match extent {
+        Extent::Brief => vec![2, c + 1, 1],
+        Extent::Quick => vec![3, 1, 2 * c + 1, 2],
+        Extent::Full => vec![3, 1, c, 2, 2 * c + 3, c + 1, 5],
+    }
+}
+
 /// Prompts and how many tokens follow.
 pub fn splits(shapes: &Shapes, extent: Extent) -> Vec<(usize, usize)> {
     let c = shapes.chunk;

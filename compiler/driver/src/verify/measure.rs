@@ -117,9 +117,8 @@ pub fn finite(t: &Tensor) -> bool {
     numbers(t).iter().all(|x| x.is_finite())
 }
 
-/// The relative error of `got`; NaN if a number is missing or is none. `largest` is the largest size of a reference
-/// of the same kind in the same run.
-pub fn error(got: &Tensor, want: &Tensor, largest: f64) -> Result<f64> {
+/// Root mean square of the difference; NaN if a number is missing or is none.
+pub fn difference(got: &Tensor, want: &Tensor) -> Result<f64> {
     let got = parts::whole(got, &want.axes).map_err(|e| other("a result", e))?;
     let (x, y) = (numbers(&got), numbers(want));
     if x.len() != y.len() {
@@ -129,17 +128,31 @@ pub fn error(got: &Tensor, want: &Tensor, largest: f64) -> Result<f64> {
         ));
     }
     let differences = x.iter().zip(&y).map(|(x, y)| x - y);
-    let difference = mean_square(differences, x.len()).sqrt();
+    Ok(mean_square(differences, x.len()).sqrt())
+}
+
+/// What a reference counts as, beside the largest one of the same kind in the same run.
+pub fn counts_as(want: &Tensor, largest: f64) -> f64 {
     let own = size(want);
-    let beside = if own < NOISE * largest {
+    if own < NOISE * largest {
         largest
     } else {
         own.max(LEAST * largest)
-    };
-    match (difference, beside) {
-        (0.0, _) => Ok(0.0),
-        (d, 0.0) => Ok(if d.is_nan() { f64::NAN } else { f64::INFINITY }),
-        (d, b) => Ok(d / b),
+    }
+}
+
+/// The relative error of `got`; NaN if a number is missing or is none. `largest` is the largest size of a reference
+/// of the same kind in the same run.
+pub fn error(got: &Tensor, want: &Tensor, largest: f64) -> Result<f64> {
+    Ok(relative(difference(got, want)?, counts_as(want, largest)))
+}
+
+/// A difference beside a size; none is none beside nothing too.
+pub fn relative(difference: f64, size: f64) -> f64 {
+    match (difference, size) {
+        (0.0, _) => 0.0,
+        (d, 0.0) if !d.is_nan() => f64::INFINITY,
+        (d, b) => d / b,
     }
 }
 

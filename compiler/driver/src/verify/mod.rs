@@ -2,7 +2,7 @@
 //!
 //! [`subject`] has the definition and what is derived from it; [`lengths`] and [`draw`] say on what it is run;
 //! [`cases`] is the reference, whose gradient is itself held to difference quotients and to forward mode; [`steps`]
-//! holds prefill and step to the whole; [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
+//! holds prefill and step to the whole; [`packed`] puts documents in one row; [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
 //! Each form is compiled once and run at all lengths, outputs poisoned with NaN before each run. A failure fails: a
 //! form that cannot be derived or compiled is as red as one that is wrong.
 
@@ -12,6 +12,7 @@ mod draw;
 mod exact;
 mod lengths;
 mod measure;
+mod packed;
 mod small;
 mod steps;
 mod subject;
@@ -25,6 +26,7 @@ use crate::engine::{Engine, Programs};
 use crate::passes::Shapes;
 use crate::{Error, Result};
 use cases::Case;
+use packed::Packed;
 use seqc_algebra::Func;
 use steps::Steps;
 
@@ -88,28 +90,39 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
             None
         }
     };
-    match cases::cases(subject, options, &mut c.notes) {
-        Ok(cases) => {
+    let packed = packed::reference(subject, options);
+    if let Ok(None) = packed {
+        c.notes
+            .push("no two documents that it has meaning for: none packed".into());
+    }
+    match (cases::cases(subject, options, &mut c.notes), packed) {
+        (Ok(cases), Ok(packed)) => {
+            let held = Held {
+                cases: &cases,
+                steps: steps.as_ref(),
+                packed: packed.as_ref(),
+            };
             for engine in &options.engines {
-                let rows = engine_rows(*engine, &derived, &cases, steps.as_ref(), options);
-                c.rows.extend(rows);
+                c.rows
+                    .extend(engine_rows(*engine, &derived, &held, options));
             }
         }
-        Err(why) => c.rows.push(failed("definition", Part::Forward, why)),
+        (Err(why), _) | (_, Err(why)) => c.rows.push(failed("definition", Part::Forward, why)),
     }
     c.rows.extend(exact::rows(subject, &mut c.notes));
     c.seconds = begun.elapsed().as_secs_f64();
     c
 }
 
+/// What programs are held to.
+struct Held<'a> {
+    cases: &'a [Case],
+    steps: Option<&'a Steps>,
+    packed: Option<&'a Packed>,
+}
+
 /// All rows of one engine.
-fn engine_rows(
-    engine: Engine,
-    derived: &[Derived],
-    cases: &[Case],
-    steps: Option<&Steps>,
-    options: &Options,
-) -> Vec<Row> {
+fn engine_rows(engine: Engine, derived: &[Derived], held: &Held, options: &Options) -> Vec<Row> {
     let mut rows = vec![];
     let mut funcs: Vec<(String, Func)> = vec![];
     for d in derived {
@@ -134,18 +147,25 @@ fn engine_rows(
         match (&programs, why) {
             (_, Some(why)) => row.fail(why),
             (Ok(programs), None) if !stepped(d.part) => {
-                compare(programs, d, cases, engine, &mut row)
+                compare(programs, d, held.cases, engine, &mut row)
             }
             _ => continue,
         }
         rows.push(row);
+        // The interpreter runs a document as it runs a sequence: there is nothing to see.
+        if let (Ok(programs), Part::Gradient, Engine::Compiled(_), Some(packed)) =
+            (&programs, d.part, engine, held.packed)
+            && failed.iter().all(|(n, _)| *n != d.key())
+        {
+            rows.push(packed.row(programs, d, engine));
+        }
     }
     let whole = |part: Part| {
         let has = |d: &&Derived| d.part == part && d.func.is_ok();
         let d = derived.iter().find(has);
         d.is_some_and(|d| failed.iter().all(|(n, _)| *n != d.key()))
     };
-    if let (Ok(programs), Some(steps)) = (&programs, steps)
+    if let (Ok(programs), Some(steps)) = (&programs, held.steps)
         && whole(Part::Prefill)
         && whole(Part::Step)
     {

@@ -33,6 +33,8 @@ pub struct Subject {
 pub enum Part {
     Forward,
     Gradient,
+    /// Forward and gradient of documents in one row.
+    Packed,
     Prefill,
     Resume,
     Step,
@@ -43,6 +45,7 @@ impl Part {
         match self {
             Part::Forward => "forward",
             Part::Gradient => "gradient",
+            Part::Packed => "packed",
             Part::Prefill => "prefill",
             Part::Resume => "resume",
             Part::Step => "step",
