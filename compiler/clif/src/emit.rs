@@ -9,6 +9,7 @@ mod fold;
 mod index;
 mod math;
 mod matmul;
+mod memory;
 mod stmt;
 mod tile;
 

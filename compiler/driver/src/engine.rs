@@ -263,11 +263,11 @@ fn take(func: &Func, name: &str, run: &Executor, store: &Store) -> Result<Tensor
         }
         Role::StateOut { name } => {
             let (data, shape) = run.state(name).map_err(failed)?;
-            (shape.to_vec(), wide(data))
+            (shape.to_vec(), wide(&data))
         }
         _ => {
             let data = match buffer.elem {
-                Word::F32 => wide(run.output(name).map_err(failed)?),
+                Word::F32 | Word::Bf16 => wide(&run.output(name).map_err(failed)?),
                 Word::I32 => {
                     let ints = run.output_i32(name).map_err(failed)?;
                     ints.iter().map(|x| f64::from(*x)).collect()

@@ -57,7 +57,7 @@ fn execute(
     let mut results = vec![];
     for b in &plan.buffers {
         match &b.role {
-            Role::Output { name } => results.push((name.clone(), wide(x.output(name).unwrap()))),
+            Role::Output { name } => results.push((name.clone(), wide(&x.output(name).unwrap()))),
             Role::Grad { path } => {
                 let grad = store.get(path).unwrap().grad().unwrap();
                 results.push((format!("grad.{path}"), wide(grad)));

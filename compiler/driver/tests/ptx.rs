@@ -86,6 +86,7 @@ fn emulate(emulator: &Emulator, low: &Lowered, run: Run, pool: &mut [Data]) -> R
         Data::F32(v) => v.as_mut_ptr().cast::<u8>(),
         Data::F64(v) => v.as_mut_ptr().cast(),
         Data::I32(v) => v.as_mut_ptr().cast(),
+        Data::Bf16(v) => v.as_mut_ptr().cast(),
     };
     let all: Vec<*mut u8> = pool.iter_mut().map(pointer).collect();
     let buffers: Vec<*mut u8> = run.buffers.iter().map(|b| all[*b]).collect();

@@ -14,9 +14,17 @@ pub enum Of {
     F32,
     F64,
     I1,
+    I16,
     I32,
     I64,
     Ptr,
+}
+
+impl Of {
+    /// Alignment in memory.
+    fn align(self) -> u32 {
+        if self == Of::I16 { 2 } else { 4 }
+    }
 }
 
 /// A scalar (`lanes == 1`) or a vector of that many lanes.
@@ -71,6 +79,7 @@ impl fmt::Display for Of {
             Of::F32 => "f32",
             Of::F64 => "f64",
             Of::I1 => "i1",
+            Of::I16 => "i16",
             Of::I32 => "i32",
             Of::I64 => "i64",
             Of::Ptr => "!llvm.ptr",
@@ -364,12 +373,17 @@ impl Fun {
 
     /// Address of the `at`-th 4-byte element, one address a lane of `at`.
     pub fn address(&mut self, base: &Value, at: &Value) -> Value {
-        let to = Ty::new(Of::Ptr, at.ty.lanes);
+        self.address_of(base, at, Of::F32)
+    }
+
+    /// Address of the `at`-th element of a type, one address a lane of `at`.
+    pub fn address_of(&mut self, base: &Value, at: &Value, of: Of) -> Value {
+        let (to, of) = (Ty::new(Of::Ptr, at.ty.lanes), Ty::new(of, 1));
         self.define(
             "p",
             to,
             format_args!(
-                "llvm.getelementptr {base}[{at}] : (!llvm.ptr, {}) -> {to}, f32",
+                "llvm.getelementptr {base}[{at}] : (!llvm.ptr, {}) -> {to}, {of}",
                 at.ty
             ),
         )
@@ -377,13 +391,18 @@ impl Fun {
 
     /// Address of the element at a constant distance.
     pub fn address_at(&mut self, base: &Value, at: i64) -> Value {
+        self.address_of_at(base, at, Of::F32)
+    }
+
+    pub fn address_of_at(&mut self, base: &Value, at: i64, of: Of) -> Value {
         if at == 0 {
             return base.clone();
         }
+        let of = Ty::new(of, 1);
         self.define(
             "p",
             PTR,
-            format_args!("llvm.getelementptr {base}[{at}] : (!llvm.ptr) -> !llvm.ptr, f32"),
+            format_args!("llvm.getelementptr {base}[{at}] : (!llvm.ptr) -> !llvm.ptr, {of}"),
         )
     }
 
@@ -391,13 +410,17 @@ impl Fun {
         self.define(
             "x",
             ty,
-            format_args!("llvm.load {at} {{alignment = 4 : i64}} : !llvm.ptr -> {ty}"),
+            format_args!(
+                "llvm.load {at} {{alignment = {} : i64}} : !llvm.ptr -> {ty}",
+                ty.of.align()
+            ),
         )
     }
 
     pub fn store(&mut self, x: &Value, at: &Value) {
         self.line(format_args!(
-            "llvm.store {x}, {at} {{alignment = 4 : i64}} : {}, !llvm.ptr",
+            "llvm.store {x}, {at} {{alignment = {} : i64}} : {}, !llvm.ptr",
+            x.ty.of.align(),
             x.ty
         ));
     }
@@ -415,8 +438,10 @@ impl Fun {
             "x",
             ty,
             format_args!(
-                "llvm.intr.masked.gather {at}, {all}, {none} {{alignment = 4 : i32}} : ({}, {}, {ty}) -> {ty}",
-                at.ty, all.ty
+                "llvm.intr.masked.gather {at}, {all}, {none} {{alignment = {} : i32}} : ({}, {}, {ty}) -> {ty}",
+                of.align(),
+                at.ty,
+                all.ty
             ),
         )
     }
@@ -424,8 +449,11 @@ impl Fun {
     pub fn scatter(&mut self, x: &Value, at: &Value) {
         let all = self.bool(at.ty.with(Of::I1), true);
         self.line(format_args!(
-            "llvm.intr.masked.scatter {x}, {at}, {all} {{alignment = 4 : i32}} : {}, {} into {}",
-            x.ty, all.ty, at.ty
+            "llvm.intr.masked.scatter {x}, {at}, {all} {{alignment = {} : i32}} : {}, {} into {}",
+            x.ty.of.align(),
+            x.ty,
+            all.ty,
+            at.ty
         ));
     }
 

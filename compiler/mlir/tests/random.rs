@@ -3,19 +3,24 @@
 
 mod common;
 use seqc_mlir::{CpuTarget, EmulatedLaunch, Order, emit_mlir_for, with_emulator};
-use seqc_schedule::interp::Data;
-use seqc_schedule::ir::Kernel;
-use seqc_schedule::testing::{Case, any_kernel, valid_case};
+use seqc_schedule::interp::{Data, of_bf16};
+use seqc_schedule::ir::{Elem, Kernel};
+use seqc_schedule::testing::{Case, HALF, any_kernel, valid_case};
 
 const CASES: u64 = 24;
 const SIZE: usize = 6;
 
+/// Random kernels, each once more in narrow memory.
 fn cases() -> Vec<Case> {
+    let named = |mut case: Case, name: String| {
+        case.kernel.name = name;
+        case
+    };
     (0..CASES)
-        .map(|seed| {
-            let mut case = valid_case(seed, SIZE);
-            case.kernel.name = format!("case{seed}");
-            case
+        .flat_map(|seed| {
+            let case = valid_case(seed, SIZE);
+            let narrow = named(case.narrow(8), format!("narrow{seed}"));
+            [named(case, format!("case{seed}")), narrow]
         })
         .collect()
 }
@@ -25,6 +30,7 @@ fn from(data: &Data) -> common::Data {
         Data::F32(v) => common::Data::F(v.clone()),
         Data::F64(v) => common::Data::F(v.iter().map(|&x| x as f32).collect()),
         Data::I32(v) => common::Data::I(v.clone()),
+        Data::Bf16(v) => common::Data::H(v.clone()),
     }
 }
 
@@ -44,7 +50,14 @@ fn check(case: &Case, got: &[common::Data], what: &str) {
         let got: Vec<f64> = match got {
             common::Data::F(v) => v.iter().map(|&x| f64::from(x)).collect(),
             common::Data::I(v) => v.iter().map(|&x| f64::from(x)).collect(),
+            common::Data::H(v) => v.iter().map(|&x| of_bf16(x)).collect(),
         };
+        let half = if case.kernel.args[b].elem == Elem::Bf16 {
+            HALF
+        } else {
+            0.0
+        };
+        let bound = bound + half;
         for (i, (g, w)) in got.iter().zip(want.to_f64()).enumerate() {
             let same = (g - w).abs() <= bound || (g.is_nan() && w.is_nan());
             assert!(

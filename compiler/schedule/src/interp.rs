@@ -11,7 +11,7 @@ mod resolve;
 mod run;
 
 pub use crate::fault::Fault;
-pub use data::Data;
+pub use data::{Data, bf16, of_bf16};
 
 use crate::ir::Kernel;
 use resolve::{Block, Index};

@@ -22,11 +22,13 @@ pub struct Var(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Val(pub u32);
 
-/// Element type in memory. Arithmetic is f32 (the interpreter may use f64); `I32` holds tokens and indices.
+/// Element type in memory. Arithmetic is f32 (the interpreter may use f64); `I32` holds tokens and indices. A `Bf16`
+/// is widened when loaded, without loss, and rounded when stored, to nearest, ties to even.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Elem {
     F32,
     I32,
+    Bf16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +46,7 @@ pub struct Arg {
     pub access: Access,
 }
 
-/// Cell-local scratch of constant length, private to one grid cell (a thread's stack, shared memory, …).
+/// Cell-local scratch of constant length, private to one grid cell (a thread's stack, shared memory, …). Never bf16.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Local {
     pub name: String,
@@ -116,7 +118,7 @@ pub enum Stmt {
 
 /// `out[m,n] = init + Σ_k a[m,k]·b[k,n]`, the matrix-multiply atom. Extents are constants. Lowering makes
 /// the lane operand contiguous where it can (`out.cols == 1 && b.cols == 1`); other strides are legal, slow.
-/// `out` overlaps neither operand. All f32.
+/// `out` overlaps neither operand. All f32: what lies in bf16 goes through a local ([`crate::narrow`]).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Matmul {
     pub m: usize,

@@ -1,4 +1,4 @@
-//! Loops, buffers and launches: the schedule IR, the lowering from algebra, an interpreter.
+//! Loops, buffers and launches: the schedule IR, the lowering from algebra, narrower memory, an interpreter.
 
 pub mod affine;
 pub mod build;
@@ -6,6 +6,7 @@ pub mod fault;
 pub mod interp;
 pub mod ir;
 pub mod lower;
+pub mod narrow;
 pub mod parse;
 pub mod print;
 pub mod run_plan;

@@ -276,7 +276,8 @@ impl Parser {
         match () {
             _ if self.take("f32") => Ok(Elem::F32),
             _ if self.take("i32") => Ok(Elem::I32),
-            _ => self.wrong("expected `f32` or `i32`"),
+            _ if self.take("bf16") => Ok(Elem::Bf16),
+            _ => self.wrong("expected `f32`, `bf16` or `i32`"),
         }
     }
 

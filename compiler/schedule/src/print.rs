@@ -75,6 +75,7 @@ fn elem(e: Elem) -> &'static str {
     match e {
         Elem::F32 => "f32",
         Elem::I32 => "i32",
+        Elem::Bf16 => "bf16",
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Buffers that nobody has filled hold NaN, so that a read of what was not written shows.
 
-use crate::interp::{Data, Options, Program};
+use crate::interp::{Data, Options, Program, bf16};
 use crate::ir::Kernel;
 use seqc_abi::{Conv, Dim, Elem, Gemm, GemmOperand, Launch, Plan, Role, Sizes};
 use std::collections::HashMap;
@@ -131,6 +131,7 @@ fn buffers(
         pool.push(match b.elem {
             Elem::F32 => float(values),
             Elem::I32 => Data::I32(values.iter().map(|x| *x as i32).collect()),
+            Elem::Bf16 => Data::Bf16(values.iter().map(|x| bf16(*x)).collect()),
         });
     }
     Ok(pool)

@@ -10,4 +10,4 @@ mod valid;
 
 pub use any::any_kernel;
 pub use rng::Rng;
-pub use valid::{Case, distance, valid_case};
+pub use valid::{Case, HALF, distance, valid_case};

@@ -9,6 +9,18 @@ use serde::{Deserialize, Serialize};
 pub enum Elem {
     F32,
     I32,
+    /// The upper half of an f32: stored rounded to nearest, ties to even, computed with as f32.
+    Bf16,
+}
+
+impl Elem {
+    /// Bytes of an element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Elem::F32 | Elem::I32 => 4,
+            Elem::Bf16 => 2,
+        }
+    }
 }
 
 /// How a parameter or state starts.

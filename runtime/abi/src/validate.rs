@@ -98,12 +98,14 @@ impl Plan {
                 Role::Noise { name, .. } => ("noise", name),
                 Role::Temp => continue,
             };
-            let float = !matches!(b.role, Role::Input { .. } | Role::Output { .. });
-            if float
-                && b.elem != Elem::F32
-                && !matches!(b.role, Role::StateIn { .. } | Role::StateOut { .. })
-            {
-                return Err(wrong(format!("a {} is f32", key.0)));
+            let allowed: &[Elem] = match b.role {
+                Role::Input { .. } | Role::Output { .. } => &[Elem::F32, Elem::Bf16, Elem::I32],
+                Role::StateIn { .. } | Role::StateOut { .. } => &[Elem::F32, Elem::I32],
+                Role::Param { .. } => &[Elem::F32, Elem::Bf16],
+                _ => &[Elem::F32],
+            };
+            if !allowed.contains(&b.elem) {
+                return Err(wrong(format!("a {} is not {:?}", key.0, b.elem)));
             }
             if !seen.insert(key) {
                 return Err(wrong(format!("a second {} `{}`", key.0, key.1)));
@@ -180,7 +182,8 @@ impl Plan {
                     .try_for_each(|d| self.dim_is_sound(d))?;
                 self.out_is_apart(c.out, &[c.f, c.x])
             }
-            Launch::Zero { buffer } => self.buffer_exists(*buffer),
+            // Nothing adds into less than f32.
+            Launch::Zero { buffer } => self.is_f32(*buffer),
         }
     }
 
@@ -196,12 +199,15 @@ impl Plan {
                 cols,
                 ..
             } = o;
-            self.is_f32(*buffer)?;
+            self.is_float(*buffer)?;
             [batch, rows, cols]
                 .into_iter()
                 .try_for_each(|d| self.dim_is_sound(d))?;
         }
-        Ok(())
+        match g.accumulate {
+            true => self.is_f32(g.out.buffer),
+            false => Ok(()),
+        }
     }
 
     fn out_is_apart(&self, out: usize, ins: &[usize]) -> Result<(), String> {
@@ -221,12 +227,23 @@ impl Plan {
         }
     }
 
-    fn is_f32(&self, b: usize) -> Result<(), String> {
+    fn is_float(&self, b: usize) -> Result<(), String> {
         self.buffer_exists(b)?;
         match self.buffers[b].elem {
-            Elem::F32 => Ok(()),
+            Elem::F32 | Elem::Bf16 => Ok(()),
             Elem::I32 => Err(format!(
-                "`{}` holds integers, a product wants f32",
+                "`{}` holds integers, a product wants numbers",
+                self.buffers[b].name
+            )),
+        }
+    }
+
+    fn is_f32(&self, b: usize) -> Result<(), String> {
+        self.is_float(b)?;
+        match self.buffers[b].elem {
+            Elem::F32 => Ok(()),
+            elem => Err(format!(
+                "`{}` holds {elem:?}, f32 is wanted",
                 self.buffers[b].name
             )),
         }

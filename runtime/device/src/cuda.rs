@@ -8,7 +8,7 @@
 use crate::instantiate::Shapes;
 use crate::{Data, Error, Result, Store, fail};
 use cudarc::driver::{CudaContext, DriverError, result, sys};
-use seqc_abi::{Launch, Plan, Role, Sizes};
+use seqc_abi::{Elem, Launch, Plan, Role, Sizes};
 use std::ffi::{CString, c_void};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -155,6 +155,13 @@ impl CudaExecutor {
         store: &mut Store,
     ) -> Result<CudaExecutor> {
         plan.validate()?;
+        if let Some(b) = plan.buffers.iter().find(|b| b.elem == Elem::Bf16) {
+            fail!(
+                "plan `{}`: `{}` lies in bf16, which runs on the CPU only so far",
+                plan.name,
+                b.name
+            );
+        }
         let context = cuda.context.clone();
         context
             .bind_to_thread()

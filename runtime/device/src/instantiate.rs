@@ -33,8 +33,9 @@ pub struct KernelStep {
 /// Sizes of a plan's buffers at given lengths.
 pub struct Shapes {
     pub shapes: Vec<Vec<usize>>,
-    /// Elements of each buffer; four bytes each.
+    /// Elements of each buffer, and its bytes.
     pub lens: Vec<usize>,
+    pub bytes: Vec<usize>,
 }
 
 impl Shapes {
@@ -45,6 +46,7 @@ impl Shapes {
         let mut made = Shapes {
             shapes: Vec::new(),
             lens: Vec::new(),
+            bytes: Vec::new(),
         };
         for b in &plan.buffers {
             let size = |d: &seqc_abi::Dim| {
@@ -68,6 +70,7 @@ impl Shapes {
             };
             made.shapes.push(shape);
             made.lens.push(len);
+            made.bytes.push(len * b.elem.bytes());
         }
         Ok(made)
     }
@@ -95,7 +98,7 @@ pub fn place_temps(plan: &Plan, shapes: &Shapes) -> Result<(Vec<usize>, Placemen
         Interval {
             first,
             last,
-            bytes: shapes.lens[i] * 4 + ALIGN,
+            bytes: shapes.bytes[i] + ALIGN,
         }
     };
     let intervals: Vec<Interval> = temps.iter().map(interval).collect();
@@ -121,7 +124,7 @@ pub fn steps(
                 buffers,
                 grid,
             } => kernel_step(program, sizes, *kernel, buffers, grid).map_err(named),
-            Launch::Gemm(g) => Product::new(g, sizes, &shapes.lens)
+            Launch::Gemm(g) => Product::new(g, sizes, &shapes.lens, |b| plan.buffers[b].elem)
                 .map(Step::Product)
                 .map_err(named),
             Launch::Conv(c) => Convolution::new(c, sizes, &shapes.lens, threads)

@@ -5,6 +5,7 @@
 //! and every size evaluated, so that running it allocates nothing. One [`Pool`] of threads serves them all.
 
 mod artifact;
+mod bf16;
 mod block;
 mod conv;
 pub mod cuda;

@@ -1,12 +1,15 @@
 //! Batched matrix products of a plan, by the `gemm-f32` crate on our own threads.
 //!
 //! One product is cut along the longer side of its result (never along `k`), so that each element is summed by
-//! one thread, in one order: results repeat bit for bit with the same number of threads.
+//! one thread, in one order: results repeat bit for bit with the same number of threads. Operands in bf16 are widened
+//! into scratch first, a result in bf16 is rounded once, from f32 sums.
 //! Invariant: a `Product` that was made only touches elements inside its buffers.
 
+use crate::bf16;
+use crate::block::Block;
 use crate::{Pool, Result, fail};
 use gemm_common::Parallelism;
-use seqc_abi::{Dim, Gemm, GemmOperand, Sizes};
+use seqc_abi::{Dim, Elem, Gemm, GemmOperand, Sizes};
 
 /// Products of fewer multiplications than this are not worth waking threads for.
 const SMALL: usize = 1 << 16;
@@ -25,7 +28,6 @@ struct Operand {
     cols: usize,
 }
 
-#[derive(Debug)]
 pub struct Product {
     batch: usize,
     m: usize,
@@ -35,6 +37,8 @@ pub struct Product {
     b: Operand,
     out: Operand,
     accumulate: bool,
+    /// f32 scratch of the buffers of `a`, `b`, `out` that lie in bf16.
+    wide: [Option<Block>; 3],
 }
 
 /// Rows and columns of one piece of work.
@@ -45,9 +49,14 @@ struct Piece {
 }
 
 impl Product {
-    /// `lens`: elements of each buffer. Errors if an operand reaches outside its buffer, or if elements of the
-    /// result share a place.
-    pub fn new(g: &Gemm, sizes: &Sizes, lens: &[usize]) -> Result<Product> {
+    /// `lens`: elements of each buffer; `elem`: their type. Errors if an operand reaches outside its buffer, or if
+    /// elements of the result share a place.
+    pub fn new(
+        g: &Gemm,
+        sizes: &Sizes,
+        lens: &[usize],
+        elem: impl Fn(usize) -> Elem,
+    ) -> Result<Product> {
         let [batch, m, n, k] = [&g.batch, &g.m, &g.n, &g.k].map(|d| extent(d, sizes));
         let (batch, m, n, k) = (batch?, m?, n?, k?);
         let operand = |o: &GemmOperand, rows, cols| operand(o, sizes, lens, [batch, rows, cols]);
@@ -62,6 +71,11 @@ impl Product {
         {
             fail!("a product writes several elements to one place");
         }
+        let scratch = |o: &Operand| match elem(o.buffer) {
+            Elem::Bf16 => Block::new(lens[o.buffer].saturating_mul(4)).map(Some),
+            _ => Ok(None),
+        };
+        let wide = [scratch(&a)?, scratch(&b)?, scratch(&out)?];
         Ok(Product {
             batch,
             m,
@@ -71,6 +85,7 @@ impl Product {
             b,
             out,
             accumulate: g.accumulate,
+            wide,
         })
     }
 
@@ -84,7 +99,17 @@ impl Product {
     /// # Safety
     /// `ptrs` are the plan's buffers, of the lengths given to `new`, and nobody else uses them meanwhile.
     pub unsafe fn run(&self, ptrs: &[*mut u8], pool: &Pool) {
-        let base = [&self.a, &self.b, &self.out].map(|o| ptrs[o.buffer].cast::<f32>() as usize);
+        let place = |o: &Operand, i: usize| match &self.wide[i] {
+            Some(block) => block.ptr() as usize,
+            None => ptrs[o.buffer] as usize,
+        };
+        let base = [place(&self.a, 0), place(&self.b, 1), place(&self.out, 2)];
+        for (o, wide) in [&self.a, &self.b].into_iter().zip(&self.wide) {
+            if let Some(wide) = wide {
+                // Both have the buffer's length.
+                unsafe { widen(ptrs[o.buffer].cast(), wide, pool) };
+            }
+        }
         let (step, by_rows) = self.cut(pool.threads());
         let pieces = (if by_rows { self.m } else { self.n }).div_ceil(step);
         let tasks = self.batch * pieces;
@@ -110,6 +135,28 @@ impl Product {
                 };
                 // In bounds by `new`; pieces write disjoint elements.
                 unsafe { self.piece(base.map(|p| p as *mut f32), piece) };
+            }
+        });
+        if let Some(wide) = &self.wide[2] {
+            // As above.
+            unsafe { self.round(wide, ptrs[self.out.buffer].cast(), pool) };
+        }
+    }
+
+    /// Stores the result, which is in scratch, in its buffer: its elements only.
+    unsafe fn round(&self, wide: &Block, to: *mut u16, pool: &Pool) {
+        let (from, to, o) = (wide.f32(), to as usize, &self.out);
+        let rows = (self.batch * self.m) as u64;
+        let grain = (SMALL / self.n.max(1)).max(1) as u64;
+        pool.run(rows, grain, |_, lo, hi| {
+            for row in lo as usize..hi as usize {
+                let first = o.offset + row / self.m * o.batch + row % self.m * o.rows;
+                for c in 0..self.n {
+                    let at = first + c * o.cols;
+                    // In bounds by `new`; rows write disjoint elements.
+                    let to = unsafe { &mut *(to as *mut u16).add(at) };
+                    bf16::narrow(&from[at..=at], std::slice::from_mut(to));
+                }
             }
         });
     }
@@ -177,6 +224,21 @@ impl Product {
             );
         }
     }
+}
+
+/// A buffer in bf16 into scratch of its length.
+unsafe fn widen(from: *const u16, wide: &Block, pool: &Pool) {
+    let (from, to) = (from as usize, wide.ptr() as usize);
+    pool.run((wide.bytes() / 4) as u64, SMALL as u64, |_, lo, hi| {
+        let (lo, n) = (lo as usize, (hi - lo) as usize);
+        // Inside of both; ranges are disjoint.
+        unsafe {
+            bf16::widen(
+                std::slice::from_raw_parts((from as *const u16).add(lo), n),
+                std::slice::from_raw_parts_mut((to as *mut f32).add(lo), n),
+            );
+        }
+    });
 }
 
 fn extent(dim: &Dim, sizes: &Sizes) -> Result<usize> {

@@ -57,7 +57,7 @@ fn agrees(l: u64, m: u64, n: u64, k: u64, transposed: [bool; 3], accumulate: boo
     let before = bufs.clone();
     let ptrs: Vec<*mut u8> = bufs.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
     let g = gemm(l, m, n, k, ops, accumulate);
-    let product = Product::new(&g, &Sizes::new(), &lens).expect("in range");
+    let product = Product::new(&g, &Sizes::new(), &lens, |_| Elem::F32).expect("in range");
     unsafe { product.run(&ptrs, &Pool::new(3)) };
     let at = |o: &GemmOperand, [l, r, c]: [u64; 3]| {
         let stride = |d: &Dim| d.eval(&Sizes::new()).expect("constant");
@@ -97,6 +97,62 @@ fn agrees_with_plain_sums() {
     agrees(0, 3, 4, 5, [false; 3], true);
 }
 
+/// Each of the operands in bf16 in turn: the product of the rounded factors, rounded once, and nothing beside it.
+#[test]
+fn operands_in_bf16() {
+    let (l, m, n, k) = (2u64, 5u64, 7u64, 60u64);
+    let half = |x: &[f32]| -> Vec<u16> {
+        let mut to = vec![0; x.len()];
+        bf16::narrow(x, &mut to);
+        to
+    };
+    let wide = |x: &[u16]| -> Vec<f32> {
+        let mut to = vec![0.0; x.len()];
+        bf16::widen(x, &mut to);
+        to
+    };
+    // The result's rows are 8 apart: one element of each is not its own.
+    let ops = [
+        dense(0, 3, m * k, k, 1),
+        dense(1, 3, k * n, 1, k),
+        dense(2, 3, m * 8, 8, 1),
+    ];
+    let lens = [l * m * k + 3, l * k * n + 3, l * m * 8 + 3].map(|x| x as usize);
+    for narrow in 1..8u32 {
+        let is = |b: usize| narrow >> b & 1 == 1;
+        let mut f: Vec<Vec<f32>> = (0..3).map(|i| random(lens[i], i as u64)).collect();
+        f[2].fill(9.0);
+        let mut h: Vec<Vec<u16>> = f.iter().map(|x| half(x)).collect();
+        let ptrs: Vec<*mut u8> = (0..3)
+            .map(|i| match is(i) {
+                true => h[i].as_mut_ptr().cast(),
+                false => f[i].as_mut_ptr().cast(),
+            })
+            .collect();
+        let elem = |b: usize| if is(b) { Elem::Bf16 } else { Elem::F32 };
+        let g = gemm(l, m, n, k, ops.clone(), false);
+        let product = Product::new(&g, &Sizes::new(), &lens, elem).expect("in range");
+        unsafe { product.run(&ptrs, &Pool::new(2)) };
+        let seen = |i: usize| if is(i) { wide(&h[i]) } else { f[i].clone() };
+        let (a, b, out) = (seen(0), seen(1), seen(2));
+        for (l, r, c) in
+            (0..2).flat_map(|l| (0..5).flat_map(move |r| (0..7).map(move |c| (l, r, c))))
+        {
+            let term = |d: usize| {
+                f64::from(a[3 + l * 300 + r * 60 + d]) * f64::from(b[3 + l * 420 + c * 60 + d])
+            };
+            let want: f64 = (0..60).map(term).sum();
+            let got = f64::from(out[3 + l * 40 + r * 8 + c]);
+            let bound = 1e-4 + if is(2) { want.abs() / 256.0 } else { 0.0 };
+            assert!((got - want).abs() <= bound, "{narrow}: {got} {want}");
+        }
+        let beside = (0..10)
+            .map(|row| out[3 + row * 8 + 7])
+            .chain(out[..3].to_vec());
+        assert!(beside.into_iter().all(|x| x == 9.0), "{narrow}");
+    }
+}
+
 #[test]
 fn out_of_range_is_refused() {
     let ops = |offset| {
@@ -106,7 +162,7 @@ fn out_of_range_is_refused() {
             dense(2, 0, 0, 4, 1),
         ]
     };
-    let made = |g: Gemm, lens: [usize; 3]| Product::new(&g, &Sizes::new(), &lens);
+    let made = |g: Gemm, lens: [usize; 3]| Product::new(&g, &Sizes::new(), &lens, |_| Elem::F32);
     assert!(made(gemm(1, 4, 4, 4, ops(0), false), [16; 3]).is_ok());
     assert!(made(gemm(1, 4, 4, 4, ops(1), false), [16; 3]).is_err());
     assert!(made(gemm(1, 4, 4, 4, ops(0), false), [16, 16, 15]).is_err());
@@ -154,7 +210,7 @@ fn speed() {
             .collect();
         let ptrs: Vec<*mut u8> = bufs.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
         let g = gemm(1, m, n, k, [a, b, dense(2, 0, 0, n, 1)], false);
-        let product = Product::new(&g, &Sizes::new(), &lens).expect("in range");
+        let product = Product::new(&g, &Sizes::new(), &lens, |_| Elem::F32).expect("in range");
         let repeats = (2e8 / product.work() as f64).ceil().max(5.0);
         let start = computed();
         (0..repeats as usize).for_each(|_| unsafe { product.run(&ptrs, &pool) });

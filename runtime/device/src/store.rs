@@ -52,6 +52,8 @@ impl Param {
 pub struct Store {
     id: u64,
     seed: u64,
+    /// Counts what may have changed a value.
+    version: u64,
     params: BTreeMap<String, Param>,
 }
 
@@ -62,6 +64,7 @@ impl Store {
         Store {
             id: STORES.fetch_add(1, Ordering::Relaxed),
             seed,
+            version: 0,
             params: BTreeMap::new(),
         }
     }
@@ -71,11 +74,17 @@ impl Store {
         self.id
     }
 
+    /// Changes whenever a parameter may have changed.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
     pub fn get(&self, path: &str) -> Option<&Param> {
         self.params.get(path)
     }
 
     pub fn get_mut(&mut self, path: &str) -> Option<&mut Param> {
+        self.version += 1;
         self.params.get_mut(path)
     }
 
@@ -84,6 +93,7 @@ impl Store {
     }
 
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Param)> {
+        self.version += 1;
         self.params.iter_mut().map(|(path, p)| (path.as_str(), p))
     }
 

@@ -202,7 +202,7 @@ impl Generation<'_> {
         self.step.run(self.store)?;
         self.step.advance()?;
         self.logits
-            .copy_from_slice(self.step.output(&self.model.output)?);
+            .copy_from_slice(&self.step.output(&self.model.output)?);
         self.len += 1;
         Ok(())
     }

@@ -415,7 +415,7 @@ fn run_group(
     plan.set_input("tokens", &g.tokens[..])?;
     ready(plan)?;
     plan.run(store)?;
-    Ok(mean(plan.output("loss")?))
+    Ok(mean(&plan.output("loss")?))
 }
 
 fn sizes(batch: usize, length: usize) -> Sizes {

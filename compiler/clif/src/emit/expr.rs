@@ -1,9 +1,9 @@
-//! Expressions, loads and stores.
+//! Expressions.
 
 use super::index::{At, Shape};
-use super::{Emit, Num, Result, Truth, flags};
+use super::{Emit, Num, Result, Truth};
 use cranelift::prelude::*;
-use seqc_schedule::ir::{Binary, Buf, Cmp, Elem, Expr, Ix, Unary};
+use seqc_schedule::ir::{Binary, Cmp, Expr, Ix, Unary};
 
 /// Differences of indices beyond this are as good as this: only their sign matters.
 const FAR: i64 = 1 << 30;
@@ -280,116 +280,5 @@ impl Emit<'_, '_> {
     pub fn bits(&mut self, ty: Type, v: Value) -> Value {
         let little = MemFlagsData::new().with_endianness(codegen::ir::Endianness::Little);
         self.b.ins().bitcast(ty, little, v)
-    }
-
-    /// Address of element `at` (of lane 0), and the rest of it as a constant offset.
-    fn address(&mut self, base: Value, at: &At) -> (Value, i32) {
-        let bytes = at
-            .constant
-            .checked_mul(4)
-            .and_then(|n| i32::try_from(n).ok());
-        let (constant, offset) = match bytes {
-            Some(n) => (0, n),
-            None => (at.constant, 0),
-        };
-        let moving = At { constant, ..*at };
-        if moving.base.is_none() && constant == 0 {
-            return (base, offset);
-        }
-        let i = self.first(&moving);
-        let i = self.b.ins().ishl_imm_u(i, 2);
-        (self.b.ins().iadd(base, i), offset)
-    }
-
-    fn element(&mut self, base: Value, index: Value) -> Value {
-        let i = self.b.ins().ishl_imm_u(index, 2);
-        self.b.ins().iadd(base, i)
-    }
-
-    fn load(&mut self, buf: Buf, at: &Ix) -> Result<Num> {
-        let (base, elem) = self.buffer(buf)?;
-        let (one, four) = match elem {
-            Elem::F32 => (types::F32, types::F32X4),
-            Elem::I32 => (types::I32, types::I32X4),
-        };
-        let at = self.index(at)?;
-        let (v, wide) = match at.shape {
-            Shape::Step(0) => {
-                let (p, o) = self.address(base, &at);
-                (self.b.ins().load(one, flags(), p, o), false)
-            }
-            Shape::Step(1) => {
-                let (p, o) = self.address(base, &at);
-                (self.b.ins().load(four, flags(), p, o), true)
-            }
-            _ => {
-                let lanes = self.each(&at).map(|i| {
-                    let p = self.element(base, i);
-                    self.b.ins().load(one, flags(), p, 0)
-                });
-                (self.gathered(four, lanes), true)
-            }
-        };
-        if elem == Elem::F32 {
-            return Ok(Num::new(v, wide));
-        }
-        let to = if wide { types::F32X4 } else { types::F32 };
-        Ok(Num {
-            v: self.b.ins().fcvt_from_sint(to, v),
-            wide,
-            whole: Some(v),
-        })
-    }
-
-    pub fn store(&mut self, buf: Buf, at: &Ix, value: &Expr) -> Result<()> {
-        let (base, elem) = self.buffer(buf)?;
-        let n = self.number(value)?;
-        let at = self.index(at)?;
-        let v = match (elem, n.whole) {
-            (Elem::F32, _) => n.v,
-            (Elem::I32, Some(w)) => w,
-            (Elem::I32, None) => {
-                let ty = if n.wide { types::I32X4 } else { types::I32 };
-                self.b.ins().fcvt_to_sint_sat(ty, n.v)
-            }
-        };
-        match at.shape {
-            Shape::Step(0) => {
-                // Lanes that agree on the place: the last one stays.
-                let v = if n.wide {
-                    self.b.ins().extractlane(v, 3u8)
-                } else {
-                    v
-                };
-                let (p, o) = self.address(base, &at);
-                self.b.ins().store(flags(), v, p, o);
-            }
-            Shape::Step(1) => {
-                let four = if elem == Elem::F32 {
-                    types::F32X4
-                } else {
-                    types::I32X4
-                };
-                let v = if n.wide {
-                    v
-                } else {
-                    self.b.ins().splat(four, v)
-                };
-                let (p, o) = self.address(base, &at);
-                self.b.ins().store(flags(), v, p, o);
-            }
-            _ => {
-                for (l, i) in (0u8..).zip(self.each(&at)) {
-                    let x = if n.wide {
-                        self.b.ins().extractlane(v, l)
-                    } else {
-                        v
-                    };
-                    let p = self.element(base, i);
-                    self.b.ins().store(flags(), x, p, 0);
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -99,7 +99,7 @@ impl Emit<'_, '_> {
     fn operand(&mut self, t: &Tile) -> Result<Operand> {
         let (base, elem) = self.buffer(t.buf)?;
         if elem != Elem::F32 {
-            return Err("a matrix product of integers".into());
+            return Err("a matrix product of something else than f32".into());
         }
         let at = self.uniform(&t.base)?;
         Ok(Operand {

@@ -9,7 +9,7 @@ use seqc_schedule::ir::Kernel;
 #[derive(Clone)]
 struct Line([u8; 64]);
 
-/// Runs cells `0..cells` of the kernel over `bufs` (`F32` and `I32` only), in two calls.
+/// Runs cells `0..cells` of the kernel over `bufs` (no `F64`), in two calls.
 pub fn run(kernel: &Kernel, bufs: &mut [Data], dims: &[i64], cells: i64) {
     let jit = compile(std::slice::from_ref(kernel)).unwrap_or_else(|e| panic!("{e}\n{kernel}"));
     let entry = jit.entry(0).expect("one kernel");
@@ -18,6 +18,7 @@ pub fn run(kernel: &Kernel, bufs: &mut [Data], dims: &[i64], cells: i64) {
         .map(|b| match b {
             Data::F32(v) => v.as_mut_ptr().cast(),
             Data::I32(v) => v.as_mut_ptr().cast(),
+            Data::Bf16(v) => v.as_mut_ptr().cast(),
             Data::F64(_) => panic!("kernels have no f64"),
         })
         .collect();

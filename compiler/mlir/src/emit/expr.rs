@@ -45,7 +45,7 @@ impl Emit<'_> {
                 let (base, elem) = self.buffer(*buf)?;
                 let at = self.index(at)?;
                 let x = self.load(&base, elem, &at);
-                if elem == Elem::F32 {
+                if elem != Elem::I32 {
                     x
                 } else {
                     return Ok(Num {

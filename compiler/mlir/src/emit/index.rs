@@ -1,7 +1,7 @@
 //! Index arithmetic, with what is known about each index: constants are folded, and across the lanes of a
 //! vector an index is kept as `base + lane·stride` while it has that form, so that loads know their stride.
 
-use super::Emit;
+use super::{Emit, bf16};
 use crate::error::Result;
 use crate::text::{I64, Of, Ty, Value};
 use seqc_schedule::ir::{Elem, Expr, Ix};
@@ -400,18 +400,26 @@ impl Emit<'_> {
 
     /// Loads one element a lane, or one for all lanes if they agree.
     pub fn load(&mut self, base: &Value, elem: Elem, at: &Index) -> Value {
-        let of = if elem == Elem::F32 { Of::F32 } else { Of::I32 };
+        let of = memory(elem);
+        let x = self.load_word(base, of, at);
+        match elem {
+            Elem::F32 | Elem::I32 => x,
+            Elem::Bf16 => bf16::widen(&mut self.f, &x),
+        }
+    }
+
+    fn load_word(&mut self, base: &Value, of: Of, at: &Index) -> Value {
         let ty = Ty::new(of, self.lanes);
         match at {
             Index::Uniform(u) => {
-                let p = self.address(base, u);
+                let p = self.address_of(base, u, of);
                 self.f.load(&p, Ty::new(of, 1))
             }
             Index::Affine {
                 base: first,
                 stride,
             } if stride.known() == Some(1) => {
-                let p = self.address(base, first);
+                let p = self.address_of(base, first, of);
                 self.f.load(&p, ty)
             }
             Index::Affine {
@@ -419,39 +427,45 @@ impl Emit<'_> {
                 stride,
             } if stride.known() == Some(-1) => {
                 let last = self.add(first, &Uni::constant(1 - i64::from(self.lanes)));
-                let p = self.address(base, &last);
+                let p = self.address_of(base, &last, of);
                 let v = self.f.load(&p, ty);
                 self.reverse(&v)
             }
             _ => {
                 let at = self.lanes_of(at);
-                let p = self.f.address(base, &at);
+                let p = self.f.address_of(base, &at, of);
                 self.f.gather(&p, of)
             }
         }
     }
 
     /// Stores a scalar, or one element a lane.
-    pub fn store(&mut self, x: &Value, base: &Value, at: &Index) -> Result<()> {
+    pub fn store(&mut self, x: &Value, base: &Value, elem: Elem, at: &Index) -> Result<()> {
+        let (of, narrow) = (memory(elem), bf16::narrow);
+        let x = &if elem == Elem::Bf16 {
+            narrow(&mut self.f, x)
+        } else {
+            x.clone()
+        };
         match at {
             Index::Uniform(_) if x.ty.lanes > 1 => {
                 return self.error("the lanes of a vector loop store to one element");
             }
             Index::Uniform(u) => {
-                let p = self.address(base, u);
+                let p = self.address_of(base, u, of);
                 self.f.store(x, &p);
             }
             Index::Affine {
                 base: first,
                 stride,
             } if stride.known() == Some(1) => {
-                let p = self.address(base, first);
+                let p = self.address_of(base, first, of);
                 let x = self.f.broadcast(x, self.lanes);
                 self.f.store(&x, &p);
             }
             _ => {
                 let at = self.lanes_of(at);
-                let p = self.f.address(base, &at);
+                let p = self.f.address_of(base, &at, of);
                 let x = self.f.broadcast(x, self.lanes);
                 self.f.scatter(&x, &p);
             }
@@ -460,11 +474,15 @@ impl Emit<'_> {
     }
 
     pub fn address(&mut self, base: &Value, at: &Uni) -> Value {
+        self.address_of(base, at, Of::F32)
+    }
+
+    fn address_of(&mut self, base: &Value, at: &Uni, of: Of) -> Value {
         match at.known() {
-            Some(n) => self.f.address_at(base, n),
+            Some(n) => self.f.address_of_at(base, n, of),
             None => {
                 let at = self.value(at);
-                self.f.address(base, &at)
+                self.f.address_of(base, &at, of)
             }
         }
     }
@@ -472,6 +490,15 @@ impl Emit<'_> {
     fn reverse(&mut self, v: &Value) -> Value {
         let lanes: Vec<u32> = (0..v.ty.lanes).rev().collect();
         self.f.shuffle(v, v, &lanes)
+    }
+}
+
+/// What an element is in memory.
+fn memory(elem: Elem) -> Of {
+    match elem {
+        Elem::F32 => Of::F32,
+        Elem::I32 => Of::I32,
+        Elem::Bf16 => Of::I16,
     }
 }
 

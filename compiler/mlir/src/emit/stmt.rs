@@ -60,11 +60,11 @@ impl Emit<'_> {
         let x = self.number(value)?;
         let at = self.index(at)?;
         let v = match (elem, x.whole) {
-            (Elem::F32, _) => x.v,
+            (Elem::F32 | Elem::Bf16, _) => x.v,
             (Elem::I32, Some(w)) => w,
             (Elem::I32, None) => self.f.cast("arith.fptosi", &x.v, Of::I32),
         };
-        self.store(&v, &base, &at)
+        self.store(&v, &base, elem, &at)
     }
 
     pub fn forward(&mut self, var: Var, lo: &Uni, hi: &Uni, body: &[Stmt]) -> Result<()> {
@@ -175,7 +175,7 @@ impl Emit<'_> {
             return self.error("a stride of a matrix product is out of range");
         }
         if elem != Elem::F32 {
-            return self.error("a matrix product of integers");
+            return self.error("a matrix product of something else than f32");
         }
         let at = self.uniform(&tile.base)?;
         Ok(self.address(&base, &at))

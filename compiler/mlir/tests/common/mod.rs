@@ -9,20 +9,21 @@ use seqc_schedule::ir::*;
 pub enum Data {
     F(Vec<f32>),
     I(Vec<i32>),
+    H(Vec<u16>),
 }
 
 impl Data {
     pub fn f(&self) -> &[f32] {
         match self {
             Data::F(v) => v,
-            Data::I(_) => panic!("not floats"),
+            _ => panic!("not floats"),
         }
     }
 
     pub fn i(&self) -> &[i32] {
         match self {
             Data::I(v) => v,
-            Data::F(_) => panic!("not integers"),
+            _ => panic!("not integers"),
         }
     }
 
@@ -30,6 +31,7 @@ impl Data {
         match self {
             Data::F(v) => v.as_mut_ptr().cast(),
             Data::I(v) => v.as_mut_ptr().cast(),
+            Data::H(v) => v.as_mut_ptr().cast(),
         }
     }
 }

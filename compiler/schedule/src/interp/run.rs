@@ -4,6 +4,7 @@
 //! the end of its statement. A local element counts as written if its stamp is that of the current cell.
 
 use super::data::Data;
+use super::data::{bf16, of_bf16};
 use super::math;
 use super::resolve::{Block, Curve, Index, Number, Op, Truth, What};
 use super::{Fault, Options, Precision, Program};
@@ -103,7 +104,9 @@ fn bound(kernel: &Kernel, pool: &[Data], which: &[usize], dims: &[i64]) -> Resul
     for (arg, &w) in kernel.args.iter().zip(which) {
         match (arg.elem, pool.get(w)) {
             (_, None) => return Err(format!("buffer {w} for `{}` does not exist", arg.name)),
-            (Elem::I32, Some(Data::I32(_))) | (Elem::F32, Some(Data::F32(_) | Data::F64(_))) => {}
+            (Elem::I32, Some(Data::I32(_)))
+            | (Elem::F32, Some(Data::F32(_) | Data::F64(_)))
+            | (Elem::Bf16, Some(Data::Bf16(_))) => {}
             _ => return Err(format!("`{}` is bound to another type", arg.name)),
         }
     }
@@ -356,6 +359,7 @@ impl Run<'_> {
                 let local = &mut self.locals[l as usize];
                 let x = match local.elem {
                     Elem::F32 => rounded,
+                    Elem::Bf16 => of_bf16(bf16(x)),
                     Elem::I32 => f64::from(x as i32),
                 };
                 match local.data.get_mut(i) {

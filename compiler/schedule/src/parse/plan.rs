@@ -85,6 +85,7 @@ impl Parser {
         let elem = match self.elem()? {
             crate::ir::Elem::F32 => Elem::F32,
             crate::ir::Elem::I32 => Elem::I32,
+            crate::ir::Elem::Bf16 => Elem::Bf16,
         };
         self.expect("[")?;
         let sized = self.list("]", Parser::plan_axis)?;

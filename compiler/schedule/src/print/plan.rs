@@ -57,6 +57,7 @@ fn buffer(b: &Buffer) -> String {
     let elem = match b.elem {
         Elem::F32 => "f32",
         Elem::I32 => "i32",
+        Elem::Bf16 => "bf16",
     };
     let axes: Vec<String> = b
         .axes

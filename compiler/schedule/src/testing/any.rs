@@ -54,7 +54,7 @@ impl Any {
     }
 
     fn elem(&mut self) -> Elem {
-        *self.rng.pick(&[Elem::F32, Elem::I32])
+        *self.rng.pick(&[Elem::F32, Elem::I32, Elem::Bf16])
     }
 
     fn arg(&mut self) -> Arg {

@@ -6,8 +6,9 @@
 //! takes another branch. Stored numbers are clamped to ±4.
 
 use super::Rng;
-use crate::interp::{Data, Fault, Options, Precision, run};
+use crate::interp::{Data, Fault, Options, Precision, bf16, run};
 use crate::ir::*;
+use crate::narrow::narrowed;
 
 /// A kernel with buffers to run it over.
 pub struct Case {
@@ -54,6 +55,26 @@ impl Case {
         let apart = exact.iter().zip(&single).map(|(a, b)| distance(a, b));
         let bound = 2e-5 + 30.0 * apart.fold(0.0, f64::max);
         Ok((exact, bound))
+    }
+}
+
+/// What one rounding to bf16 of a number up to 4 may change.
+pub const HALF: f64 = 1.0 / 32.0;
+
+impl Case {
+    /// The same with `x` and `y` in bf16. The inputs are exact in it; of the results, `y` may be off by [`HALF`] more.
+    pub fn narrow(&self, lanes: u32) -> Case {
+        let is = [X, Y];
+        let narrow: Vec<bool> = (0..4).map(|i| is.contains(&i)).collect();
+        let half = |(i, d): (u32, &Data)| match is.contains(&i) {
+            true => Data::Bf16(d.to_f64().into_iter().map(bf16).collect()),
+            false => d.clone(),
+        };
+        Case {
+            kernel: narrowed(&self.kernel, &narrow, lanes),
+            bufs: (0..).zip(&self.bufs).map(half).collect(),
+            dims: self.dims.clone(),
+        }
     }
 }
 

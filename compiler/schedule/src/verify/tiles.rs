@@ -12,8 +12,10 @@ impl Checker<'_> {
     pub(super) fn matmul(&mut self, m: &Matmul) {
         for (tile, rows, cols) in [(&m.out, m.m, m.n), (&m.a, m.m, m.k), (&m.b, m.k, m.n)] {
             self.ix(&tile.base);
-            if self.elem(tile.buf) == Some(Elem::I32) {
-                self.fault("a matrix product of integers");
+            match self.elem(tile.buf) {
+                Some(Elem::I32) => self.fault("a matrix product of integers"),
+                Some(Elem::Bf16) => self.fault("a matrix product of bf16"),
+                _ => {}
             }
             self.tile_inside(tile, rows, cols);
         }

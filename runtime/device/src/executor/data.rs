@@ -1,8 +1,10 @@
 //! Named data going into an executor and coming out of it.
 
 use super::Executor;
+use crate::bf16;
 use crate::{Error, Result, draw, fail, key_of};
 use seqc_abi::{Elem, Init, Role};
+use std::borrow::Cow;
 
 impl Executor {
     fn find(&self, what: &str, name: &str, is: impl Fn(&Role) -> bool) -> Result<usize> {
@@ -45,34 +47,47 @@ impl Executor {
         )
     }
 
-    /// Input, state, noise and output buffers live in `_owned`; states may have traded places since.
+    /// The four-byte words of a buffer of `kept`; states may have traded places since.
     pub(super) fn words(&self, buffer: usize) -> &[u32] {
-        unsafe {
-            std::slice::from_raw_parts(self.at.ptrs[buffer].cast(), self.at.shapes.lens[buffer])
-        }
+        let (at, len) = (self.at.ptrs[buffer], self.at.shapes.bytes[buffer] / 4);
+        unsafe { std::slice::from_raw_parts(at.cast(), len) }
     }
 
     fn words_mut(&mut self, buffer: usize) -> &mut [u32] {
-        unsafe {
-            std::slice::from_raw_parts_mut(self.at.ptrs[buffer].cast(), self.at.shapes.lens[buffer])
-        }
+        let (at, len) = (self.at.ptrs[buffer], self.at.shapes.bytes[buffer] / 4);
+        unsafe { std::slice::from_raw_parts_mut(at.cast(), len) }
     }
 
-    pub(super) fn f32s(&self, buffer: usize) -> Result<&[f32]> {
+    /// A buffer of bf16 as its two-byte words.
+    fn halves_mut(&mut self, buffer: usize) -> &mut [u16] {
+        let (at, len) = (self.at.ptrs[buffer], self.at.shapes.lens[buffer]);
+        unsafe { std::slice::from_raw_parts_mut(at.cast(), len) }
+    }
+
+    pub(super) fn f32s(&self, buffer: usize) -> Result<Cow<'_, [f32]>> {
         let b = &self.program.plan.buffers[buffer];
-        if b.elem != Elem::F32 {
-            fail!("`{}` holds integers", b.name);
+        let (at, len) = (self.at.ptrs[buffer], self.at.shapes.lens[buffer]);
+        // `len` elements of the buffer's type; any bits are a number.
+        match b.elem {
+            Elem::I32 => fail!("`{}` holds integers", b.name),
+            Elem::F32 => Ok(unsafe { std::slice::from_raw_parts(at.cast(), len) }.into()),
+            Elem::Bf16 => {
+                let mut wide = vec![0.0; len];
+                bf16::widen(
+                    unsafe { std::slice::from_raw_parts(at.cast(), len) },
+                    &mut wide,
+                );
+                Ok(wide.into())
+            }
         }
-        // u32 and f32 have the same size and alignment; any bits are an f32.
-        let words = self.words(buffer);
-        Ok(unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) })
     }
 
-    /// Fills an input, row-major. Errors: no such input, wrong element type, wrong number of elements.
+    /// Fills an input, row-major; numbers are rounded if it lies in bf16. Errors: no such input, wrong element type,
+    /// wrong number of elements.
     pub fn set_input<'a>(&mut self, name: &str, data: impl Into<Data<'a>>) -> Result<()> {
         let (i, data) = (self.input_index(name)?, data.into());
         let (elem, shape) = (self.program.plan.buffers[i].elem, &self.at.shapes.shapes[i]);
-        if elem != data.elem() {
+        if (elem == Elem::I32) != matches!(data, Data::I32(_)) {
             fail!("input `{name}` holds {elem:?}, {:?} is given", data.elem());
         }
         if self.at.shapes.lens[i] != data.len() {
@@ -81,7 +96,10 @@ impl Executor {
                 data.len()
             );
         }
-        data.copy_to(self.words_mut(i));
+        match (elem, data) {
+            (Elem::Bf16, Data::F32(x)) => bf16::narrow(x, self.halves_mut(i)),
+            _ => data.copy_to(self.words_mut(i)),
+        }
         Ok(())
     }
 
@@ -106,8 +124,8 @@ impl Executor {
         Ok(())
     }
 
-    /// An f32 output of the last run, row-major.
-    pub fn output(&self, name: &str) -> Result<&[f32]> {
+    /// The numbers of an output of the last run, row-major.
+    pub fn output(&self, name: &str) -> Result<Cow<'_, [f32]>> {
         self.f32s(self.output_index(name)?)
     }
 
@@ -157,7 +175,7 @@ impl Executor {
     }
 
     /// What the last run left of an f32 state, and its shape.
-    pub fn state(&self, name: &str) -> Result<(&[f32], &[usize])> {
+    pub fn state(&self, name: &str) -> Result<(Cow<'_, [f32]>, &[usize])> {
         let i = self.state_out(name)?;
         Ok((self.f32s(i)?, &self.at.shapes.shapes[i]))
     }

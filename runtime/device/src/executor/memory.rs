@@ -23,13 +23,11 @@ impl Memory {
     }
 
     pub(super) fn of(plan: &Plan, shapes: &Shapes, placement: &Placement) -> Memory {
-        let buffers = plan.buffers.iter().zip(&shapes.lens);
+        let buffers = plan.buffers.iter().zip(&shapes.bytes);
         let kept = buffers.filter(|(b, _)| b.role != Role::Temp);
         Memory {
             arena: placement.bytes,
-            kept: kept.fold(0, |n: usize, (_, len)| {
-                n.saturating_add(len.saturating_mul(4))
-            }),
+            kept: kept.fold(0, |n: usize, (_, bytes)| n.saturating_add(*bytes)),
         }
     }
 }

@@ -13,11 +13,12 @@ mod placed;
 pub use data::Data;
 pub use memory::Memory;
 
+use crate::bf16;
 use crate::block::{Block, round_up};
 use crate::instantiate::{KernelStep, Step};
 use crate::{Pool, Program, Result, Store, fail};
 use placed::Placed;
-use seqc_abi::{Plan, Role, Sizes};
+use seqc_abi::{Elem, Plan, Role, Sizes};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,12 +39,14 @@ pub struct Executor {
     others: HashMap<Vec<(String, u64)>, Placed>,
     /// Of each buffer: the store's address, for parameters and gradients.
     fixed: Vec<*mut u8>,
-    /// Of each buffer: its own block, for inputs, outputs, states and noise.
+    /// Of each buffer: its own block, for inputs, outputs, states and noise, and copies of parameters in bf16.
     kept: Vec<Option<Block>>,
     arena: Block,
     /// One piece a thread, `scratch_bytes` apart.
     scratch: Block,
     scratch_bytes: usize,
+    /// The store's version that the copies are of.
+    copied: Option<u64>,
     poison: bool,
 }
 
@@ -80,6 +83,7 @@ impl Executor {
             arena: Block::new(0)?,
             scratch,
             scratch_bytes,
+            copied: None,
             poison: false,
         };
         made.find_room()?;
@@ -116,13 +120,16 @@ impl Executor {
         }
         for (i, b) in self.program.plan.buffers.iter().enumerate() {
             self.at.ptrs[i] = match &b.role {
-                Role::Param { .. } | Role::Grad { .. } => self.fixed[i],
+                Role::Param { .. } | Role::Grad { .. } if b.elem == Elem::F32 => self.fixed[i],
                 Role::Temp => continue,
                 _ => {
-                    let bytes = self.at.shapes.lens[i] * 4;
+                    let bytes = self.at.shapes.bytes[i];
                     let block = match self.kept[i].take() {
                         Some(old) if old.bytes() >= bytes => old,
-                        _ => Block::new(bytes)?,
+                        _ => {
+                            self.copied = None;
+                            Block::new(bytes)?
+                        }
                     };
                     self.kept[i].insert(block).ptr()
                 }
@@ -154,6 +161,7 @@ impl Executor {
     /// Runs every launch in order. The store must be the one that the executor was made with.
     pub fn run(&mut self, store: &mut Store) -> Result<()> {
         self.check_store(store)?;
+        self.copy_params(store);
         self.poison_kept();
         (0..self.at.steps.len()).for_each(|i| self.step(i));
         Ok(())
@@ -163,6 +171,7 @@ impl Executor {
     /// [`launch_names`](Self::launch_names)).
     pub fn run_timed(&mut self, store: &mut Store, times: &mut Vec<Duration>) -> Result<()> {
         self.check_store(store)?;
+        self.copy_params(store);
         self.poison_kept();
         times.resize(self.at.steps.len(), Duration::ZERO);
         for (i, time) in times.iter_mut().enumerate() {
@@ -195,7 +204,7 @@ impl Executor {
 
     fn step(&self, i: usize) {
         if self.poison {
-            self.at.births[i].iter().for_each(|&b| self.fill(b, POISON));
+            self.at.births[i].iter().for_each(|&b| self.spoil(b));
         }
         // Sizes and addresses hold by the type's invariant; `&mut` of `run` keeps other users away.
         match &self.at.steps[i] {
@@ -229,22 +238,25 @@ impl Executor {
     }
 
     fn zero(&self, buffer: usize) {
-        let (at, bytes) = (
-            self.at.ptrs[buffer] as usize,
-            self.at.shapes.lens[buffer] * 4,
-        );
+        let (at, bytes) = (self.at.ptrs[buffer] as usize, self.at.shapes.bytes[buffer]);
         self.pool.run(bytes as u64, 1 << 18, |_, lo, hi| {
             // Inside the buffer; ranges are disjoint.
             unsafe { std::ptr::write_bytes((at + lo as usize) as *mut u8, 0, (hi - lo) as usize) }
         });
     }
 
-    fn fill(&self, buffer: usize, word: u32) {
-        let len = self.at.shapes.lens[buffer];
-        if !self.at.ptrs[buffer].is_null() {
-            unsafe {
-                std::slice::from_raw_parts_mut(self.at.ptrs[buffer].cast::<u32>(), len).fill(word)
-            };
+    /// Fills a buffer with what is no number.
+    fn spoil(&self, buffer: usize) {
+        let (at, len) = (self.at.ptrs[buffer], self.at.shapes.lens[buffer]);
+        if at.is_null() {
+            return;
+        }
+        // `len` elements of the buffer's type.
+        match self.program.plan.buffers[buffer].elem {
+            Elem::Bf16 => unsafe {
+                std::slice::from_raw_parts_mut(at.cast::<u16>(), len).fill((POISON >> 16) as u16)
+            },
+            _ => unsafe { std::slice::from_raw_parts_mut(at.cast::<u32>(), len).fill(POISON) },
         }
     }
 
@@ -257,10 +269,31 @@ impl Executor {
                 b.role,
                 Role::Output { .. } | Role::StateOut { .. } | Role::Grad { .. }
             ) {
-                self.fill(i, POISON);
+                self.spoil(i);
             }
         }
         self.scratch.f32_mut().fill(f32::NAN);
+    }
+
+    /// Rounds parameters into their copies in bf16, when they have changed.
+    fn copy_params(&mut self, store: &Store) {
+        if self.copied == Some(store.version()) {
+            return;
+        }
+        for (i, b) in self.program.plan.buffers.iter().enumerate() {
+            if let (Role::Param { path, .. }, Elem::Bf16) = (&b.role, b.elem)
+                && let Some(p) = store.get(path)
+            {
+                let (from, to) = (p.value(), self.at.ptrs[i] as usize);
+                self.pool.run(from.len() as u64, 1 << 14, |_, lo, hi| {
+                    let (lo, n) = (lo as usize, (hi - lo) as usize);
+                    // The copy has the parameter's length; ranges are disjoint.
+                    let to = unsafe { std::slice::from_raw_parts_mut((to as *mut u16).add(lo), n) };
+                    bf16::narrow(&from[lo..lo + n], to);
+                });
+            }
+        }
+        self.copied = Some(store.version());
     }
 
     fn fill_tables(&mut self) {
