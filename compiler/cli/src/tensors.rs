@@ -6,7 +6,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use seqc_algebra::{C64, Data, Elem, Tensor};
 use seqc_driver::Error;
-use seqc_driver::eval::Given;
+use seqc_driver::eval::{Given, Precision};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
@@ -77,17 +77,23 @@ pub struct Made {
 }
 
 impl Made {
-    /// Numbers in single or double precision.
-    pub fn new(name: &str, t: &Tensor, double: bool) -> Result<Made, Error> {
+    /// Numbers in a precision.
+    pub fn new(name: &str, t: &Tensor, precision: Precision) -> Result<Made, Error> {
         let (dtype, bytes) = match &t.data {
-            Data::Real(d) if double => {
+            Data::Real(d) if precision == Precision::F64 => {
                 (Dtype::F64, d.iter().flat_map(|x| x.to_le_bytes()).collect())
+            }
+            Data::Real(d) if precision == Precision::Bf16 => {
+                let words = d
+                    .iter()
+                    .flat_map(|x| half::bf16::from_f64(*x).to_le_bytes());
+                (Dtype::BF16, words.collect())
             }
             Data::Real(d) => {
                 let words = d.iter().flat_map(|x| (*x as f32).to_le_bytes());
                 (Dtype::F32, words.collect())
             }
-            Data::Complex(_) if double => {
+            Data::Complex(_) if precision == Precision::F64 => {
                 return Err(Error::Other(format!(
                     "`{name}` is complex, and safetensors hold complex numbers in single precision only; use `--dtype f32`"
                 )));

@@ -64,6 +64,9 @@ fn read(path: &Path) -> Tensors {
             Dtype::F64 => (v.data().as_chunks::<8>().0.iter())
                 .map(|w| f64::from_le_bytes(*w))
                 .collect(),
+            Dtype::BF16 => (v.data().as_chunks::<2>().0.iter())
+                .map(|w| f64::from(f32::from_bits(u32::from(u16::from_le_bytes(*w)) << 16)))
+                .collect(),
             Dtype::I64 => (v.data().as_chunks::<8>().0.iter())
                 .map(|w| i64::from_le_bytes(*w) as f64)
                 .collect(),
@@ -220,6 +223,16 @@ fn compiled_forms_give_the_oracles_numbers() {
     for name in ["gla", "cross_attention", "lstm"] {
         for form in ["matrix", "recurrent", "chunked", "parallel"] {
             agrees(name, &["--backend", "clif", "--form", form], 6e-6);
+        }
+    }
+}
+
+/// In bf16 memory, from the fixtures' numbers rounded to it: a few roundings of 2^-9.
+#[test]
+fn bf16_gives_the_oracles_numbers_to_two_digits() {
+    for name in ["gla", "cross_attention", "lstm"] {
+        for backend in ["clif", "mlir"] {
+            agrees(name, &["--backend", backend, "--dtype", "bf16"], 3e-2);
         }
     }
 }
@@ -497,7 +510,10 @@ fn what_is_not_built_is_refused() {
         &["--backend", "clif", "--dtype", "f64"],
         &["--backend interp"],
     );
-    case.bad(&["--dtype", "bf16"], &["bf16 is not built yet"]);
+    case.bad(
+        &["--dtype", "bf16", "--backend", "interp"],
+        &["the interpreter computes in f64"],
+    );
     case.bad(&["--device", "cuda"], &["CUDA device is not built yet"]);
     case.bad(
         &["--backend", "interp", "--device", "cuda"],

@@ -104,7 +104,7 @@ fn fill(run: &mut Executor, sizes: &Sizes) -> Result<()> {
                 name,
                 &(0..n).map(|k| (k * 7 % 97) as i32).collect::<Vec<_>>()[..],
             ),
-            Elem::F32 => run.set_input(
+            Elem::F32 | Elem::Bf16 => run.set_input(
                 name,
                 &(0..n)
                     .map(|k| ((k * 37 % 101) as f32 - 50.0) / 50.0)

@@ -10,6 +10,7 @@ use crate::{Error, Result, other, parts};
 use seqc_abi::{Elem as Word, Role};
 use seqc_algebra::{Elem, Func, InputKind, Sym, Tensor};
 use seqc_device::{Artifact, Executor, Pool, Store};
+use seqc_schedule::narrow::narrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub enum Engine {
     Interp,
     /// Code of a back end, in f32.
     Compiled(Backend),
+    /// The same in bf16 memory ([`seqc_schedule::narrow`]).
+    Narrow(Backend),
 }
 
 impl Engine {
@@ -33,6 +36,8 @@ impl Engine {
             Engine::Interp => "interp",
             Engine::Compiled(Backend::Clif) => "clif",
             Engine::Compiled(Backend::Mlir) => "mlir",
+            Engine::Narrow(Backend::Clif) => "clif16",
+            Engine::Narrow(Backend::Mlir) => "mlir16",
         }
     }
 
@@ -79,13 +84,18 @@ impl Programs {
         funcs: Vec<(String, Func)>,
         threads: usize,
     ) -> (Result<Programs>, Vec<(String, Error)>) {
-        let Engine::Compiled(backend) = engine else {
-            return (Programs::new(engine, funcs, threads), vec![]);
+        let (backend, in_bf16) = match engine {
+            Engine::Interp => return (Programs::new(engine, funcs, threads), vec![]),
+            Engine::Compiled(backend) => (backend, false),
+            Engine::Narrow(backend) => (backend, true),
         };
         let (mut built, mut kept, mut failed) = (Built::default(), vec![], vec![]);
         for (name, func) in funcs {
             match build::lowered(&func, backend.lanes()) {
-                Ok(lowered) => {
+                Ok(mut lowered) => {
+                    if in_bf16 {
+                        lowered = narrow(lowered, backend.lanes());
+                    }
                     built.add(&name, lowered);
                     kept.push((name, func));
                 }

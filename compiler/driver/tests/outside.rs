@@ -168,7 +168,7 @@ fn request(engine: Engine, grad: bool) -> Request {
         form: None,
         precision: match engine {
             Engine::Interp => Precision::F64,
-            Engine::Compiled(_) => Precision::F32,
+            Engine::Compiled(_) | Engine::Narrow(_) => Precision::F32,
         },
         device: Device::Cpu,
         grad,
@@ -206,7 +206,7 @@ fn check(name: &'static str, file: &str, item: &str) {
     for engine in Engine::all() {
         let bound = match engine {
             Engine::Interp => DEFINITION,
-            Engine::Compiled(_) => COMPILED,
+            Engine::Compiled(_) | Engine::Narrow(_) => COMPILED,
         };
         let held = |what: &str, off: f64| {
             println!("{name} {} {what}: {off:.1e}", engine.name());

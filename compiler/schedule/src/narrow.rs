@@ -1,20 +1,17 @@
 //! Narrower memory: which buffers of a plan lie in bf16, and the kernels that use them.
 //!
-//! Arithmetic stays f32; only what a load reads and a store leaves is narrower. In bf16 lie
-//! - what comes and goes: inputs, parameters, outputs and the gradients of inputs;
-//! - what products over channels hand on: temporaries with one run-time axis beside the batch that a [`Launch::Gemm`]
-//!   reads or writes (projections, and what is projected).
-//!
-//! All else stays f32, by what it is for (derivation calculus §5): carried states, decays and their sums, solves,
-//! maxima and normalisers are temporaries of kernels; attention's scores have two run-time axes; gradients of
-//! parameters are sums over everything; whatever is added into would be rounded at each addition.
+//! Arithmetic stays f32; only what a load reads and a store leaves is narrower. In bf16 lie what comes and what goes:
+//! inputs, parameters, outputs and the gradients of inputs. All between stays f32 (derivation calculus §5): sums become
+//! gates, decays and exponents, where 8 bits are too few; states, solves, maxima and normalisers carry errors on;
+//! gradients of parameters are sums over everything; whatever is added into would be rounded at each addition. So a
+//! result is rounded once, and a CPU without bf16 arithmetic reads half the bytes of its weights.
 //!
 //! A matrix-multiply atom takes f32 only: an operand in bf16 is copied to a local first, a result is stored from one.
 
 use crate::ir::*;
 use crate::lower::Lowered;
 use crate::walk::Node;
-use seqc_abi::{self as abi, Dim, Launch, Plan, Role};
+use seqc_abi::{self as abi, Launch, Plan, Role};
 use std::collections::{BTreeSet, HashMap};
 
 /// The same plan in narrower memory. Kernels that nothing narrow is bound to stay as they are.
@@ -57,39 +54,29 @@ pub fn narrow(lowered: Lowered, lanes: u32) -> Lowered {
 
 /// The buffers that become bf16.
 fn chosen(plan: &Plan, kernels: &[Kernel]) -> BTreeSet<usize> {
-    let handed_on: BTreeSet<usize> = (plan.launches.iter())
-        .flat_map(|l| match l {
-            Launch::Gemm(g) => vec![g.a.buffer, g.b.buffer, g.out.buffer],
-            _ => vec![],
-        })
-        .collect();
     let wants = |i: &usize| {
         let b = &plan.buffers[*i];
-        let role = match &b.role {
-            Role::Input { .. } | Role::Param { .. } | Role::Output { .. } => true,
-            Role::Temp => handed_on.contains(i) && lengths(&b.shape) == 1,
-            _ => false,
-        };
+        let role = matches!(
+            b.role,
+            Role::Input { .. } | Role::Param { .. } | Role::Output { .. }
+        );
         role && b.elem == abi::Elem::F32
     };
-    let wide = added_into(plan, kernels);
+    let wide = wide(plan, kernels);
     (0..plan.buffers.len())
         .filter(wants)
         .filter(|i| !wide.contains(i))
         .collect()
 }
 
-/// Run-time axes beside the batch.
-fn lengths(shape: &[Dim]) -> usize {
-    let fixed = |d: &Dim| matches!(d, Dim::Const(_));
-    let batch = |d: &Dim| matches!(d, Dim::Len(n) if n == "batch");
-    shape.iter().filter(|d| !fixed(d) && !batch(d)).count()
-}
-
-/// Buffers that have to be f32: something is added into them, or a transform reads them.
-fn added_into(plan: &Plan, kernels: &[Kernel]) -> BTreeSet<usize> {
+/// Buffers that have to be f32: something is added into them, a transform reads them, or they are results that
+/// something else is made of.
+fn wide(plan: &Plan, kernels: &[Kernel]) -> BTreeSet<usize> {
     let mut all = BTreeSet::new();
     for launch in &plan.launches {
+        let read = launch.uses(plan).into_iter().filter(|u| u.reads);
+        let result = |b: &usize| matches!(plan.buffers[*b].role, Role::Output { .. });
+        all.extend(read.map(|u| u.buffer).filter(result));
         match launch {
             Launch::Kernel {
                 kernel, buffers, ..
@@ -98,7 +85,7 @@ fn added_into(plan: &Plan, kernels: &[Kernel]) -> BTreeSet<usize> {
                 let args = kernels[*kernel].args.iter().enumerate();
                 let wide =
                     args.filter(|(i, a)| a.access == Access::ReadWrite || summed.contains(i));
-                all.extend(wide.filter_map(|(i, _)| buffers.get(i)));
+                all.extend(wide.filter_map(|(i, _)| buffers.get(i).copied()));
             }
             Launch::Gemm(g) if g.accumulate => {
                 all.insert(g.out.buffer);

@@ -142,21 +142,28 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     let e = source.elaborate(&args.mixer, &settings(&args.set)?)?;
     let contract = Contract::new(&e, &source.declared(&args.mixer));
     let given = given(args, &contract)?;
-    let double = request.precision == Precision::F64;
-    let made = |all: &[(String, seqc_algebra::Tensor)]| {
-        let one = |(n, t): &(String, _)| Made::new(n, t, double);
+    let made = |all: &[(String, seqc_algebra::Tensor)], precision| {
+        let one = |(n, t): &(String, _)| Made::new(n, t, precision);
         all.iter().map(one).collect::<Result<Vec<Made>, Error>>()
     };
     if args.state_in.is_none() && args.state_out.is_none() {
         let results = evaluate(&e, &contract, &given, &request)?;
-        tensors::write(&[(&args.outputs, made(&results)?)])?;
+        tensors::write(&[(&args.outputs, made(&results, request.precision)?)])?;
         return Ok(true);
     }
     let before = args.state_in.as_deref().map(tensors::read).transpose()?;
     let done = continued(&e, &contract, &given, before.as_ref(), &request)?;
-    let mut files = vec![(args.outputs.as_path(), made(&done.outputs)?)];
+    let mut files = vec![(
+        args.outputs.as_path(),
+        made(&done.outputs, request.precision)?,
+    )];
     if let Some(path) = &args.state_out {
-        let mut states = made(&done.states)?;
+        // States stay in f32 whatever the rest lies in.
+        let kept = match request.precision {
+            Precision::Bf16 => Precision::F32,
+            own => own,
+        };
+        let mut states = made(&done.states, kept)?;
         states.push(Made::integer("pos", done.position));
         files.push((path, states));
     }

@@ -51,9 +51,17 @@ impl Request {
     pub fn form(&self) -> Form {
         let own = match self.engine {
             Engine::Interp => Form::Matrix,
-            Engine::Compiled(_) => Form::Chunked,
+            Engine::Compiled(_) | Engine::Narrow(_) => Form::Chunked,
         };
         self.form.unwrap_or(own)
+    }
+
+    /// What runs it: the engine, in the memory that the precision asks for.
+    fn runs_on(&self) -> Engine {
+        match (self.engine, self.precision) {
+            (Engine::Compiled(backend), Precision::Bf16) => Engine::Narrow(backend),
+            (engine, _) => engine,
+        }
     }
 
     /// Refuses what is not built yet.
@@ -67,9 +75,9 @@ impl Request {
             (_, Device::Cuda) => refuse(
                 "`--device cuda`: running single mixers on a CUDA device is not built yet; use `--device cpu`",
             ),
-            (Precision::Bf16, _) => {
-                refuse("`--dtype bf16`: computing in bf16 is not built yet; use `--dtype f32`")
-            }
+            (Precision::Bf16, _) if !compiled => refuse(
+                "`--dtype bf16`: the interpreter computes in f64; use `--backend mlir` or `clif`",
+            ),
             (Precision::F64, _) if compiled => refuse(
                 "`--dtype f64`: compiled code computes in f32; use `--backend interp` for f64",
             ),
@@ -95,7 +103,11 @@ pub fn evaluate(
     in_range(e, &m)?;
     all_lengths(e, &m.sizes)?;
     let func = program(e, contract, request)?;
-    let programs = Programs::new(request.engine, vec![("eval".into(), func)], request.threads)?;
+    let programs = Programs::new(
+        request.runs_on(),
+        vec![("eval".into(), func)],
+        request.threads,
+    )?;
     let results = match &documents {
         Some(documents) => documents.run(&mut programs.open("eval")?, &m.tensors, &m.sizes)?,
         None => programs.run("eval", &m.tensors, &m.sizes)?,

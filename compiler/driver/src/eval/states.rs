@@ -46,7 +46,11 @@ pub fn continued(
     let failed = |x: seqc_derive::DeriveError| other(&e.name, x);
     let (outputs, shapes) = (build::outputs(e)?, Shapes::cpu());
     let run = |name: &str, f: Func| {
-        Programs::new(request.engine, vec![(name.to_owned(), f)], request.threads)
+        Programs::new(
+            request.runs_on(),
+            vec![(name.to_owned(), f)],
+            request.threads,
+        )
     };
     match states {
         None => {

@@ -67,8 +67,6 @@ impl Case {
 
 /// The cases that the definition has finite values for; why others were left out goes to `notes`.
 pub fn cases(subject: &Subject, options: &Options, notes: &mut Vec<String>) -> Result<Vec<Case>> {
-    let reference = subject.gradient()?;
-    let weighed = Rc::new(subject.weighed()?);
     let mut plan: Vec<(usize, Draw)> = lengths::lengths(&options.shapes, options.extent)
         .into_iter()
         .map(|t| (t, Draw::Plain))
@@ -77,6 +75,24 @@ pub fn cases(subject: &Subject, options: &Options, notes: &mut Vec<String>) -> R
         let few = lengths::few(&options.shapes, options.extent);
         plan.extend(few.into_iter().map(|t| (t, draw)));
     }
+    drawn(subject, plan, notes)
+}
+
+/// The cases for bf16 memory: what it holds without loss, so that the reference starts from the same numbers.
+pub fn narrow(subject: &Subject, options: &Options) -> Result<Vec<Case>> {
+    let lengths = lengths::narrow(&options.shapes, options.extent).into_iter();
+    let plan = lengths.map(|t| (t, Draw::Narrow)).collect();
+    // The same lengths are left out as above.
+    drawn(subject, plan, &mut vec![])
+}
+
+fn drawn(
+    subject: &Subject,
+    plan: Vec<(usize, Draw)>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Case>> {
+    let reference = subject.gradient()?;
+    let weighed = Rc::new(subject.weighed()?);
     let (mut all, mut beyond, mut undefined) = (vec![], vec![], vec![]);
     for (t, draw) in plan {
         let sizes = subject.sizes(t, lengths::batch(t));

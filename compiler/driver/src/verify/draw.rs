@@ -3,8 +3,9 @@
 use crate::engine::{Named, Sizes};
 use crate::{Result, other};
 use seqc_algebra::{
-    Axis, Builder, Elem, Func, Init, InputKind, Op, Size, Tensor, Ty, ValueId, interp,
+    Axis, Builder, Data, Elem, Func, Init, InputKind, Op, Size, Tensor, Ty, ValueId, interp,
 };
+use seqc_schedule::interp::{bf16, of_bf16};
 use std::collections::HashMap;
 
 /// A kind of inputs.
@@ -19,6 +20,8 @@ pub enum Draw {
     /// Constant parameters (biases) far up or down: gates that never open or never close, long decay.
     High,
     Low,
+    /// As plain, rounded to what bf16 holds.
+    Narrow,
 }
 
 impl Draw {
@@ -31,6 +34,7 @@ impl Draw {
             Draw::Equal => "equal tokens",
             Draw::High => "biases at +20",
             Draw::Low => "biases at -20",
+            Draw::Narrow => "exact in bf16",
         }
     }
 }
@@ -110,6 +114,27 @@ pub fn inputs(
         all.insert(name.to_owned(), made);
     }
     Ok(all)
+}
+
+/// Numbers as bf16 holds them; indices and counts stay.
+pub fn in_bf16(func: &Func, mut given: Named) -> Named {
+    let whole = |name: &str| {
+        let named = |p: &ValueId| func.input(*p).is_some_and(|i| i.name.as_str() == name);
+        let input = func.params.iter().find(|p| named(p));
+        input.is_some_and(|p| func.ty(*p).elem == Elem::Int)
+    };
+    let round = |x: &mut f64| *x = of_bf16(bf16(*x));
+    for (_, t) in given.iter_mut().filter(|(n, _)| !whole(n)) {
+        match &mut t.data {
+            Data::Real(d) => d.iter_mut().for_each(round),
+            Data::Complex(d) => d.iter_mut().for_each(|z| {
+                round(&mut z.re);
+                round(&mut z.im);
+            }),
+            Data::Exact(_) => {}
+        }
+    }
+    given
 }
 
 fn indices(name: &str, ty: &Ty, most: usize, sizes: &Sizes) -> Result<Tensor> {

@@ -50,6 +50,16 @@ fn brief(c: usize) -> Vec<usize> {
     vec![1, 2 * c, 3 * c + (c / 3).max(1)]
 }
 
+/// Lengths at which bf16 memory is looked at: the code is that of f32, only loads and stores differ.
+pub fn narrow(shapes: &Shapes, extent: Extent) -> Vec<usize> {
+    let c = shapes.chunk;
+    match extent {
+        Extent::Brief => vec![c + 1],
+        Extent::Quick => vec![3, 2 * c + 1],
+        Extent::Full => vec![1, c, 3 * c + (c / 3).max(1), 1000],
+    }
+}
+
 /// Lengths for stress inputs: a short one, and around the chunk and its carry.
 pub fn few(shapes: &Shapes, extent: Extent) -> Vec<usize> {
     let c = shapes.chunk;

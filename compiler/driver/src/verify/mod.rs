@@ -22,6 +22,7 @@ pub use lengths::Extent;
 pub use small::small;
 pub use subject::{Derived, Part, Subject};
 
+use crate::backend::Backend;
 use crate::engine::{Engine, Programs};
 use crate::passes::Shapes;
 use crate::{Error, Result};
@@ -42,7 +43,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            engines: Engine::all(),
+            engines: Engine::all()
+                .into_iter()
+                .chain([Engine::Narrow(Backend::best())])
+                .collect(),
             shapes: Shapes::cpu(),
             extent: Extent::Full,
             threads: 2,
@@ -95,19 +99,35 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
         c.notes
             .push("no two documents that it has meaning for: none packed".into());
     }
-    match (cases::cases(subject, options, &mut c.notes), packed) {
-        (Ok(cases), Ok(packed)) => {
-            let held = Held {
+    let in_bf16 = (options.engines.iter()).any(|e| matches!(e, Engine::Narrow(_)));
+    let narrow = match in_bf16 {
+        true => cases::narrow(subject, options),
+        false => Ok(vec![]),
+    };
+    match (cases::cases(subject, options, &mut c.notes), narrow, packed) {
+        (Ok(cases), Ok(narrow), Ok(packed)) => {
+            let wide = Held {
                 cases: &cases,
                 steps: steps.as_ref(),
                 packed: packed.as_ref(),
             };
+            let narrow = Held {
+                cases: &narrow,
+                steps: None,
+                packed: None,
+            };
             for engine in &options.engines {
-                c.rows
-                    .extend(engine_rows(*engine, &derived, &held, options));
+                let held = match engine {
+                    Engine::Narrow(_) => &narrow,
+                    _ => &wide,
+                };
+                let rows = engine_rows(*engine, &derived, held, options);
+                c.rows.extend(rows);
             }
         }
-        (Err(why), _) | (_, Err(why)) => c.rows.push(failed("definition", Part::Forward, why)),
+        (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => {
+            c.rows.push(failed("definition", Part::Forward, why));
+        }
     }
     c.rows.extend(exact::rows(subject, &mut c.notes));
     c.seconds = begun.elapsed().as_secs_f64();
@@ -125,7 +145,9 @@ struct Held<'a> {
 fn engine_rows(engine: Engine, derived: &[Derived], held: &Held, options: &Options) -> Vec<Row> {
     let mut rows = vec![];
     let mut funcs: Vec<(String, Func)> = vec![];
-    for d in derived {
+    let stepped = |part: Part| matches!(part, Part::Prefill | Part::Resume | Part::Step);
+    let narrow = matches!(engine, Engine::Narrow(_));
+    for d in derived.iter().filter(|d| !narrow || !stepped(d.part)) {
         match &d.func {
             Ok(f) => funcs.push((d.key(), f.clone())),
             Err(why) => {
@@ -136,7 +158,6 @@ fn engine_rows(engine: Engine, derived: &[Derived], held: &Held, options: &Optio
         }
     }
     let (programs, failed) = Programs::some(engine, funcs, options.threads);
-    let stepped = |part: Part| matches!(part, Part::Prefill | Part::Resume | Part::Step);
     for d in derived.iter().filter(|d| d.func.is_ok()) {
         let why = match (&programs, failed.iter().find(|(n, _)| *n == d.key())) {
             (_, Some((_, why))) => Some(why.to_string()),

@@ -214,6 +214,9 @@ impl Subject {
             let t = draw::unit(&cotangent, &self.definition.ty(*v).axes, sizes)?;
             all.insert(cotangent, t);
         }
-        Ok(all)
+        Ok(match kind {
+            Draw::Narrow => draw::in_bf16(&self.definition, all),
+            _ => all,
+        })
     }
 }

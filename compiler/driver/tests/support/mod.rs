@@ -137,7 +137,11 @@ pub fn lengths(t: usize) -> HashMap<Sym, usize> {
 /// A certificate that a suite has time for.
 pub fn brief() -> Options {
     Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
+        engines: vec![
+            Engine::Interp,
+            Engine::Compiled(Backend::Clif),
+            Engine::Narrow(Backend::Clif),
+        ],
         extent: Extent::Brief,
         ..Options::default()
     }

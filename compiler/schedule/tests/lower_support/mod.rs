@@ -3,8 +3,9 @@
 #![allow(dead_code)]
 
 use seqc_algebra::{Axis, Elem, Func, Input, InputKind, Op, Sym, Tensor, Ty, ValueId, interp};
-use seqc_schedule::interp::Options as Run;
+use seqc_schedule::interp::{Options as Run, bf16, of_bf16};
 use seqc_schedule::lower::{Lowered, Options, lower};
+use seqc_schedule::narrow::narrow;
 use seqc_schedule::run_plan::run_plan;
 use seqc_schedule::verify;
 use std::collections::{BTreeMap, HashMap};
@@ -91,6 +92,46 @@ pub fn check(func: &Func, lengths: &[&[(&str, usize)]]) {
         }
         for (n, sizes) in lengths.iter().enumerate() {
             compare(func, &lowered, sizes, 7 + n as u64, options.reference);
+        }
+        let narrowed = narrow(lowered, options.lanes);
+        for k in &narrowed.kernels {
+            if let Err(faults) = verify::verify(k) {
+                panic!("{options:?}, in bf16: {}\n{}", faults[0], k.to_string());
+            }
+        }
+        in_bf16(func, &narrowed, lengths[lengths.len() / 2]);
+    }
+}
+
+/// In bf16 memory: from numbers that it holds, results within one rounding.
+fn in_bf16(func: &Func, narrowed: &Lowered, sizes: &[(&str, usize)]) {
+    let lens: HashMap<Sym, usize> = sizes.iter().map(|(n, k)| (Sym::new(n), *k)).collect();
+    let round = |x: f64| of_bf16(bf16(x));
+    let mut given = inputs(func, &lens, 3);
+    for t in given.values_mut() {
+        let data = t.as_real().unwrap().iter().map(|x| round(*x)).collect();
+        *t = Tensor::real(t.axes.clone(), t.shape.clone(), data).unwrap();
+    }
+    let want = interp::run(func, &given, &lens).unwrap();
+    let given = given
+        .into_iter()
+        .map(|(n, t)| (n, t.as_real().unwrap().to_vec()));
+    let abi = sizes
+        .iter()
+        .map(|(n, k)| (n.to_string(), *k as u64))
+        .collect();
+    let (plan, kernels) = (&narrowed.plan, &narrowed.kernels);
+    let got = run_plan(plan, kernels, &abi, &given.collect(), Run::default()).unwrap();
+    for (name, t) in want {
+        let (_, values) = got.iter().find(|(n, _)| *n == name).unwrap();
+        for (x, y) in values.iter().zip(t.as_real().unwrap()) {
+            let close =
+                (x - y).abs() <= y.abs() / 256.0 + 1e-9 || x == y || x.is_nan() && y.is_nan();
+            assert!(
+                close,
+                "{sizes:?}, in bf16: `{name}` is {x}, not {y}\n{}",
+                listing(narrowed)
+            );
         }
     }
 }
