@@ -301,9 +301,19 @@ impl Point<'_> {
         Ok(self.worst("all gradients", forward - reverse, norm.sqrt(), 1e-9))
     }
 
+    /// The sum over all outputs of what `of` makes of two runs.
+    fn weighted(
+        &self,
+        of: impl Fn(&str, &Named, &Named) -> Result<f64>,
+        a: &Named,
+        b: &Named,
+    ) -> Result<f64> {
+        self.subject.outs.iter().map(|out| of(out, a, b)).sum()
+    }
+
     /// The slope along one input's direction against a difference quotient of fourth order.
     fn difference(&self, name: &str) -> Result<Worst> {
-        let at = |h: f64| -> Result<f64> {
+        let at = |h: f64| -> Result<Named> {
             let mut given = self.given.clone();
             given.insert(
                 name.into(),
@@ -311,12 +321,29 @@ impl Point<'_> {
             );
             let made = run(&self.subject.definition, &given, &self.sizes);
             let made = made.map_err(|e| other("the definition", e))?;
-            let mut sum = 0.0;
-            for (out, y) in &made {
-                sum += dot(&self.given[&format!("cotangent.{out}")], y)?;
-            }
-            Ok(sum)
+            Ok(made.into_iter().collect())
         };
+        // Entry by entry first: what does not depend on the input takes part with nothing, not with its rounding.
+        let between = |h: f64| {
+            self.weighted(
+                |name, high, low| {
+                    let apart = along(&high[name], -1.0, &low[name])?;
+                    dot(&self.given[&format!("cotangent.{name}")], &apart)
+                },
+                &at(h)?,
+                &at(-h)?,
+            )
+        };
+        // The last bits of the outputs, as a sum of the cotangents weighs them.
+        let rounding = f64::EPSILON
+            * self.weighted(
+                |name, y, _| {
+                    let cotangent = &self.given[&format!("cotangent.{name}")];
+                    dot(&sizes(cotangent), &sizes(&y[name]))
+                },
+                &at(0.0)?,
+                &Named::new(),
+            )?;
         // Beside the input's own size: a norm bends at the size of what it divides. Too long a step meets the next
         // derivatives, too short a one f64's rounding: the best of them is the quotient's own accuracy.
         let size = match measure::size(&self.given[name]) {
@@ -326,16 +353,29 @@ impl Point<'_> {
         let slope = self.slope(name)?;
         let mut least = f64::INFINITY;
         for step in STEPS.map(|s| s * size) {
-            let near = at(step)? - at(-step)?;
-            let far = at(2.0 * step)? - at(-2.0 * step)?;
-            let off = (8.0 * near - far) / (12.0 * step) - slope;
-            if off.abs() < least.abs() || off.is_nan() {
+            let off = (8.0 * between(step)? - between(2.0 * step)?) / (12.0 * step) - slope;
+            // 8 + 8 + 1 + 1 roundings: less than that, the quotient cannot see.
+            let off = (off.abs() - 18.0 * rounding / (12.0 * step)).max(0.0) + 0.0 * off;
+            if off < least || off.is_nan() {
                 least = off;
             }
         }
         let g = &self.gradient[&format!("grad.{name}")];
         let norm = dot(g, g)?.sqrt();
         Ok(self.worst(&format!("grad.{name}"), least, norm, 1e-6))
+    }
+}
+
+/// The sizes of a tensor's entries.
+fn sizes(x: &Tensor) -> Tensor {
+    let data = match &x.data {
+        Data::Real(d) => d.iter().map(|x| x.abs()).collect(),
+        Data::Complex(d) => d.iter().map(|z| z.abs()).collect(),
+        Data::Exact(d) => vec![f64::NAN; d.len()],
+    };
+    Tensor {
+        data: Data::Real(data),
+        ..x.clone()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::passes::{self, FORMS, Shapes};
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
 use seqc_algebra::{Axis, Func, Size, Sym, ValueId};
-use seqc_derive::{conv, grad, softmax, step};
+use seqc_derive::{conv, grad, softmax, step, stream};
 use seqc_hir::{Elaborated, Look};
 use std::collections::HashMap;
 
@@ -112,6 +112,7 @@ impl Subject {
     pub fn weighed(&self) -> Result<Func> {
         let convolved = conv::long_convolutions(&self.definition);
         convolved
+            .and_then(|f| stream::lower_renames(&f))
             .and_then(|f| grad::vjp(&f, &passes::inputs_named(&f, &self.wrt()), &self.outs()))
             .and_then(|f| softmax::expand_softmax(&f))
             .map_err(|e| other(&self.name, e))
