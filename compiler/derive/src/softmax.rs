@@ -1,12 +1,14 @@
-//! Law: `softmax_j(s) = exp(s - logsumexp_j(s))`, where the normaliser is a vector over rows.
+//! Law: `softmax_j(s) = exp((s - m) - logsumexp_j(s - m))` with `m = max_j s`: row vectors beside the scores.
 //!
-//! It turns a softmax along a run-time axis into a pointwise function of the scores and a row vector, so that
-//! no T×T value has to be kept: [`crate::stream`] recomputes it tile by tile. A row of -inf alone has normaliser
-//! -inf and weight 0. Second law (reassociation): `Σ_j p_ij (Σ_e x_ie y_je) = Σ_e x_ie (Σ_j p_ij y_je)`, applied
+//! It turns a softmax along a run-time axis into a pointwise function of the scores and of two row vectors, so that
+//! no T×T value has to be kept: [`crate::stream`] recomputes it tile by tile. One row vector, `logsumexp_j s`, would do in
+//! exact arithmetic; but it is as large as the scores, and half a unit in its last place is a factor of the whole row, where
+//! tiles recompute it. A row of -inf alone has weight 0. Second law (reassociation): `Σ_j p_ij (Σ_e x_ie y_je) = Σ_e x_ie (Σ_j p_ij y_je)`, applied
 //! when the right-hand inner sum exists already, as in softmax's gradient.
 
 use crate::Result;
 use crate::rewrite::map_values;
+use crate::stream::long_axes;
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, ReduceOp, Size, ValueId};
 
 fn long(axis: Axis) -> bool {
@@ -22,15 +24,40 @@ pub fn expand_softmax(func: &Func) -> Result<Func> {
         if !long(*axis) {
             return Ok(None);
         }
-        let lse = b.push(Op::LogSumExp(*axis), &[args[0]])?;
-        // An empty row: -inf - (-inf) is NaN; subtract 0 there.
-        let (zero, least) = (b.num(0.0), b.num(f64::NEG_INFINITY));
-        let empty = b.map2(MapFn::Eq, lse, least)?;
-        let lse = b.select(empty, zero, lse)?;
-        let d = b.sub(args[0], lse)?;
+        let mut scores = args[0];
+        // A single row is never recomputed.
+        if long_axes(b.func(), scores).len() > 1 {
+            let max = b.push(Op::Reduce(ReduceOp::Max, vec![*axis]), &[scores])?;
+            let max = finite(b, max)?;
+            scores = b.sub(scores, max)?;
+        }
+        let lse = b.push(Op::LogSumExp(*axis), &[scores])?;
+        let lse = finite(b, lse)?;
+        let d = b.sub(scores, lse)?;
         Ok(Some(b.map1(MapFn::Exp, d)?))
     })?;
     map_values(&func, reassociate)
+}
+
+/// -inf as 0, so that differences with it are defined: that of an empty row.
+pub(crate) fn finite(b: &mut Builder, m: ValueId) -> Result<ValueId> {
+    let (zero, least) = (b.num(0.0), b.num(f64::NEG_INFINITY));
+    let none = b.map2(MapFn::Eq, m, least)?;
+    Ok(b.select(none, zero, m)?)
+}
+
+/// The maximum that `scores - maximum` is taken from, and the scores, if that is what the value is.
+pub(crate) fn anchored(func: &Func, v: ValueId) -> Option<(ValueId, ValueId)> {
+    let Op::Map(MapFn::Sub) = func.op(v) else {
+        return None;
+    };
+    let (scores, guard) = (func.args(v)[0], func.args(v)[1]);
+    let Op::Map(MapFn::Select) = func.op(guard) else {
+        return None;
+    };
+    let max = func.args(guard)[2];
+    let is_max = matches!(func.op(max), Op::Reduce(ReduceOp::Max, _));
+    (is_max && func.args(max)[0] == scores).then_some((max, scores))
 }
 
 /// `Σ_j p · (Σ_e x·y)` with `x` free of j and `y` free of the rows becomes `Σ_e x · (Σ_j p·y)`.

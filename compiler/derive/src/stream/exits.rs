@@ -4,6 +4,7 @@ use super::{is_long, long_axes};
 use crate::Result;
 use crate::order::depends_on;
 use crate::rewrite::map_values;
+use crate::softmax::anchored;
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
 
 /// Exits that keep one axis and stream the other in the same pass.
@@ -16,7 +17,8 @@ pub struct Group {
     pub online: Vec<Online>,
 }
 
-/// Exit number `exit` reads `weight = exp(s - lse')`, where exit number `lse` is `logsumexp s`.
+/// Exit number `exit` reads `weight = exp(s - lse')`, where exit number `lse` is `logsumexp s`. (The scores `s` may be
+/// relative to a maximum that is an exit too.)
 #[derive(Clone, Copy, Debug)]
 pub struct Online {
     pub exit: usize,
@@ -129,7 +131,8 @@ pub fn groups(func: &Func) -> Vec<Group> {
             .filter(|g| g.kept == kept && g.streamed == streamed)
         {
             let dep = depends_on(func, &g.exits);
-            if !dep[id.index()] && related(func, g, id) {
+            let joins = anchor(func, g, id).is_some();
+            if joins || !dep[id.index()] && related(func, g, id) {
                 g.exits.push(id);
                 placed = true;
             } else if let Some(mut online) = online(func, g, id) {
@@ -154,7 +157,35 @@ pub fn groups(func: &Func) -> Vec<Group> {
     groups
 }
 
-/// Pair values that an exit reads, directly or through other pair values.
+/// The exit (by number) that is the maximum of the scores of which `id` is the log-sum-exp.
+pub fn anchor(func: &Func, g: &Group, id: ValueId) -> Option<usize> {
+    let Op::LogSumExp(_) = func.op(id) else {
+        return None;
+    };
+    let (max, _) = anchored(func, func.args(id)[0])?;
+    g.exits.iter().position(|e| *e == max)
+}
+
+/// The scores of which an exit is the maximum or the log-sum-exp: themselves, where they are taken relative to a maximum
+/// of the same group.
+pub fn scores(func: &Func, g: &Group, id: ValueId) -> ValueId {
+    let own = func.args(id)[0];
+    match (anchor(func, g, id), anchored(func, own)) {
+        (Some(_), Some((_, scores))) => scores,
+        _ => own,
+    }
+}
+
+/// Pair values that an exit of the group reads.
+pub fn cone_of(func: &Func, g: &Group, id: ValueId) -> Vec<ValueId> {
+    let mut all = cone(func, id);
+    if anchor(func, g, id).is_some() {
+        all.retain(|v| *v != func.args(id)[0]);
+    }
+    all
+}
+
+/// Pair values that a value reads, directly or through other pair values.
 pub fn cone(func: &Func, id: ValueId) -> Vec<ValueId> {
     let mut seen = vec![false; func.values.len()];
     let mut stack: Vec<ValueId> = func.args(id).to_vec();

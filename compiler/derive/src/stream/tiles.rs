@@ -1,9 +1,10 @@
 //! Builds the two nested scans of a group: tiles of the kept axis outside, tiles of the streamed axis inside.
 
 use super::bounds::{Inequality, neg_inf_outside, zero_outside};
-use super::exits::{Group, cone, is_pair};
+use super::exits::{Group, anchor, cone, cone_of, is_pair, scores};
 use super::{Tiles, long_axes};
 use crate::Result;
+use crate::softmax::finite;
 use seqc_algebra::{
     Axis, Builder, Func, InputKind, MapFn, Op, Out, ReduceOp, Scan, SeqIn, Size, Ty, ValueId,
     op::Num,
@@ -26,7 +27,7 @@ fn recomputed(func: &Func, g: &Group) -> BTreeSet<ValueId> {
     let mut all = BTreeSet::new();
     for (n, e) in g.exits.iter().enumerate() {
         match g.online.iter().find(|o| o.exit == n) {
-            None => all.extend(cone(func, *e)),
+            None => all.extend(cone_of(func, g, *e)),
             Some(o) => {
                 let above = cone(func, o.weight);
                 let mut mine: BTreeSet<ValueId> = cone(func, *e).into_iter().collect();
@@ -59,7 +60,11 @@ pub fn inputs(func: &Func, g: &Group) -> Vec<ValueId> {
     let weights: Vec<ValueId> = g.online.iter().map(|o| o.weight).collect();
     let mut found = BTreeSet::new();
     for v in inside.iter().chain(&g.exits) {
-        for a in func.args(*v) {
+        let own = match anchor(func, g, *v) {
+            Some(_) if g.exits.contains(v) => vec![scores(func, g, *v)],
+            _ => func.args(*v).to_vec(),
+        };
+        for a in &own {
             if !inside.contains(a) && !weights.contains(a) && !is_positional(func, *a) {
                 found.insert(*a);
             }
@@ -155,10 +160,11 @@ fn replaced(ty: &Ty, from: Axis, to: Axis) -> Ty {
 #[derive(Clone, Copy, Debug)]
 enum Final {
     Plain(usize),
-    /// maximum and sum: `m + log l`
+    /// maximum and sum: `m + log l`, or `log l` if the maximum is an exit of its own
     LogSumExp {
         m: usize,
         l: usize,
+        relative: bool,
     },
     /// weighted sum over a running normaliser: `acc / l`
     Online {
@@ -171,8 +177,11 @@ impl Final {
     fn finish(self, b: &mut Builder, results: &[ValueId]) -> Result<ValueId> {
         match self {
             Final::Plain(k) => Ok(results[k]),
-            Final::LogSumExp { m, l } => {
+            Final::LogSumExp { m, l, relative } => {
                 let log = b.map1(MapFn::Log, results[l])?;
+                if relative {
+                    return Ok(log);
+                }
                 let m = finite(b, results[m])?;
                 Ok(b.add2(m, log)?)
             }
@@ -184,13 +193,6 @@ impl Final {
             }
         }
     }
-}
-
-/// -inf as 0, so that differences with it are defined.
-fn finite(b: &mut Builder, m: ValueId) -> Result<ValueId> {
-    let (zero, least) = (b.num(0.0), b.num(f64::NEG_INFINITY));
-    let none = b.map2(MapFn::Eq, m, least)?;
-    Ok(b.select(none, zero, m)?)
 }
 
 /// The inner scan under construction.
@@ -285,6 +287,14 @@ impl Inner<'_> {
         for (n, e) in self.g.exits.iter().enumerate() {
             let ty = replaced(self.func.ty(*e), self.g.kept, self.rows);
             let k = self.states.len();
+            if let Some(max) = anchor(self.func, self.g, *e)
+                && let Final::Plain(m) = finals[max]
+            {
+                self.states.push((ty, 0.0));
+                let relative = true;
+                finals.push(Final::LogSumExp { m, l: k, relative });
+                continue;
+            }
             let start = match self.func.op(*e) {
                 Op::LogSumExp(_) | Op::Reduce(ReduceOp::Max, _) => f64::NEG_INFINITY,
                 _ => 0.0,
@@ -292,7 +302,11 @@ impl Inner<'_> {
             self.states.push((ty.clone(), start));
             let kind = if matches!(self.func.op(*e), Op::LogSumExp(_)) {
                 self.states.push((ty, 0.0));
-                Final::LogSumExp { m: k, l: k + 1 }
+                Final::LogSumExp {
+                    m: k,
+                    l: k + 1,
+                    relative: false,
+                }
             } else if let Some(o) = self.g.online.iter().find(|o| o.exit == n)
                 && let Final::LogSumExp { l, .. } = finals[o.lse]
             {
@@ -312,8 +326,8 @@ impl Inner<'_> {
         let exits = self.g.exits.clone();
         for (n, e) in exits.iter().enumerate() {
             match finals[n] {
-                Final::LogSumExp { m, l } => {
-                    let scores = self.value(self.func.args(*e)[0])?;
+                Final::LogSumExp { m, l, .. } => {
+                    let scores = self.value(scores(self.func, self.g, *e))?;
                     let s = self.valid(scores, f64::NEG_INFINITY)?;
                     let top = self
                         .b
@@ -482,7 +496,7 @@ impl Inner<'_> {
         let of = |e: &ValueId| -> Vec<Inequality> {
             match self.func.op(*e) {
                 Op::LogSumExp(_) | Op::Reduce(ReduceOp::Max, _) => {
-                    neg_inf_outside(self.func, self.func.args(*e)[0])
+                    neg_inf_outside(self.func, scores(self.func, self.g, *e))
                 }
                 _ => self
                     .func
