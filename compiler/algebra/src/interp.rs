@@ -10,6 +10,7 @@ use crate::func::{Elem, Func, ValueId};
 use crate::op::{InputKind, Num, Op};
 use crate::ops::{self, Place};
 use crate::rounding;
+pub use crate::rounding::Rounding;
 use crate::tensor::{Kind, Tensor, count};
 use std::collections::HashMap;
 use std::fmt;
@@ -66,17 +67,17 @@ pub fn run(
     eval(&Plan::new(func, sizes, usize::MAX)?, inputs)
 }
 
-/// Like [`run`], but each operation's result, and each term of a sum, is moved up or down by half a unit in the last
-/// place of f32 (whole numbers excepted), with f64's range: what rounding alone, without overflow or underflow, does
-/// to the program ([`rounding`]). `draw` chooses which way each number goes.
+/// Like [`run`], but each operation's result, and each term of a sum, is moved up or down by a rounding (whole numbers
+/// excepted), with f64's range: what rounding alone, without overflow or underflow, does to the program
+/// ([`rounding`]).
 pub fn run_rounded(
     func: &Func,
     inputs: &HashMap<String, Tensor>,
     sizes: &HashMap<Sym, usize>,
-    draw: u64,
+    rounding: Rounding,
 ) -> Result<Vec<(String, Tensor)>> {
     let plan = Plan::new(func, sizes, usize::MAX)?;
-    eval(&plan.with(Numbers::Rounded(draw)), inputs)
+    eval(&plan.with(Numbers::Rounded(rounding)), inputs)
 }
 
 /// Like [`run`], over a finite field ([`crate::exact`]): inputs are elements of it, whole numbers stay what they are
@@ -143,8 +144,8 @@ pub(crate) struct Cache(HashMap<ValueId, Slot>);
 #[derive(Clone, Copy)]
 enum Numbers {
     Plain,
-    /// Results are moved by a rounding of f32, which way as drawn.
-    Rounded(u64),
+    /// Results are moved by a rounding.
+    Rounded(Rounding),
     /// Elements of a field as soon as they are not whole.
     Exact,
 }
@@ -363,15 +364,16 @@ impl<'a> Plan<'a> {
                     .map(|a| one(slots, *a))
                     .collect::<Result<Vec<_>>>()?;
                 match self.numbers {
-                    Numbers::Rounded(draw) => {
-                        rounding::operands(op, &mut args, draw ^ u64::from(id.0))?
+                    Numbers::Rounded(r) => {
+                        let draw = r.draw ^ u64::from(id.0);
+                        rounding::operands(op, &mut args, Rounding { draw, ..r })?
                     }
                     Numbers::Exact => exact::operands(op, &mut args)?,
                     Numbers::Plain => {}
                 }
                 let mut made = self.pure(op, &args, self.place(id))?;
                 match self.numbers {
-                    Numbers::Rounded(draw) => rounding::result(&mut made, draw),
+                    Numbers::Rounded(r) => rounding::result(&mut made, r),
                     Numbers::Exact => exact::result(&mut made)?,
                     Numbers::Plain => {}
                 }

@@ -1,4 +1,4 @@
-//! What one rounding to f32 does to each operation of a program that is otherwise run in f64.
+//! What one rounding does to each operation of a program that is otherwise run in f64.
 
 use crate::axis::Axis;
 use crate::interp::EvalError;
@@ -6,14 +6,32 @@ use crate::op::{Op, ReduceOp};
 use crate::tensor::{Data, Tensor, count, strides};
 use std::rc::Rc;
 
-/// Half a unit in the last place of f32, of a number of size 1.
-const UNIT: f64 = f32::EPSILON as f64 / 2.0;
+/// How numbers are rounded.
+#[derive(Clone, Copy, Debug)]
+pub struct Rounding {
+    /// Half a unit in the last place of a number of size 1.
+    pub unit: f64,
+    /// Chooses which way each number goes.
+    pub draw: u64,
+}
+
+impl Rounding {
+    pub const F32: f64 = f32::EPSILON as f64 / 2.0;
+    pub const F64: f64 = f64::EPSILON / 2.0;
+
+    fn drawn(self, more: u64) -> Rounding {
+        Rounding {
+            draw: self.draw.wrapping_add(more),
+            ..self
+        }
+    }
+}
 
 /// Rounds what an operation rounds before it computes.
-pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>], draw: u64) -> Result<(), EvalError> {
+pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>], r: Rounding) -> Result<(), EvalError> {
     // A sum rounds each of its terms.
     if let (true, Some(first)) = (sums(op), args.first_mut()) {
-        result(Rc::make_mut(first), draw);
+        result(Rc::make_mut(first), r);
     }
     // A convolution is a product of transforms, in which an entry is rounded as its row's largest.
     let along = match op {
@@ -22,18 +40,18 @@ pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>], draw: u64) -> Result<()
         _ => return Ok(()),
     };
     for (n, (arg, axis)) in args.iter_mut().zip(along).enumerate() {
-        rows(Rc::make_mut(arg), axis, draw.wrapping_add(n as u64))?;
+        rows(Rc::make_mut(arg), axis, r.drawn(n as u64))?;
     }
     Ok(())
 }
 
 /// Rounds every number that is not whole. Equal numbers at different places go different ways: a form computes them
 /// anew, in another order; what cancels only because the scores of equal tokens round alike is noise in it.
-pub(crate) fn result(t: &mut Tensor, draw: u64) {
+pub(crate) fn result(t: &mut Tensor, r: Rounding) {
     let one = |place: usize, x: &mut f64| {
         if x.fract() != 0.0 {
             let bits = x.to_bits() ^ (place as u64).rotate_left(40);
-            *x *= 1.0 + UNIT * sign(bits, draw);
+            *x *= 1.0 + r.unit * sign(bits, r.draw);
         }
     };
     match &mut t.data {
@@ -56,7 +74,7 @@ fn sums(op: &Op) -> bool {
 
 /// Moves each number by what a transform of its row along `axis` rounds: half a unit of the row's largest at each
 /// stage, and stages add like a random walk.
-fn rows(t: &mut Tensor, axis: Axis, draw: u64) -> Result<(), EvalError> {
+fn rows(t: &mut Tensor, axis: Axis, r: Rounding) -> Result<(), EvalError> {
     let n = t.len_of(axis)?;
     if n == 0 {
         return Ok(());
@@ -65,14 +83,14 @@ fn rows(t: &mut Tensor, axis: Axis, draw: u64) -> Result<(), EvalError> {
     let row = |k: usize| k / (step * n) * step + k % step;
     let mut largest = vec![0.0f64; count(&t.shape)? / n];
     let stages = (2 * n).next_power_of_two().trailing_zeros();
-    let unit = UNIT * f64::from(stages).sqrt();
+    let unit = r.unit * f64::from(stages).sqrt();
     match &mut t.data {
         Data::Real(d) => {
             for (k, x) in d.iter().enumerate() {
                 largest[row(k)] = largest[row(k)].max(x.abs());
             }
             for (k, x) in d.iter_mut().enumerate() {
-                *x += unit * largest[row(k)] * sign(k as u64, draw);
+                *x += unit * largest[row(k)] * sign(k as u64, r.draw);
             }
         }
         Data::Complex(d) => {
@@ -81,8 +99,8 @@ fn rows(t: &mut Tensor, axis: Axis, draw: u64) -> Result<(), EvalError> {
             }
             for (k, z) in d.iter_mut().enumerate() {
                 let by = unit * largest[row(k)];
-                z.re += by * sign(2 * k as u64, draw);
-                z.im += by * sign(2 * k as u64 + 1, draw);
+                z.re += by * sign(2 * k as u64, r.draw);
+                z.im += by * sign(2 * k as u64 + 1, r.draw);
             }
         }
         Data::Exact(_) => {}
@@ -101,13 +119,19 @@ fn sign(bits: u64, draw: u64) -> f64 {
 mod tests {
     use super::*;
 
+    const UNIT: f64 = Rounding::F32;
+    const ONE: Rounding = Rounding {
+        unit: UNIT,
+        draw: 1,
+    };
+
     #[test]
     fn a_row_is_rounded_as_its_largest() {
         let (a, b) = (Axis::new("a", 2), Axis::new("b", 3));
         let mut t = Tensor::real(vec![a, b], vec![2, 3], vec![1.0, 0.0, 8.0, 0.0, 0.0, 0.0])
             .expect("a tensor");
         let before = t.clone();
-        rows(&mut t, b, 1).expect("rows");
+        rows(&mut t, b, ONE).expect("rows");
         let (x, y) = (t.as_real().expect("real"), before.as_real().expect("real"));
         let moved: Vec<f64> = x.iter().zip(y).map(|(x, y)| (x - y).abs() / UNIT).collect();
         let near = |x: f64, y: f64| (x - y).abs() < 1e-6;
@@ -119,7 +143,7 @@ mod tests {
         );
         assert!(moved[3..].iter().all(|m| *m == 0.0), "{moved:?}");
         let mut t = before;
-        rows(&mut t, a, 1).expect("columns");
+        rows(&mut t, a, ONE).expect("columns");
         let moved = (t.as_real().expect("real")[3] / UNIT).abs();
         assert!(near(moved, 2f64.sqrt()), "{moved}");
     }

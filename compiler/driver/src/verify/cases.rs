@@ -42,9 +42,10 @@ impl Case {
     /// does to the definition is more than the plain bound. Then a multiple of that is allowed
     /// ([`measure::allowed`]).
     pub fn allowed(&self, engine: Engine, name: &str, error: f64) -> Result<f64> {
-        let measured = || {
+        let measured = |unit| {
             let largest = |n: &str| self.largest(n);
-            measure::moved(&self.weighed, &self.given, &self.sizes, &self.want, largest)
+            let (func, given) = (&self.weighed, &self.given);
+            measure::moved(func, given, &self.sizes, &self.want, largest, unit)
         };
         (self.moved).allowed((engine, self.length), (name, error), measured)
     }

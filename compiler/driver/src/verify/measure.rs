@@ -7,7 +7,7 @@
 
 use crate::engine::{Engine, Named, Sizes};
 use crate::{Result, other, parts};
-use seqc_algebra::interp::run_rounded;
+use seqc_algebra::interp::{Rounding, run_rounded};
 use seqc_algebra::{Data, Func, Tensor};
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -37,9 +37,10 @@ const DRAWS: u64 = 8;
 /// the definition (it recomputes, and multiplies decays in pieces), whose roundings add like a random walk.
 const TIMES: f64 = 4.0;
 
-/// By result: how far it moves. Measured when a result is first beyond the plain bound, as few are.
+/// By result: how far it moves, by roundings of f64 and of f32. Measured when a result is first beyond the plain bound,
+/// as few are.
 #[derive(Default)]
-pub struct Movement(OnceCell<HashMap<String, f64>>);
+pub struct Movement([OnceCell<HashMap<String, f64>>; 2]);
 
 impl Movement {
     /// The bound of a result at length `t` that is off by `error`.
@@ -47,52 +48,42 @@ impl Movement {
         &self,
         (engine, t): (Engine, usize),
         (name, error): (&str, f64),
-        measured: impl FnOnce() -> Result<HashMap<String, f64>>,
+        measured: impl FnOnce(f64) -> Result<HashMap<String, f64>>,
     ) -> Result<f64> {
         let plain = bound(engine, t, name);
+        let (cell, unit) = match engine {
+            Engine::Interp => (&self.0[0], Rounding::F64),
+            Engine::Compiled(_) => (&self.0[1], Rounding::F32),
+            // What lies in bf16 memory is rounded once, after everything, whatever its condition.
+            Engine::Narrow(_) => return Ok(plain),
+        };
         if error <= plain {
             return Ok(plain);
         }
-        let all = match self.0.get() {
+        let all = match cell.get() {
             Some(known) => known,
             None => {
-                let fresh = measured()?;
-                self.0.get_or_init(|| fresh)
+                let fresh = measured(unit)?;
+                cell.get_or_init(|| fresh)
             }
         };
-        Ok(allowed(
-            engine,
-            t,
-            name,
-            all.get(name).copied().unwrap_or(0.0),
-        ))
+        let moved = all.get(name).copied().unwrap_or(0.0);
+        Ok(plain.max(TIMES * moved))
     }
 }
 
-/// The bound for a tensor that moves by `moved` when each operation of the definition is rounded to f32. In f64
-/// every rounding is 2^-29 of that; what lies in bf16 memory is rounded once,
-/// after everything, whatever its condition.
-fn allowed(engine: Engine, t: usize, name: &str, moved: f64) -> f64 {
-    let plain = bound(engine, t, name);
-    let unit = match engine {
-        Engine::Interp => 2f64.powi(-29),
-        Engine::Compiled(_) => 1.0,
-        Engine::Narrow(_) => 0.0,
-    };
-    plain.max(TIMES * unit * moved)
-}
-
-/// By result: how far it moves, at most, when each operation of `func` is rounded once to f32.
+/// By result: how far it moves, at most, when each operation of `func` is rounded once, by `unit`.
 pub fn moved(
     func: &Func,
     given: &Named,
     sizes: &Sizes,
     want: &Named,
     largest: impl Fn(&str) -> f64,
+    unit: f64,
 ) -> Result<HashMap<String, f64>> {
     let mut all: HashMap<String, f64> = HashMap::new();
-    for n in 0..DRAWS {
-        let rounded = run_rounded(func, given, sizes, n);
+    for draw in 0..DRAWS {
+        let rounded = run_rounded(func, given, sizes, Rounding { unit, draw });
         for (name, t) in rounded.map_err(|e| other(&func.name, e))? {
             let Some(want) = want.get(&name) else {
                 continue;

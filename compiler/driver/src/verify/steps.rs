@@ -61,8 +61,10 @@ impl Reference {
         at: &At,
     ) -> Result<Worst> {
         let error = measure::error(got, want, largest)?;
-        let measured =
-            || measure::moved(&self.rounded, &self.given, &self.sizes, &self.want, |_| 0.0);
+        let measured = |unit| {
+            let (func, given) = (&self.rounded, &self.given);
+            measure::moved(func, given, &self.sizes, &self.want, |_| 0.0, unit)
+        };
         Ok(Worst {
             error,
             bound: (self.moved).allowed((engine, at.length), (name, error), measured)?,

@@ -6,7 +6,7 @@ mod draw;
 
 use draw::draw;
 use seqc_abi::{Buffer, Plan, Role, Sizes};
-use seqc_algebra::interp::{run, run_rounded};
+use seqc_algebra::interp::{Rounding, run, run_rounded};
 use seqc_algebra::tensor::Tensor;
 use seqc_algebra::{Elem, Func, InputKind, Op, Sym, ValueId};
 use seqc_driver::build::{derived, lowered};
@@ -201,7 +201,12 @@ pub fn truth(
         given.insert(name.to_owned(), t.ordered(&ty.axes).unwrap().into_owned());
     }
     let results = run(func, &given, &lengths).unwrap_or_else(|e| panic!("{e}"));
-    let draw = |n| run_rounded(func, &given, &lengths, n).unwrap_or_else(|e| panic!("{e}"));
+    let rounding = |draw| Rounding {
+        unit: Rounding::F32,
+        draw,
+    };
+    let draw =
+        |n| run_rounded(func, &given, &lengths, rounding(n)).unwrap_or_else(|e| panic!("{e}"));
     let rounded: Vec<_> = (0..4).map(draw).collect();
     let laid = |(name, t): (String, Tensor)| {
         let b = plan.buffers.iter().find(|b| {

@@ -756,6 +756,10 @@ impl Sample {
             let got: Vec<f32> = match &data[*arg] {
                 Data::F(v) => v.clone(),
                 Data::I(v) => v.iter().map(|&i| i as f32).collect(),
+                Data::H(v) => v
+                    .iter()
+                    .map(|&x| f32::from_bits(u32::from(x) << 16))
+                    .collect(),
             };
             close(
                 &got,
