@@ -181,9 +181,10 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
 }
 
 /// Is it a read of the first position?
-fn reads_first(func: &Func, gather: ValueId) -> bool {
+pub(crate) fn reads_first(func: &Func, gather: ValueId) -> bool {
     let index = func.args(gather).get(1);
-    index.is_some_and(|i| matches!(func.op(*i), Op::Const(Num(x)) if *x == 0.0))
+    matches!(func.op(gather), Op::Gather(_))
+        && index.is_some_and(|i| matches!(func.op(*i), Op::Const(Num(x)) if *x == 0.0))
 }
 
 /// What a step needs. A scan goes on from the state that it carries: what its states start from is past.

@@ -63,7 +63,7 @@ fn forms(found: &[Equation]) -> Vec<(&'static str, Form)> {
     if has(Kind::Matrix, "matrix") || has(Kind::Kernel, "matrix") {
         all.push(("matrix", Form::Matrix));
     }
-    if has(Kind::Recurrence, "recurrent") {
+    if has(Kind::Recurrence, "recurrent") || has(Kind::Kernel, "recurrent") {
         all.push(("recurrent", Form::Recurrent));
     }
     if found.iter().any(|q| q.forms.contains(&"chunked")) {
