@@ -19,6 +19,7 @@ pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>], draw: u64) -> Result<()
     let along = match op {
         Op::Conv { axis, lag, .. } => [*lag, *axis],
         Op::ConvKernel { axis, .. } => [*axis, *axis],
+        Op::Online(axis) => [*axis, *axis],
         _ => return Ok(()),
     };
     for (n, (arg, axis)) in args.iter_mut().zip(along).enumerate() {
@@ -47,7 +48,7 @@ pub(crate) fn result(t: &mut Tensor, draw: u64) {
 fn sums(op: &Op) -> bool {
     match op {
         Op::Contract(over) | Op::Reduce(ReduceOp::Sum, over) => !over.is_empty(),
-        Op::Conv { .. } | Op::ConvKernel { .. } | Op::Unwindow { .. } => true,
+        Op::Conv { .. } | Op::ConvKernel { .. } | Op::Online(_) | Op::Unwindow { .. } => true,
         _ => false,
     }
 }

@@ -11,7 +11,7 @@
 //! of the loop around it (causal, windowed) runs as often as on average.
 
 use crate::poly::{Poly, Var};
-use seqc_algebra::{Axis, Elem, Func, MapFn, Op, Scan, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Elem, Func, InputKind, MapFn, Op, Scan, Size, Ty, ValueId};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cost {
@@ -32,6 +32,38 @@ pub fn cost(func: &Func) -> Cost {
     compute(func, &Poly::num(1.0), 1.0, &mut total);
     total.bytes = bytes(func);
     total
+}
+
+/// The operations of a step, and those of what it computes once for a whole generation: sequences that only
+/// parameters enter.
+pub fn step_operations(step: &Func) -> (Poly, Poly) {
+    let mut once = Poly::default();
+    let known = from_parameters(step);
+    let live = step.live();
+    for id in step
+        .ids()
+        .filter(|id| live[id.index()] && known[id.index()])
+    {
+        let (products, pointwise) = operations(step, id);
+        if step.ty(id).axes.iter().any(|a| !a.is_const()) {
+            once.add(&products.plus(&pointwise));
+        }
+    }
+    let all = cost(step).flops();
+    (all.plus(&once.scaled(-1.0)), once)
+}
+
+/// Which values no other input enters, nor a loop.
+fn from_parameters(func: &Func) -> Vec<bool> {
+    let mut known = vec![false; func.values.len()];
+    for id in func.ids() {
+        known[id.index()] = match func.op(id) {
+            Op::Input(i) => matches!(i.kind, InputKind::Param { .. }),
+            Op::Scan(_) | Op::Proj(_) => false,
+            _ => func.args(id).iter().all(|a| known[a.index()]),
+        };
+    }
+    known
 }
 
 /// The number of entries of a value with these axes.
@@ -97,6 +129,7 @@ fn operations(func: &Func, id: ValueId) -> (Poly, Poly) {
         Op::Solve { .. } => (entries(&union(func, args)), none),
         Op::ScatterAdd { .. } | Op::Unwindow { .. } => (none, read(args[0])),
         Op::Conv { axis, .. } | Op::ConvKernel { axis, .. } => (none, transform(func, id, *axis)),
+        Op::Online(axis) => (none, online(func, id, *axis)),
         _ => (none, Poly::default()),
     }
 }
@@ -143,6 +176,17 @@ fn transform(func: &Func, id: ValueId, axis: Axis) -> Poly {
     let transforms = each.fold(Poly::default(), |n, c| n.plus(&c)).times(&one);
     let product = channels(&union(func, func.args(id))).times(&t).scaled(6.0);
     transforms.plus(&product)
+}
+
+/// One position of a convolution, on average: of each power of two B up to N, every 2B positions two transforms of
+/// length 2B and the product between.
+fn online(func: &Func, id: ValueId, axis: Axis) -> Poly {
+    let Size::Len(length) = axis.size else {
+        return Poly::default();
+    };
+    let log = Poly::var(Var::Log(length));
+    let each = log.times(&log).scaled(2.5).plus(&log.scaled(3.0));
+    entries(&func.ty(id).axes).times(&each)
 }
 
 /// Positions that one run of a scan's body covers.

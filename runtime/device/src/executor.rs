@@ -36,6 +36,8 @@ pub struct Executor {
     /// For each launch, the temporaries whose lives begin there.
     births: Vec<Vec<usize>>,
     poison: bool,
+    /// The launches that run once have run.
+    prepared: bool,
 }
 
 impl Executor {
@@ -90,6 +92,7 @@ impl Executor {
             states,
             births,
             poison: false,
+            prepared: false,
         };
         made.fill_tables();
         made.reset_states()?;
@@ -111,12 +114,21 @@ impl Executor {
         self.arena.bytes()
     }
 
-    /// Runs every launch in order. The store must be the one that the executor was made with.
+    /// Runs every launch in order, those that the plan runs once only the first time: parameters must stay as they
+    /// are from then on, if there are such launches. The store must be the one that the executor was made with.
     pub fn run(&mut self, store: &mut Store) -> Result<()> {
         self.check_store(store)?;
         self.poison_kept();
-        (0..self.steps.len()).for_each(|i| self.step(i));
+        (self.first_step()..self.steps.len()).for_each(|i| self.step(i));
         Ok(())
+    }
+
+    /// Where a run begins.
+    fn first_step(&mut self) -> usize {
+        match std::mem::replace(&mut self.prepared, true) {
+            true => self.program.plan.once,
+            false => 0,
+        }
     }
 
     /// Like [`run`](Self::run); adds each launch's time to `times` (one entry a launch, see
@@ -125,7 +137,8 @@ impl Executor {
         self.check_store(store)?;
         self.poison_kept();
         times.resize(self.steps.len(), Duration::ZERO);
-        for (i, time) in times.iter_mut().enumerate() {
+        let first = self.first_step();
+        for (i, time) in times.iter_mut().enumerate().skip(first) {
             let start = Instant::now();
             self.step(i);
             *time += start.elapsed();
@@ -133,12 +146,14 @@ impl Executor {
         Ok(())
     }
 
-    /// What each launch is: a kernel's symbol, or `gemm`, `conv`, `zero`.
+    /// What each launch is: a kernel's symbol, or `gemm`, `conv`, `online`, `append`, `zero`.
     pub fn launch_names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().map(|s| match s {
             Step::Kernel(k) => k.symbol.as_str(),
             Step::Product(_) => "gemm",
             Step::Convolution(_) => "conv",
+            Step::Online(_) => "online",
+            Step::Append(_) => "append",
             Step::Zero { .. } => "zero",
         })
     }
@@ -162,6 +177,8 @@ impl Executor {
             Step::Kernel(k) => self.launch(k),
             Step::Product(p) => unsafe { p.run(&self.ptrs, &self.pool) },
             Step::Convolution(c) => unsafe { c.run(&self.ptrs, &self.pool) },
+            Step::Online(o) => unsafe { o.run(&self.ptrs, &self.pool) },
+            Step::Append(a) => unsafe { a.run(&self.ptrs) },
             Step::Zero { buffer } => self.zero(*buffer),
         }
     }
@@ -210,6 +227,11 @@ impl Executor {
             return;
         }
         for (i, b) in self.program.plan.buffers.iter().enumerate() {
+            // A state that is written in place is as it came in but for a row.
+            let in_place = (self.states.iter()).any(|s| s.1 == i && self.ptrs[s.0] == self.ptrs[i]);
+            if in_place {
+                continue;
+            }
             if matches!(
                 b.role,
                 Role::Output { .. } | Role::StateOut { .. } | Role::Grad { .. }
@@ -402,7 +424,17 @@ impl Executor {
             self.reset_state(i)?;
         }
         copy_corner(words, shape, self.words_mut(i), &to);
+        self.forget();
         Ok(())
+    }
+
+    /// States are others than the last run left.
+    fn forget(&self) {
+        for s in &self.steps {
+            if let Step::Online(o) = s {
+                o.forget();
+            }
+        }
     }
 
     pub fn set_state(&mut self, name: &str, values: &[f32], shape: &[usize]) -> Result<()> {
@@ -423,6 +455,7 @@ impl Executor {
         if let Role::StateIn { name, init } = &plan.buffers[i].role {
             let start = self.start_of(name, init, i)?;
             self.words_mut(i).copy_from_slice(&start);
+            self.forget();
         }
         Ok(())
     }
@@ -548,6 +581,12 @@ fn place_kept(
                 at
             }
         };
+    }
+    // A state into which rows are written is one block.
+    for launch in &plan.launches {
+        if let seqc_abi::Launch::Append(a) = launch {
+            ptrs[a.to] = ptrs[a.from];
+        }
     }
     // After the parameters, which may stand behind them in the plan.
     for (i, b) in plan.buffers.iter().enumerate() {

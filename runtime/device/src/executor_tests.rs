@@ -120,6 +120,7 @@ fn plan() -> Plan {
             decl("double", &[false, true]),
             decl("add", &[false, false, true, true]),
         ],
+        once: 0,
         launches: vec![
             Launch::Kernel {
                 kernel: 0,

@@ -4,6 +4,7 @@
 //! executors of several plans; an [`Executor`] is a program at given run-time lengths, with every buffer placed
 //! and every size evaluated, so that running it allocates nothing. One [`Pool`] of threads serves them all.
 
+mod append;
 mod artifact;
 mod block;
 mod conv;
@@ -11,11 +12,13 @@ pub mod cuda;
 mod executor;
 mod init;
 mod instantiate;
+mod online;
 mod philox;
 mod place;
 mod pool;
 mod product;
 mod store;
+mod transform;
 pub mod weights;
 
 pub use artifact::{Artifact, Kernels, Program};

@@ -3,7 +3,7 @@
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::Result;
 use crate::conv::long_convolutions;
-use crate::exponential;
+use crate::{exponential, step};
 use seqc_algebra::{Axis, Elem, Func, Op, Size, Ty, ValueId};
 
 /// Up to so many lags a kernel is short: its direct sum fuses with its neighbours.
@@ -115,13 +115,13 @@ fn equation(func: &Func, id: ValueId, kernel: ValueId, lag: Axis, transform: boo
         });
     }
     if taps.is_none() && transform {
-        step(&mut e, func, id, name);
+        recurrent(&mut e, func, id, name);
     }
     e
 }
 
 /// The recurrence that a sum of exponentials is, or why the kernel is none.
-fn step(e: &mut Equation, func: &Func, conv: ValueId, name: Option<String>) {
+fn recurrent(e: &mut Equation, func: &Func, conv: ValueId, name: Option<String>) {
     if matches!(func.op(conv), Op::Conv { ahead: true, .. }) {
         return e.missing.push(Missing {
             form: "recurrent",
@@ -144,8 +144,12 @@ fn step(e: &mut Equation, func: &Func, conv: ValueId, name: Option<String>) {
         Err(o) => e.missing.push(Missing {
             form: "recurrent",
             why: format!(
-                "its weights are no sum of exponentials of the lag: {}; generation keeps all inputs",
-                o.why
+                "its weights are no sum of exponentials of the lag: {}; generation keeps all inputs and {}",
+                o.why,
+                match step::is_online(func, conv) {
+                    true => "convolves them in blocks, log2(T)^2 operations a token on average",
+                    false => "sums over all of them at each token, since the weights are not known before",
+                }
             ),
             at: exponential::place(func, &o).or(name),
         }),

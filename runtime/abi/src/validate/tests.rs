@@ -28,6 +28,7 @@ fn sound() -> Plan {
             buffer("y", Role::Output { name: "y".into() }),
         ],
         kernels: vec![kernel],
+        once: 0,
         launches: vec![
             Launch::Kernel {
                 kernel: 0,
