@@ -35,22 +35,34 @@ pub fn cost(func: &Func) -> Cost {
 }
 
 /// The operations of a step, and those of what it computes once for a whole generation: sequences that only
-/// parameters enter.
+/// parameters enter. The row that goes into the past of a convolution costs nothing.
 pub fn step_operations(step: &Func) -> (Poly, Poly) {
-    let mut once = Poly::default();
-    let known = from_parameters(step);
-    let live = step.live();
-    for id in step
-        .ids()
-        .filter(|id| live[id.index()] && known[id.index()])
-    {
+    let (mut once, mut written) = (Poly::default(), Poly::default());
+    let (known, rows, live) = (from_parameters(step), rows(step), step.live());
+    let long = |id: ValueId| step.ty(id).axes.iter().any(|a| !a.is_const());
+    for id in step.ids().filter(|id| live[id.index()] && long(*id)) {
         let (products, pointwise) = operations(step, id);
-        if step.ty(id).axes.iter().any(|a| !a.is_const()) {
+        if known[id.index()] {
             once.add(&products.plus(&pointwise));
+        } else if rows.contains(&id) {
+            written.add(&pointwise);
         }
     }
     let all = cost(step).flops();
-    (all.plus(&once.scaled(-1.0)), once)
+    let each = all.plus(&once.plus(&written).scaled(-1.0));
+    (each, once)
+}
+
+/// Values that write a row into the past of a convolution, and their conditions.
+fn rows(step: &Func) -> Vec<ValueId> {
+    let convolved = |id: ValueId| matches!(step.op(id), Op::Online(_)).then(|| step.args(id)[1]);
+    let past: Vec<ValueId> = step.ids().filter_map(convolved).collect();
+    let writes = |id: &ValueId| {
+        let args = step.args(*id);
+        matches!(step.op(*id), Op::Map(MapFn::Select)) && past.contains(&args[2])
+    };
+    let selects = step.ids().filter(writes);
+    selects.flat_map(|id| [id, step.args(id)[0]]).collect()
 }
 
 /// Which values no other input enters, nor a loop.
