@@ -123,6 +123,7 @@ pub(crate) fn bracketed(name: &str, groups: &Brackets, known: &[Axis]) -> Option
             ("softmax", [a]) => Some(Op::Softmax(axis(a)?)),
             ("logsumexp", [a]) => Some(Op::LogSumExp(axis(a)?)),
             ("flip", [a]) => Some(Op::Flip(axis(a)?)),
+            ("online", [a]) => Some(Op::Online(axis(a)?)),
             ("stack", [a]) => Some(Op::Stack(axis(a)?)),
             ("gather", [a]) => Some(Op::Gather(axis(a)?)),
             ("topmask", [a, k]) => Some(Op::TopMask(axis(a)?, natural(k)?)),

@@ -16,6 +16,9 @@ use std::rc::Rc;
 
 const P: u64 = (1 << 61) - 1;
 
+/// Whole powers up to this are products; kernels of the lengths that are compared have lags as exponents.
+const MOST_POWER: i32 = 16;
+
 /// An element of the field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exact {
@@ -180,7 +183,7 @@ impl Exact {
             MapFn::Mul => x * y,
             MapFn::Div => x * y.inverse().ok_or("a quotient by 0 is not exact")?,
             MapFn::Complex => x + Exact::I * y,
-            MapFn::Pow => match (0..=8).find(|n| Exact::of(f64::from(*n)) == y) {
+            MapFn::Pow => match (0..=MOST_POWER).find(|n| Exact::of(f64::from(*n)) == y) {
                 Some(n) => (0..n).fold(Exact::ONE, |all, _| all * x),
                 None => Exact::both(f, x, y),
             },

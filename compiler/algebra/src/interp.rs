@@ -426,6 +426,9 @@ impl<'a> Plan<'a> {
             (Op::Conv { axis, lag, ahead }, [f, x]) => {
                 ops::conv::conv(*axis, *lag, *ahead, f, x, to)?
             }
+            (Op::Online(axis), [f, past, x, pos]) => {
+                ops::online::online(*axis, [f, past, x], pos, to)?
+            }
             (
                 Op::ConvKernel {
                     axis, lag, ahead, ..

@@ -323,6 +323,9 @@ pub enum Op {
         lag: Axis,
         ahead: bool,
     },
+    /// One more position of a causal convolution: `(f, past, x, pos)` to `f[0] x + Σ_{s<pos} f[pos - s] past[s]`, pointwise
+    /// in other axes; kernel and past lie along the same axis.
+    Online(Axis),
     /// Gradient of `Conv` in its kernel: `(g, x)` to `y[lag] = Σ_t g[t] x[t - lag]`, summed over `over` too.
     ConvKernel {
         axis: Axis,

@@ -198,6 +198,7 @@ fn head(op: &Op, n: &Names) -> String {
         Op::Place { axis, index } => format!("place[{}, {index}]", n.one(*axis)),
         Op::Stack(a) => format!("stack[{}]", n.one(*a)),
         Op::Gather(a) => format!("gather[{}]", n.one(*a)),
+        Op::Online(a) => format!("online[{}]", n.one(*a)),
         Op::ScatterAdd { axis, over } => format!("scatter_add[{}; {}]", n.one(*axis), n.all(over)),
         Op::Solve {
             row,

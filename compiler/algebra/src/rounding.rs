@@ -37,6 +37,7 @@ pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>], r: Rounding) -> Result<
     let along = match op {
         Op::Conv { axis, lag, .. } => [*lag, *axis],
         Op::ConvKernel { axis, .. } => [*axis, *axis],
+        Op::Online(axis) => [*axis, *axis],
         _ => return Ok(()),
     };
     for (n, (arg, axis)) in args.iter_mut().zip(along).enumerate() {
@@ -67,7 +68,7 @@ pub(crate) fn result(t: &mut Tensor, r: Rounding) {
 fn sums(op: &Op) -> bool {
     match op {
         Op::Contract(over) | Op::Reduce(ReduceOp::Sum, over) => !over.is_empty(),
-        Op::Conv { .. } | Op::ConvKernel { .. } | Op::Unwindow { .. } => true,
+        Op::Conv { .. } | Op::ConvKernel { .. } | Op::Online(_) | Op::Unwindow { .. } => true,
         _ => false,
     }
 }

@@ -205,6 +205,7 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
         | Op::Solve { .. }
         | Op::Conv { .. }
         | Op::ConvKernel { .. } => Some(2),
+        Op::Online(_) => Some(4),
         _ => Some(1),
     };
     let none = args.is_empty() && matches!(op, Op::Contract(_) | Op::Stack(_));
@@ -375,6 +376,15 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
                 axes: without(ty(0), &[*lag]),
             };
             union([ty(1), &f])?
+        }
+        Op::Online(axis) => {
+            need(ty(0), *axis, 0)?;
+            need(ty(1), *axis, 1)?;
+            let of = |k: usize| Ty {
+                elem,
+                axes: without(ty(k), &[*axis]),
+            };
+            union([&of(1), &of(0), ty(2)])?
         }
         Op::ConvKernel {
             axis, lag, over, ..

@@ -173,6 +173,10 @@ fn sides(func: &Func, id: ValueId) -> Result<(), String> {
             real(0, "what is compared")
         }
         Op::Gather(_) | Op::ScatterAdd { .. } => real(1, "an index"),
+        Op::Online(_) => match v.args.get(3).map(|p| func.ty(*p)) {
+            Some(ty) if ty.axes.is_empty() => real(3, "a position"),
+            _ => Err("the position is one number".into()),
+        },
         Op::Map(MapFn::Select) => real(0, "a condition"),
         Op::Map(MapFn::Lt | MapFn::Le | MapFn::Gt | MapFn::Ge | MapFn::Max | MapFn::Min) => {
             real(0, "what is compared").and_then(|()| real(1, "what is compared"))

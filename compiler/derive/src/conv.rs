@@ -12,43 +12,69 @@ pub fn long_convolutions(func: &Func) -> Result<Func> {
     map_values(func, convolution)
 }
 
+/// A sum over the lags of a long window, taken apart.
+pub(crate) struct Kernel {
+    pub axis: Axis,
+    pub lag: Axis,
+    pub ahead: bool,
+    /// The window and what it is of.
+    pub window: ValueId,
+    pub x: ValueId,
+    /// Factors that have the lag; others.
+    pub kernel: Vec<ValueId>,
+    pub outside: Vec<ValueId>,
+    pub over: Vec<Axis>,
+}
+
+/// The parts of such a sum; `args` are the images of its operands in `b`.
+pub(crate) fn kernel_of(b: &Builder, func: &Func, id: ValueId, args: &[ValueId]) -> Option<Kernel> {
+    let Op::Contract(over) = func.op(id) else {
+        return None;
+    };
+    let (axis, lag, ahead, window) = args.iter().find_map(|a| match b.func().op(*a) {
+        Op::Window { axis, lag, ahead }
+            if matches!(lag.size, Size::Len(_)) && over.contains(lag) =>
+        {
+            Some((*axis, *lag, *ahead, *a))
+        }
+        _ => None,
+    })?;
+    let at = args.iter().position(|a| *a == window)?;
+    let (mut kernel, mut outside) = (vec![], vec![]);
+    for (_, a) in args.iter().enumerate().filter(|(m, _)| *m != at) {
+        match (b.has(*a, lag), b.has(*a, axis)) {
+            (true, true) => return None,
+            (true, false) => kernel.push(*a),
+            _ => outside.push(*a),
+        }
+    }
+    (!kernel.is_empty()).then(|| Kernel {
+        axis,
+        lag,
+        ahead,
+        window,
+        x: b.func().args(window)[0],
+        kernel,
+        outside,
+        over: over.clone(),
+    })
+}
+
 fn convolution(
     b: &mut Builder,
     func: &Func,
     id: ValueId,
     args: &[ValueId],
 ) -> Result<Option<ValueId>> {
-    let Op::Contract(over) = func.op(id) else {
+    let Some(k) = kernel_of(b, func, id, args) else {
         return Ok(None);
     };
-    let window = args
-        .iter()
-        .enumerate()
-        .find_map(|(n, a)| match b.func().op(*a) {
-            Op::Window { axis, lag, ahead }
-                if matches!(lag.size, Size::Len(_)) && over.contains(lag) =>
-            {
-                Some((n, *axis, *lag, *ahead, b.func().args(*a)[0]))
-            }
-            _ => None,
-        });
-    let Some((n, axis, lag, ahead, x)) = window else {
-        return Ok(None);
-    };
-    let (mut kernel, mut outside) = (vec![], vec![]);
-    for (_, a) in args.iter().enumerate().filter(|(m, _)| *m != n) {
-        match (b.has(*a, lag), b.has(*a, axis)) {
-            (true, true) => return Ok(None),
-            (true, false) => kernel.push(*a),
-            _ => outside.push(*a),
-        }
-    }
-    if kernel.is_empty() {
-        return Ok(None);
-    }
-    let f = b.contract(&[], &kernel)?;
-    let rest: Vec<Axis> = over.iter().copied().filter(|a| *a != lag).collect();
-    let y = b.push(Op::Conv { axis, lag, ahead }, &[f, x])?;
-    outside.insert(0, y);
-    Ok(Some(b.contract(&rest, &outside)?))
+    let Kernel {
+        axis, lag, ahead, ..
+    } = k;
+    let f = b.contract(&[], &k.kernel)?;
+    let rest: Vec<Axis> = k.over.iter().copied().filter(|a| *a != lag).collect();
+    let y = b.push(Op::Conv { axis, lag, ahead }, &[f, k.x])?;
+    let factors: Vec<ValueId> = [y].into_iter().chain(k.outside).collect();
+    Ok(Some(b.contract(&rest, &factors)?))
 }

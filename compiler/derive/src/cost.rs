@@ -11,7 +11,7 @@
 //! of the loop around it (causal, windowed) runs as often as on average.
 
 use crate::poly::{Poly, Var};
-use seqc_algebra::{Axis, Elem, Func, MapFn, Op, Scan, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Elem, Func, InputKind, MapFn, Op, Scan, Size, Ty, ValueId};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cost {
@@ -32,6 +32,50 @@ pub fn cost(func: &Func) -> Cost {
     compute(func, &Poly::num(1.0), 1.0, &mut total);
     total.bytes = bytes(func);
     total
+}
+
+/// The operations of a step, and those of what it computes once for a whole generation: sequences that only
+/// parameters enter. The row that goes into the past of a convolution costs nothing.
+pub fn step_operations(step: &Func) -> (Poly, Poly) {
+    let (mut once, mut written) = (Poly::default(), Poly::default());
+    let (known, rows, live) = (from_parameters(step), rows(step), step.live());
+    let long = |id: ValueId| step.ty(id).axes.iter().any(|a| !a.is_const());
+    for id in step.ids().filter(|id| live[id.index()] && long(*id)) {
+        let (products, pointwise) = operations(step, id);
+        if known[id.index()] {
+            once.add(&products.plus(&pointwise));
+        } else if rows.contains(&id) {
+            written.add(&pointwise);
+        }
+    }
+    let all = cost(step).flops();
+    let each = all.plus(&once.plus(&written).scaled(-1.0));
+    (each, once)
+}
+
+/// Values that write a row into the past of a convolution, and their conditions.
+fn rows(step: &Func) -> Vec<ValueId> {
+    let convolved = |id: ValueId| matches!(step.op(id), Op::Online(_)).then(|| step.args(id)[1]);
+    let past: Vec<ValueId> = step.ids().filter_map(convolved).collect();
+    let writes = |id: &ValueId| {
+        let args = step.args(*id);
+        matches!(step.op(*id), Op::Map(MapFn::Select)) && past.contains(&args[2])
+    };
+    let selects = step.ids().filter(writes);
+    selects.flat_map(|id| [id, step.args(id)[0]]).collect()
+}
+
+/// Which values no other input enters, nor a loop.
+fn from_parameters(func: &Func) -> Vec<bool> {
+    let mut known = vec![false; func.values.len()];
+    for id in func.ids() {
+        known[id.index()] = match func.op(id) {
+            Op::Input(i) => matches!(i.kind, InputKind::Param { .. }),
+            Op::Scan(_) | Op::Proj(_) => false,
+            _ => func.args(id).iter().all(|a| known[a.index()]),
+        };
+    }
+    known
 }
 
 /// The number of entries of a value with these axes.
@@ -97,6 +141,7 @@ fn operations(func: &Func, id: ValueId) -> (Poly, Poly) {
         Op::Solve { .. } => (entries(&union(func, args)), none),
         Op::ScatterAdd { .. } | Op::Unwindow { .. } => (none, read(args[0])),
         Op::Conv { axis, .. } | Op::ConvKernel { axis, .. } => (none, transform(func, id, *axis)),
+        Op::Online(axis) => (none, online(func, id, *axis)),
         _ => (none, Poly::default()),
     }
 }
@@ -143,6 +188,17 @@ fn transform(func: &Func, id: ValueId, axis: Axis) -> Poly {
     let transforms = each.fold(Poly::default(), |n, c| n.plus(&c)).times(&one);
     let product = channels(&union(func, func.args(id))).times(&t).scaled(6.0);
     transforms.plus(&product)
+}
+
+/// One position of a convolution, on average: of each power of two B up to N, every 2B positions two transforms of
+/// length 2B and the product between.
+fn online(func: &Func, id: ValueId, axis: Axis) -> Poly {
+    let Size::Len(length) = axis.size else {
+        return Poly::default();
+    };
+    let log = Poly::var(Var::Log(length));
+    let each = log.times(&log).scaled(2.5).plus(&log.scaled(3.0));
+    entries(&func.ty(id).axes).times(&each)
 }
 
 /// Positions that one run of a scan's body covers.

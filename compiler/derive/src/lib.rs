@@ -9,6 +9,7 @@ pub mod chunk;
 pub mod class;
 pub mod conv;
 pub mod cost;
+pub mod exponential;
 pub mod grad;
 pub mod inputs;
 pub mod linear;

@@ -33,7 +33,8 @@ pub struct Roofline {
     pub bytes: f64,
 }
 
-/// Runs a program for about `budget` seconds, at least five times.
+/// Runs a program for about `budget` seconds, at least five times. A step runs at one position after the other, as in
+/// generation, and its figure is the mean: some positions cost more than others.
 pub fn time(
     program: &Program,
     sizes: &Sizes,
@@ -46,19 +47,41 @@ pub fn time(
     fill(&mut run, sizes)?;
     run.draw_noise(1, 0, 0).map_err(failed)?;
     run.run(store).map_err(failed)?;
+    let goes_on = run.has_input("pos");
+    let kept = sizes.get("cache").copied().unwrap_or(1).max(1);
+    let go_on = |run: &mut Executor, k: usize| match goes_on {
+        true => {
+            run.advance()?;
+            run.set_input("pos", &[(k as u64 % kept) as f32][..])
+        }
+        false => Ok(()),
+    };
     let mut times = Vec::new();
     let begun = Instant::now();
-    while times.len() < 5 || begun.elapsed().as_secs_f64() < budget {
+    // Whole generations, so that each position counts as often as it comes.
+    let whole = |n: usize| !goes_on || (n as u64).is_multiple_of(kept);
+    while times.len() < 5 || begun.elapsed().as_secs_f64() < budget || !whole(times.len()) {
+        go_on(&mut run, times.len()).map_err(failed)?;
         let at = Instant::now();
         run.run(store).map_err(failed)?;
         times.push(at.elapsed().as_secs_f64());
     }
+    let timed = match goes_on {
+        true => (kept as usize).min(times.len()),
+        false => times.len().min(20),
+    };
     let mut parts = Vec::new();
-    for _ in 0..times.len().min(20) {
+    for k in 0..timed {
+        go_on(&mut run, k).map_err(failed)?;
         run.run_timed(store, &mut parts).map_err(failed)?;
     }
+    let mean = times.iter().sum::<f64>() / times.len() as f64;
     times.sort_by(f64::total_cmp);
-    let seconds = times[times.len() / 2];
+    let seconds = if goes_on {
+        mean
+    } else {
+        times[times.len() / 2]
+    };
     let of = |n: &str| sizes.get(n).copied().unwrap_or(1);
     Ok(Timed {
         plan: program.plan.name.clone(),
@@ -68,7 +91,7 @@ pub fn time(
         spread: times[times.len() * 3 / 4] - times[times.len() / 4],
         tokens_per_second: (of("batch") * of("t")) as f64 / seconds,
         arena: run.arena_bytes(),
-        launches: by_name(&run, &parts, times.len().min(20)),
+        launches: by_name(&run, &parts, timed),
     })
 }
 
@@ -143,6 +166,7 @@ pub fn roofline(pool: &Arc<Pool>) -> Result<Roofline> {
             buffer("b", &[N, N], input("b")),
             buffer("out", &[N, N], output()),
         ],
+        once: 0,
         launches: vec![Launch::Gemm(Gemm {
             batch: Dim::Const(1),
             m: Dim::Const(N),
@@ -158,6 +182,7 @@ pub fn roofline(pool: &Arc<Pool>) -> Result<Roofline> {
     let fill = Plan {
         name: "fill".into(),
         buffers: vec![buffer("out", &[WORDS], output())],
+        once: 0,
         launches: vec![Launch::Zero { buffer: 0 }],
         ..Plan::default()
     };

@@ -50,8 +50,18 @@ fn anonymous(kernel: &Kernel) -> Kernel {
     k
 }
 
-/// Lowers one derived program.
+/// Lowers one derived program. One that goes on from states is run often with the same parameters: what is made of
+/// them alone is computed once.
 pub fn lowered(func: &Func, lanes: u32) -> Result<Lowered> {
+    let mut lowered = plain(func, lanes)?;
+    let goes_on = |p: &ValueId| func.input(*p).is_some_and(|i| i.kind == InputKind::State);
+    if func.params.iter().any(goes_on) {
+        lowered.plan = lowered.plan.hoisted();
+    }
+    Ok(lowered)
+}
+
+fn plain(func: &Func, lanes: u32) -> Result<Lowered> {
     lower(
         func,
         &Options {

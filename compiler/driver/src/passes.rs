@@ -4,7 +4,8 @@
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, grad, inputs, powers, real, sink, softmax, step, stream,
+    DeriveError, checkpoint, chunk, conv, exponential, grad, inputs, powers, real, sink, softmax,
+    step, stream,
 };
 
 /// Sizes that a target chooses.
@@ -92,11 +93,15 @@ const CHUNKS: &[Pass] = &[
 
 /// Kernels and matrices in the shape that later passes look for.
 const CONVOLUTIONS: &[Pass] = &[("long-convolutions", |f, _| conv::long_convolutions(f))];
+/// Kernels that need no past but a state of constant size, where a program goes step by step.
+const STEADY: &[Pass] = &[("exponential-kernels", |f, _| {
+    exponential::exponential_kernels(f)
+})];
 const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS];
-const RECURRENT: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, RENAMES];
+const RECURRENT: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES];
 const CHUNKED: &[&[Pass]] = &[NUMBERS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
 
 /// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
@@ -162,9 +167,10 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
     func.params.iter().filter(named).copied().collect()
 }
 
-/// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such.
+/// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
+/// recurrences that they are.
 pub fn readable(func: &Func) -> Result<Func, DeriveError> {
-    let lists = &[READS, CONVOLUTIONS, RENAMES];
+    let lists = &[READS, CONVOLUTIONS, STEADY, RENAMES];
     apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 

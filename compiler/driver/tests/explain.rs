@@ -122,6 +122,20 @@ fn states_are_counted_in_bytes() {
     assert_eq!(g.bytes_per_token, 4.0 * (8.0 + 32.0));
 }
 
+/// 8 channels: 2.5 log2(2N)^2 + 3 log2(2N) each for the convolution, and 8 for the product outside and 8 for the
+/// negated rate; the kernel's two products and its exponential at each of N lags are computed once.
+#[test]
+fn a_long_convolution_is_counted_by_position() {
+    let s = mixer(
+        "x: seq{d}; d = 8) -> y: seq{d}",
+        "    param w{d} = 1\n    f[lag] = exp(-w * lag * lag)  where lag >= 0\n    y = 2 * sum[lag](f[lag] * x[t - lag])",
+    );
+    let g = explained(&s, "m").generation.unwrap();
+    assert_eq!(g.flops, "20 log2(2 N)^2 + 24 log2(2 N) + 16");
+    assert_eq!(g.flops_once, "24 N");
+    assert_eq!(g.state_bytes, "32 N");
+}
+
 // Classes. Each row: a class, a header, and spellings of one mixer.
 
 const SPELLINGS: &[(&str, &str, &[&str])] = &[

@@ -24,8 +24,12 @@ model lm(tokens: seq<vocab>; vocab = {VOCAB}, d = 16) -> logits: seq{{vocab}} {{
     )
 }
 
-/// Relative RMS difference of the logits after every position, at several lengths of the prompt.
 fn agrees(mixer: &str, call: &str) {
+    over(40, &[1, 2, 3, 15, 16, 17, 33, 39], mixer, call);
+}
+
+/// Relative RMS difference of the logits after every position, at several lengths of the prompt.
+fn over(tokens: usize, prompts: &[usize], mixer: &str, call: &str) {
     let source =
         frontend::of_text("lm.seq", &source(mixer, call)).unwrap_or_else(|e| panic!("{e}"));
     let e = source
@@ -51,7 +55,7 @@ fn agrees(mixer: &str, call: &str) {
         output: "logits".into(),
     };
     let pool = Pool::new(2);
-    let text: Vec<i32> = (0..40)
+    let text: Vec<i32> = (0..tokens as i32)
         .map(|i| (i * i * 7 + 3 * i) % VOCAB as i32)
         .collect();
     let sizes = Sizes::from([("batch".to_owned(), 1), ("t".to_owned(), text.len() as u64)]);
@@ -73,7 +77,7 @@ fn agrees(mixer: &str, call: &str) {
             .unwrap_or_else(|| panic!("{mixer}: no `{path}`"));
         p.value_mut().copy_from_slice(from.value());
     }
-    for prompt in [1, 2, 3, 15, 16, 17, 33, 39] {
+    for &prompt in prompts {
         let mut going = generator
             .start(&text[..prompt], text.len() - prompt)
             .unwrap_or_else(|e| panic!("{mixer}: {e}"));
@@ -126,7 +130,26 @@ fn attention_with_rotary_positions() {
     agrees("attention", "attention(rmsnorm(x), g = 2, r = 1)");
 }
 
+/// Blocks that are summed directly, and those that are transformed; each kind of hand-over to them.
 #[test]
 fn long_kernel() {
-    agrees("hyena", "hyena(rmsnorm(x), m = 8, bands = 2, span = 64)");
+    let call = "hyena(rmsnorm(x), m = 8, bands = 2, span = 64)";
+    over(300, &[1, 2, 31, 63, 64, 65, 129, 192, 299], "hyena", call);
+}
+
+/// The kernel is read off the text, and grows with it.
+#[test]
+fn long_kernel_of_data() {
+    agrees("orchid", "orchid(rmsnorm(x))");
+}
+
+#[test]
+fn long_kernels_of_exponentials() {
+    over(150, &[1, 2, 64, 149], "s4d", "s4d(rmsnorm(x), n = 4)");
+    over(
+        150,
+        &[1, 63, 100],
+        "hyperzzw",
+        "hyperzzw(rmsnorm(x), m = 6, span = 32)",
+    );
 }

@@ -5,7 +5,7 @@ mod support;
 use seqc_algebra::interp::run;
 use seqc_algebra::tensor::Tensor;
 use seqc_algebra::{Elem, Func, Sym};
-use seqc_driver::passes::{Form, Shapes, forward, generation_step, gradient, prefill};
+use seqc_driver::passes::{Form, Shapes, forward, generation_step, gradient, prefill, readable};
 use std::collections::HashMap;
 use support::{all_real, as_real, close, elaborated, inputs, lengths, shapes};
 
@@ -140,7 +140,7 @@ fn steps(
     let first =
         run(&pre, &all_real(&head), &sizes).unwrap_or_else(|e| panic!("{item} prefill: {e}"));
     let plain = run(
-        &seqc_derive::step::prefill(&seqc_derive::sink::sink_reads(func).unwrap()).unwrap(),
+        &seqc_derive::step::prefill(&readable(func).unwrap()).unwrap(),
         &head,
         &sizes,
     )

@@ -165,7 +165,7 @@ const CASES: &[Case] = &[
     Case {
         header: VECTOR,
         body: "param w{n} = 1\nf[lag] = exp(-w * lag)  where lag >= 0\no = sum[lag](f[lag] * x[t + lag]) + a",
-        why: "kernels that are sums of exponentials are not turned into recurrences",
+        why: "it reads later times, and steps of generation go forward",
         line: "",
         warning: AHEAD,
     },

@@ -92,6 +92,8 @@ fn wide(plan: &Plan, kernels: &[Kernel]) -> BTreeSet<usize> {
             }
             Launch::Gemm(_) => {}
             Launch::Conv(c) => all.extend([c.f, c.x, c.out]),
+            Launch::Online(o) => all.extend([o.f, o.past, o.x, o.pos, o.out]),
+            Launch::Append(a) => all.extend([a.from, a.to, a.x, a.pos]),
             Launch::Zero { buffer } => {
                 all.insert(*buffer);
             }

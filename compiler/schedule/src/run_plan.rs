@@ -5,7 +5,7 @@
 
 use crate::interp::{Data, Options, Program, bf16};
 use crate::ir::Kernel;
-use seqc_abi::{Conv, Dim, Elem, Gemm, GemmOperand, Launch, Plan, Role, Sizes};
+use seqc_abi::{Append, Conv, Dim, Elem, Gemm, GemmOperand, Launch, Online, Plan, Role, Sizes};
 use std::collections::HashMap;
 
 /// Results by name, in the order of the plan's buffers.
@@ -79,6 +79,8 @@ pub fn run_plan_by(
             }
             Launch::Gemm(g) => product(g, &mut pool, &size)?,
             Launch::Conv(c) => convolution(c, &mut pool, &size)?,
+            Launch::Online(o) => online(o, &mut pool, &size)?,
+            Launch::Append(a) => append(a, &mut pool, &size)?,
             Launch::Zero { buffer } => {
                 let all = &mut pool[*buffer];
                 for i in 0..all.len() {
@@ -204,6 +206,42 @@ fn convolution(c: &Conv, pool: &mut [Data], size: Size) -> Result<(), String> {
                 }
                 pool[c.out].set(seq(b, t, ch), sum);
             }
+        }
+    }
+    Ok(())
+}
+
+/// A buffer's first number as a position.
+fn position(pool: &[Data], buffer: usize) -> Result<usize, String> {
+    Ok(read(pool, buffer, 0)?.round().max(0.0) as usize)
+}
+
+fn online(o: &Online, pool: &mut [Data], size: Size) -> Result<(), String> {
+    let (batch, len, channels) = (size(&o.batch)?, size(&o.len)?, size(&o.channels)?);
+    let pos = position(pool, o.pos)?;
+    for (b, ch) in (0..batch).flat_map(|b| (0..channels).map(move |ch| (b, ch))) {
+        let at = b * channels + ch;
+        let mut sum = read(pool, o.f, ch)? * read(pool, o.x, at)?;
+        for s in 0..pos.min(len) {
+            let past = read(pool, o.past, (b * len + s) * channels + ch)?;
+            sum += read(pool, o.f, (pos - s) * channels + ch)? * past;
+        }
+        pool[o.out].set(at, sum);
+    }
+    Ok(())
+}
+
+fn append(a: &Append, pool: &mut [Data], size: Size) -> Result<(), String> {
+    let (batch, len, channels) = (size(&a.batch)?, size(&a.len)?, size(&a.channels)?);
+    let pos = position(pool, a.pos)?;
+    for (b, t) in (0..batch).flat_map(|b| (0..len).map(move |t| (b, t))) {
+        for ch in 0..channels {
+            let at = (b * len + t) * channels + ch;
+            let x = match t == pos {
+                true => read(pool, a.x, b * channels + ch)?,
+                false => read(pool, a.from, at)?,
+            };
+            pool[a.to].set(at, x);
         }
     }
     Ok(())

@@ -3,11 +3,14 @@
 
 pub mod dim;
 mod number;
+mod once;
 pub mod plan;
 pub mod validate;
 
 pub use dim::{Dim, Sizes};
-pub use plan::{Buffer, Conv, Elem, Gemm, GemmOperand, Init, KernelDecl, Launch, Plan, Role};
+pub use plan::{
+    Append, Buffer, Conv, Elem, Gemm, GemmOperand, Init, KernelDecl, Launch, Online, Plan, Role,
+};
 
 /// The entry point of every generated kernel: runs the cells `lo..hi` of the row-major flattened grid.
 /// `bufs` are the launch's buffers in the kernel's argument order, `dims` the plan's run-time sizes in the

@@ -156,6 +156,36 @@ pub struct Conv {
     pub kernel_grad: bool,
 }
 
+/// One more position of a long causal convolution, channels last, with a kernel that is the same at every run:
+/// `out[b,c] = f[0,c] · x[b,c] + Σ_{s<pos} f[pos-s,c] · past[b,s,c]`. `past` holds `len` positions, `f` as many lags.
+/// Run at one position after the other, an executor need not add up all of it each time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Online {
+    pub f: usize,
+    pub past: usize,
+    pub x: usize,
+    /// One number.
+    pub pos: usize,
+    pub out: usize,
+    pub batch: Dim,
+    pub len: Dim,
+    pub channels: Dim,
+}
+
+/// A state with one row written: `to[b,pos,c] = x[b,c]`, every other row as in `from`. The two are the sides of one
+/// state and may share memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Append {
+    pub from: usize,
+    pub to: usize,
+    pub x: usize,
+    /// One number.
+    pub pos: usize,
+    pub batch: Dim,
+    pub len: Dim,
+    pub channels: Dim,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)] // a plan holds hundreds, not millions
@@ -168,6 +198,8 @@ pub enum Launch {
     },
     Gemm(Gemm),
     Conv(Conv),
+    Online(Online),
+    Append(Append),
     /// Fills a buffer with zero.
     Zero {
         buffer: usize,
@@ -182,4 +214,12 @@ pub struct Plan {
     pub buffers: Vec<Buffer>,
     pub kernels: Vec<KernelDecl>,
     pub launches: Vec<Launch>,
+    /// So many launches, the first ones, are made of parameters and lengths alone: who runs the plan often with the
+    /// same parameters runs them once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub once: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }

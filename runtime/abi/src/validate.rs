@@ -2,7 +2,7 @@
 //! checked here, so that the executor may index without fear; what does depend on them it checks when it
 //! instantiates the plan. No input, however odd, makes this panic.
 
-use crate::{Dim, Elem, Gemm, GemmOperand, Launch, Plan, Role};
+use crate::{Append, Dim, Elem, Gemm, GemmOperand, Launch, Plan, Role};
 use std::collections::BTreeSet;
 
 /// The longest private scratch a kernel may ask for, per thread.
@@ -49,6 +49,14 @@ impl Launch {
                 write(g.out.buffer, g.accumulate),
             ],
             Launch::Conv(c) => vec![read(c.f), read(c.x), write(c.out, false)],
+            Launch::Online(o) => vec![
+                read(o.f),
+                read(o.past),
+                read(o.x),
+                read(o.pos),
+                write(o.out, false),
+            ],
+            Launch::Append(a) => vec![read(a.from), read(a.x), read(a.pos), write(a.to, false)],
             Launch::Zero { buffer } => vec![write(*buffer, false)],
         }
     }
@@ -69,6 +77,14 @@ impl Plan {
         for (i, launch) in self.launches.iter().enumerate() {
             self.launch_is_sound(launch)
                 .map_err(|e| format!("plan `{}`, launch {i}: {e}", self.name))?;
+        }
+        if self.once > self.launches.len() {
+            return Err(format!(
+                "plan `{}`: {} of {} launches run once",
+                self.name,
+                self.once,
+                self.launches.len()
+            ));
         }
         self.temps_are_written_first()
     }
@@ -182,8 +198,41 @@ impl Plan {
                     .try_for_each(|d| self.dim_is_sound(d))?;
                 self.out_is_apart(c.out, &[c.f, c.x])
             }
+            Launch::Online(o) => {
+                [o.f, o.past, o.x, o.pos, o.out]
+                    .into_iter()
+                    .try_for_each(|b| self.is_f32(b))?;
+                [&o.batch, &o.len, &o.channels]
+                    .into_iter()
+                    .try_for_each(|d| self.dim_is_sound(d))?;
+                self.out_is_apart(o.out, &[o.f, o.past, o.x, o.pos])
+            }
+            Launch::Append(a) => self.append_is_sound(a),
             // Nothing adds into less than f32.
             Launch::Zero { buffer } => self.is_f32(*buffer),
+        }
+    }
+
+    /// `from` and `to` come to lie in one place, so they are the two sides of one state.
+    fn append_is_sound(&self, a: &Append) -> Result<(), String> {
+        [a.from, a.to, a.x, a.pos]
+            .into_iter()
+            .try_for_each(|b| self.is_f32(b))?;
+        [&a.batch, &a.len, &a.channels]
+            .into_iter()
+            .try_for_each(|d| self.dim_is_sound(d))?;
+        self.out_is_apart(a.to, &[a.from, a.x, a.pos])?;
+        let (from, to) = (&self.buffers[a.from], &self.buffers[a.to]);
+        match (&from.role, &to.role) {
+            (Role::StateIn { name, .. }, Role::StateOut { name: out })
+                if name == out && from.shape == to.shape =>
+            {
+                Ok(())
+            }
+            _ => Err(format!(
+                "a row is written into `{}`, which is no state of the shape of `{}`",
+                to.name, from.name
+            )),
         }
     }
 

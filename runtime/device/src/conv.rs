@@ -6,25 +6,10 @@
 //! Invariant: all memory and FFT plans are made in `new`; a run allocates nothing.
 
 use crate::block::{Block, round_up};
+use crate::transform::{LANES, Shared, Transform, lanes};
 use crate::{Pool, Result, fail};
 use realfft::num_complex::Complex32;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use seqc_abi::{Conv, Sizes};
-use std::sync::Arc;
-
-/// Channels that one task handles together.
-const LANES: usize = 16;
-
-/// Addresses of an f32 buffer, handed to threads that touch disjoint parts of it.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn get(&self) -> *mut f32 {
-        self.0
-    }
-}
 
 pub struct Convolution {
     f: usize,
@@ -35,10 +20,8 @@ pub struct Convolution {
     channels: usize,
     transpose: bool,
     kernel_grad: bool,
-    /// N: the transform's length.
-    size: usize,
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
+    /// Of length N.
+    transform: Transform,
     /// `[channels, N/2 + 1]`: the kernel's spectra (unused by the kernel gradient).
     spectra: Block,
     /// One workspace a thread, `work_bytes` apart.
@@ -80,13 +63,8 @@ impl Convolution {
             }
         }
         let size = fast_size(2 * len.max(1) - 1);
-        let mut planner = RealFftPlanner::new();
-        let (forward, inverse) = (
-            planner.plan_fft_forward(size),
-            planner.plan_fft_inverse(size),
-        );
-        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
-        let half = size / 2 + 1;
+        let transform = Transform::new(size);
+        let (scratch, half) = (transform.scratch_len(), transform.half());
         let reals = 2 * LANES * size;
         let complexes = (2 + LANES) * half + scratch;
         let work_bytes = round_up(4 * reals + 8 * complexes);
@@ -117,9 +95,7 @@ impl Convolution {
             channels,
             transpose,
             kernel_grad,
-            size,
-            forward,
-            inverse,
+            transform,
             spectra,
             work,
             work_bytes,
@@ -165,7 +141,7 @@ impl Convolution {
     /// Each thread number is used by one thread at a time.
     #[allow(clippy::mut_from_ref)]
     unsafe fn work(&self, me: usize) -> Work<'_> {
-        let half = self.size / 2 + 1;
+        let (size, half) = (self.transform.size, self.transform.half());
         assert!(
             (me + 1) * self.work_bytes <= self.work.bytes(),
             "more threads than were planned for"
@@ -175,17 +151,11 @@ impl Convolution {
         unsafe {
             let base = self.work.ptr().add(me * self.work_bytes);
             let reals = base.cast::<f32>();
-            let complexes = reals.add(2 * LANES * self.size).cast::<Complex32>();
-            let scratch = self
-                .forward
-                .get_scratch_len()
-                .max(self.inverse.get_scratch_len());
+            let complexes = reals.add(2 * LANES * size).cast::<Complex32>();
+            let scratch = self.transform.scratch_len();
             Work {
-                rows: std::slice::from_raw_parts_mut(reals, LANES * self.size),
-                other: std::slice::from_raw_parts_mut(
-                    reals.add(LANES * self.size),
-                    LANES * self.size,
-                ),
+                rows: std::slice::from_raw_parts_mut(reals, LANES * size),
+                other: std::slice::from_raw_parts_mut(reals.add(LANES * size), LANES * size),
                 spectrum: std::slice::from_raw_parts_mut(complexes, half),
                 second: std::slice::from_raw_parts_mut(complexes.add(half), half),
                 sums: std::slice::from_raw_parts_mut(complexes.add(2 * half), LANES * half),
@@ -194,47 +164,38 @@ impl Convolution {
         }
     }
 
-    /// Channels of a block.
-    fn lanes(&self, block: usize) -> usize {
-        LANES.min(self.channels - block * LANES)
-    }
-
     /// Copies `[len, lanes]` into rows of length N, zeros behind.
     unsafe fn gather(&self, from: *const f32, block: usize, rows: &mut [f32]) {
-        let lanes = self.lanes(block);
+        let own = lanes(block, self.channels);
         for t in 0..self.len {
-            for c in 0..lanes {
-                rows[c * self.size + t] =
+            for c in 0..own {
+                rows[c * self.transform.size + t] =
                     unsafe { *from.add(t * self.channels + block * LANES + c) };
             }
         }
-        rows.chunks_exact_mut(self.size)
+        rows.chunks_exact_mut(self.transform.size)
             .for_each(|row| row[self.len..].fill(0.0));
     }
 
     unsafe fn scatter(&self, rows: &[f32], block: usize, to: *mut f32) {
-        let lanes = self.lanes(block);
+        let own = lanes(block, self.channels);
         for t in 0..self.len {
-            for c in 0..lanes {
-                unsafe { *to.add(t * self.channels + block * LANES + c) = rows[c * self.size + t] };
+            for c in 0..own {
+                unsafe {
+                    *to.add(t * self.channels + block * LANES + c) =
+                        rows[c * self.transform.size + t]
+                };
             }
         }
     }
 
     fn spectrum_of(&self, row: &mut [f32], to: &mut [Complex32], scratch: &mut [Complex32]) {
-        let done = self.forward.process_with_scratch(row, to, scratch);
-        debug_assert!(done.is_ok(), "lengths are the plan's own");
+        self.transform.spectrum_of(row, to, scratch);
     }
 
-    /// Inverse transform, scaled; the imaginary parts that a real signal does not have are dropped.
     fn signal_of(&self, spectrum: &mut [Complex32], to: &mut [f32], scratch: &mut [Complex32]) {
-        spectrum[0].im = 0.0;
-        if self.size.is_multiple_of(2) {
-            spectrum[self.size / 2].im = 0.0;
-        }
-        let done = self.inverse.process_with_scratch(spectrum, to, scratch);
-        debug_assert!(done.is_ok(), "lengths are the plan's own");
-        let scale = 1.0 / self.size as f32;
+        self.transform.signal_of(spectrum, to, scratch);
+        let scale = self.transform.scale();
         to[..self.len].iter_mut().for_each(|v| *v *= scale);
     }
 
@@ -245,7 +206,7 @@ impl Convolution {
             self.spectra
                 .ptr()
                 .cast::<Complex32>()
-                .add(channel * (self.size / 2 + 1))
+                .add(channel * (self.transform.half()))
         }
     }
 
@@ -253,14 +214,14 @@ impl Convolution {
         unsafe { self.gather(f, block, work.rows) };
         for (c, row) in work
             .rows
-            .chunks_exact_mut(self.size)
-            .take(self.lanes(block))
+            .chunks_exact_mut(self.transform.size)
+            .take(lanes(block, self.channels))
             .enumerate()
         {
             let to = unsafe {
                 std::slice::from_raw_parts_mut(
                     self.spectrum_at(block * LANES + c),
-                    self.size / 2 + 1,
+                    self.transform.half(),
                 )
             };
             self.spectrum_of(row, to, work.scratch);
@@ -279,12 +240,15 @@ impl Convolution {
         unsafe { self.gather(x.add(start), block, work.rows) };
         for (c, row) in work
             .rows
-            .chunks_exact_mut(self.size)
-            .take(self.lanes(block))
+            .chunks_exact_mut(self.transform.size)
+            .take(lanes(block, self.channels))
             .enumerate()
         {
             let f = unsafe {
-                std::slice::from_raw_parts(self.spectrum_at(block * LANES + c), self.size / 2 + 1)
+                std::slice::from_raw_parts(
+                    self.spectrum_at(block * LANES + c),
+                    self.transform.half(),
+                )
             };
             self.spectrum_of(row, work.spectrum, work.scratch);
             if self.transpose {
@@ -308,7 +272,7 @@ impl Convolution {
         block: usize,
         work: &mut Work,
     ) {
-        let half = self.size / 2 + 1;
+        let half = self.transform.half();
         work.sums.fill(Complex32::default());
         for batch in 0..self.batch {
             let start = batch * self.len * self.channels;
@@ -316,8 +280,8 @@ impl Convolution {
                 self.gather(g.add(start), block, work.rows);
                 self.gather(x.add(start), block, work.other);
             }
-            for c in 0..self.lanes(block) {
-                let span = c * self.size..(c + 1) * self.size;
+            for c in 0..lanes(block, self.channels) {
+                let span = c * self.transform.size..(c + 1) * self.transform.size;
                 self.spectrum_of(&mut work.rows[span.clone()], work.spectrum, work.scratch);
                 self.spectrum_of(&mut work.other[span], work.second, work.scratch);
                 let sums = &mut work.sums[c * half..(c + 1) * half];
@@ -327,11 +291,11 @@ impl Convolution {
                     .for_each(|(s, (g, x))| *s += g * x.conj());
             }
         }
-        for c in 0..self.lanes(block) {
+        for c in 0..lanes(block, self.channels) {
             let sums = &mut work.sums[c * half..(c + 1) * half];
             self.signal_of(
                 sums,
-                &mut work.rows[c * self.size..(c + 1) * self.size],
+                &mut work.rows[c * self.transform.size..(c + 1) * self.transform.size],
                 work.scratch,
             );
         }

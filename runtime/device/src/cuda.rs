@@ -335,7 +335,10 @@ fn action(
 ) -> Result<Action> {
     match launch {
         Launch::Gemm(_) => fail!("matrix products outside a kernel do not run on CUDA yet"),
-        Launch::Conv(_) => fail!("long convolutions do not run on CUDA yet"),
+        Launch::Conv(_) | Launch::Online(_) => {
+            fail!("long convolutions do not run on CUDA yet")
+        }
+        Launch::Append(_) => fail!("states written in place do not run on CUDA yet"),
         Launch::Zero { buffer } => Ok(Action::Zero(*buffer)),
         Launch::Kernel {
             kernel,

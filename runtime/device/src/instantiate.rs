@@ -3,8 +3,10 @@
 //! Invariant: whatever this accepts can be run without further checks, as far as the runtime can know: the
 //! inside of a kernel is the compiler's promise.
 
+use crate::append::Append;
 use crate::block::ALIGN;
 use crate::conv::Convolution;
+use crate::online::Online;
 use crate::place::{Interval, Placement, place};
 use crate::product::Product;
 use crate::{Error, Program, Result, fail};
@@ -15,6 +17,8 @@ pub enum Step {
     Kernel(KernelStep),
     Product(Product),
     Convolution(Convolution),
+    Online(Online),
+    Append(Append),
     Zero { buffer: usize },
 }
 
@@ -76,12 +80,19 @@ impl Shapes {
     }
 }
 
-/// First and last launch of every buffer, `None` for those never used.
+/// First and last launch of every buffer, `None` for those never used. What a launch that runs once leaves is there
+/// for all runs.
 pub fn lifetimes(plan: &Plan) -> Vec<Option<(usize, usize)>> {
     let mut lives: Vec<Option<(usize, usize)>> = vec![None; plan.buffers.len()];
     for (i, launch) in plan.launches.iter().enumerate() {
         for u in launch.uses(plan) {
             lives[u.buffer] = Some((lives[u.buffer].map_or(i, |l| l.0), i));
+        }
+    }
+    let last = plan.launches.len().saturating_sub(1);
+    for (first, end) in lives.iter_mut().flatten() {
+        if *first < plan.once {
+            *end = last;
         }
     }
     lives
@@ -129,6 +140,12 @@ pub fn steps(
                 .map_err(named),
             Launch::Conv(c) => Convolution::new(c, sizes, &shapes.lens, threads)
                 .map(Step::Convolution)
+                .map_err(named),
+            Launch::Online(o) => Online::new(o, sizes, &shapes.lens, threads)
+                .map(Step::Online)
+                .map_err(named),
+            Launch::Append(a) => Append::new(a, sizes, &shapes.lens)
+                .map(Step::Append)
                 .map_err(named),
             Launch::Zero { buffer } => Ok(Step::Zero { buffer: *buffer }),
         }

@@ -4,6 +4,7 @@
 //! executors of several plans; an [`Executor`] is a program with every buffer placed at the present lengths
 //! and every size evaluated, so that running it allocates nothing. One [`Pool`] of threads serves them all.
 
+mod append;
 mod artifact;
 mod bf16;
 mod block;
@@ -13,11 +14,13 @@ mod executor;
 mod grad_sum;
 mod init;
 mod instantiate;
+mod online;
 mod philox;
 mod place;
 mod pool;
 mod product;
 mod store;
+mod transform;
 pub mod weights;
 
 pub use artifact::{Artifact, Kernels, Program};

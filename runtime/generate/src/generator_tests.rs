@@ -83,6 +83,7 @@ fn plan(name: &str, lens: &[&str], dims: &[&str], buffers: Vec<Buffer>) -> Plan 
             scratch_bytes: 0,
             writes: buffers.iter().map(writes).collect(),
         }],
+        once: 0,
         launches: vec![Launch::Kernel {
             kernel: 0,
             buffers: (0..buffers.len()).collect(),

@@ -6,6 +6,7 @@ pub mod conv;
 pub mod index;
 pub mod map;
 pub mod matmul;
+pub mod online;
 pub mod place;
 pub mod reduce;
 pub mod solve;

@@ -3,7 +3,8 @@
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::Result;
 use crate::conv::long_convolutions;
-use seqc_algebra::{Axis, Func, Op, Size, ValueId};
+use crate::{exponential, step};
+use seqc_algebra::{Axis, Elem, Func, Op, Size, Ty, ValueId};
 
 /// Up to so many lags a kernel is short: its direct sum fuses with its neighbours.
 const SHORT: usize = 64;
@@ -113,12 +114,54 @@ fn equation(func: &Func, id: ValueId, kernel: ValueId, lag: Axis, transform: boo
             at: name.clone(),
         });
     }
-    if taps.is_none() {
-        e.missing.push(Missing {
+    if taps.is_none() && transform {
+        recurrent(&mut e, func, id, name);
+    }
+    e
+}
+
+/// The recurrence that a sum of exponentials is, or why the kernel is none.
+fn recurrent(e: &mut Equation, func: &Func, conv: ValueId, name: Option<String>) {
+    if matches!(func.op(conv), Op::Conv { ahead: true, .. }) {
+        return e.missing.push(Missing {
             form: "recurrent",
-            why: "kernels that are sums of exponentials are not turned into recurrences; write one as a `state`".into(),
+            why: "it reads later times, and steps of generation go forward".into(),
             at: name,
         });
     }
-    e
+    match exponential::states(func, conv) {
+        Ok(states) => {
+            let states: Vec<String> = states.iter().map(state).collect();
+            e.why.push(Reason {
+                text: format!(
+                    "a sum of exponentials of the lag: step by step a recurrence with the state {}, of the same size at every length",
+                    states.join(" and ")
+                ),
+                at: name,
+            });
+            e.forms.insert(1, "recurrent");
+        }
+        Err(o) => e.missing.push(Missing {
+            form: "recurrent",
+            why: format!(
+                "its weights are no sum of exponentials of the lag: {}; generation keeps all inputs and {}",
+                o.why,
+                match step::is_online(func, conv) {
+                    true => "convolves them in blocks, log2(T)^2 operations a token on average",
+                    false => "sums over all of them at each token, since the weights are not known before",
+                }
+            ),
+            at: exponential::place(func, &o).or(name),
+        }),
+    }
+}
+
+fn state(ty: &Ty) -> String {
+    let axes: Vec<String> = ty.axes.iter().map(ToString::to_string).collect();
+    let complex = if ty.elem == Elem::Complex {
+        " (complex)"
+    } else {
+        ""
+    };
+    format!("{{{}}}{complex}", axes.join(", "))
 }

@@ -3,7 +3,7 @@
 //!
 //! Each operation says what it needs of the past: a shift or a short window its last values, a scan its state, a
 //! sum over earlier positions `j` the values it reads there (a cache of run-time capacity `cache`), a long
-//! convolution the inputs so far. Everything else is pointwise in time and stays as it is. [`step`] gives the
+//! convolution the inputs so far (one more position of it is one operation, if its kernel is the same at every one). Everything else is pointwise in time and stays as it is. [`step`] gives the
 //! step; [`prefill`] the parallel program with the states after its last position as further results, so that a
 //! prompt is read in one pass; [`resume`] the parallel program that goes on from such states, so that a sequence
 //! may be cut anywhere. All three have states of the same names and shapes. Side condition: no operation looks
@@ -13,6 +13,7 @@ mod merge;
 mod one;
 mod prefill;
 mod resume;
+mod settled;
 mod walk;
 
 pub use one::step;
@@ -40,7 +41,7 @@ fn is_clocklike(a: &Axis) -> bool {
 }
 
 /// What must be carried from step to step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Carry {
     /// The last `n` values of `of`, newest first, along `lag`.
     Recent { of: ValueId, lag: Axis },
@@ -62,6 +63,24 @@ enum Carry {
 enum Order {
     NewestFirst,
     OldestFirst,
+}
+
+/// Does a step of generation add up a convolution over all lags in quasilinear time?
+pub fn is_online(func: &Func, conv: ValueId) -> bool {
+    convolved_in(func, conv) == Order::OldestFirst
+}
+
+/// How the inputs of a convolution lie: from the start where one more position of it is an operation of its own,
+/// which needs a kernel that is the same at every position, and real numbers.
+fn convolved_in(func: &Func, conv: ValueId) -> Order {
+    let (args, Op::Conv { lag, .. }) = (func.args(conv), func.op(conv)) else {
+        return Order::NewestFirst;
+    };
+    let real = args.iter().all(|a| func.ty(*a).elem != Elem::Complex);
+    match real && settled::is_settled(func, args[0], *lag) {
+        true => Order::OldestFirst,
+        false => Order::NewestFirst,
+    }
 }
 
 /// The axis of the present value and the `n` before it.
@@ -142,7 +161,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 carries.push(Carry::All {
                     of: func.args(id)[1],
                     along: *lag,
-                    order: Order::NewestFirst,
+                    order: convolved_in(func, id),
                 });
             }
             (Op::Conv { ahead: true, .. }, _) => return Err(ahead(func, id)),
@@ -167,6 +186,10 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
     }
     let mut named: Vec<(String, Carry)> = Vec::new();
     for c in carries {
+        // Several kernels may meet one sequence.
+        if named.iter().any(|(_, known)| *known == c) {
+            continue;
+        }
         let of = match &c {
             Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => *of,
             Carry::State { scan, .. } => *scan,
@@ -181,9 +204,10 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
 }
 
 /// Is it a read of the first position?
-fn reads_first(func: &Func, gather: ValueId) -> bool {
+pub(crate) fn reads_first(func: &Func, gather: ValueId) -> bool {
     let index = func.args(gather).get(1);
-    index.is_some_and(|i| matches!(func.op(*i), Op::Const(Num(x)) if *x == 0.0))
+    matches!(func.op(gather), Op::Gather(_))
+        && index.is_some_and(|i| matches!(func.op(*i), Op::Const(Num(x)) if *x == 0.0))
 }
 
 /// What a step needs. A scan goes on from the state that it carries: what its states start from is past.

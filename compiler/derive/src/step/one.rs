@@ -1,7 +1,7 @@
 //! One step.
 
 use super::walk::{Walk, walk};
-use super::{Order, cached, clock, reads_first};
+use super::{Order, cached, clock, convolved_in, reads_first};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Func, MapFn, Op, Out, Scan, Size, Ty, ValueId};
 use std::collections::HashMap;
@@ -51,9 +51,23 @@ impl Walk<'_> {
             Op::Conv { axis, lag, .. } if axis == t => {
                 let (f, x) = (self.arg(id, 0)?, self.arg(id, 1)?);
                 let of = self.plan.func.args(id)[1];
-                let k = self.plan.kept(of, lag, Order::NewestFirst)?;
-                let recent = self.push_front(k, x, cached(&lag))?;
-                self.b.contract(&[cached(&lag)], &[f, recent])?
+                let (order, along) = (convolved_in(self.plan.func, id), cached(&lag));
+                let k = self.plan.kept(of, lag, order)?;
+                match order {
+                    Order::OldestFirst => {
+                        self.append(k, x, along)?;
+                        let own = self.b.axes(x).to_vec();
+                        let lacks = own.iter().filter(|a| a.is_const() && !self.b.has(f, **a));
+                        let lacks: Vec<Axis> = lacks.copied().collect();
+                        let f = self.b.expand(f, &lacks)?;
+                        let args = [f, self.old[k], x, self.pos];
+                        self.b.push(Op::Online(along), &args)?
+                    }
+                    Order::NewestFirst => {
+                        let recent = self.push_front(k, x, along)?;
+                        self.b.contract(&[along], &[f, recent])?
+                    }
+                }
             }
             Op::Rename { from, to } if from == t => {
                 let x = self.arg(id, 0)?;

@@ -2,7 +2,7 @@
 
 use super::merge::merge_scans;
 use super::walk::{Walk, walk};
-use super::{Order, cached, clock, length, reads_first};
+use super::{Order, cached, clock, convolved_in, length, reads_first};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Size, Ty, ValueId};
 use std::collections::HashMap;
@@ -47,9 +47,13 @@ impl Walk<'_> {
             }
             Op::Conv { axis, lag, .. } if axis == t => {
                 let (f, x, of) = (self.arg(id, 0)?, self.arg(id, 1)?, plan.func.args(id)[1]);
-                let k = plan.kept(of, lag, Order::NewestFirst)?;
-                self.push_all(k, x, cached(&lag))?;
-                self.convolved(k, f, x, lag)?
+                let order = convolved_in(plan.func, id);
+                let k = plan.kept(of, lag, order)?;
+                match order {
+                    Order::NewestFirst => self.push_all(k, x, cached(&lag))?,
+                    Order::OldestFirst => drop(self.append_all(k, x, cached(&lag))?),
+                }
+                self.convolved((k, order), f, x, lag)?
             }
             Op::Rename { from, to } if from == t && !plan.is_present(&to) => {
                 let (x, of) = (self.arg(id, 0)?, plan.func.args(id)[0]);
@@ -127,7 +131,13 @@ impl Walk<'_> {
     }
 
     /// The convolution of `x` alone, and what earlier values add to it.
-    fn convolved(&mut self, k: usize, f: ValueId, x: ValueId, lag: Axis) -> Result<ValueId> {
+    fn convolved(
+        &mut self,
+        (k, order): (usize, Order),
+        f: ValueId,
+        x: ValueId,
+        lag: Axis,
+    ) -> Result<ValueId> {
         let (t, long) = (clock(), cached(&lag));
         let near = self.b.iota(lag)?;
         let short = self.b.push(Op::Gather(long), &[f, near])?;
@@ -138,15 +148,21 @@ impl Walk<'_> {
         };
         let own = self.b.push(conv, &[short, x])?;
         let (at, l, one) = (self.b.iota(t)?, self.b.iota(long)?, self.b.num(1.0));
-        let ago = self.b.add2(at, l)?;
-        let lags = self.b.add2(ago, one)?;
+        // How long before the first position a kept value was.
+        let before = match order {
+            Order::NewestFirst => self.b.add2(l, one)?,
+            Order::OldestFirst => self.b.sub(self.pos, l)?,
+        };
+        let lags = self.b.add2(at, before)?;
         let Size::Len(cache) = long.size else {
             return Err(DeriveError("a long kernel has no length".into()));
         };
         let most = self.b.push(Op::Length(cache), &[])?;
-        let kept = self.b.map2(MapFn::Lt, lags, most)?;
-        let weights = self.b.push(Op::Gather(long), &[f, lags])?;
         let zero = self.b.num(0.0);
+        let known = self.b.map2(MapFn::Lt, lags, most)?;
+        let past = self.b.map2(MapFn::Gt, before, zero)?;
+        let kept = self.b.map2(MapFn::And, known, past)?;
+        let weights = self.b.push(Op::Gather(long), &[f, lags])?;
         let weights = self.b.select(kept, weights, zero)?;
         let past = self.b.contract(&[long], &[weights, self.old[k]])?;
         Ok(self.b.add2(own, past)?)

@@ -3,7 +3,7 @@
 use super::{AtLength, Crossover, FormCost, Generation};
 use crate::passes::{Form, Shapes, forward, generation_step};
 use seqc_algebra::{Func, InputKind, Size};
-use seqc_derive::cost::{Cost, bytes_of, cost};
+use seqc_derive::cost::{Cost, bytes_of, cost, step_operations};
 use seqc_derive::poly::Poly;
 use seqc_derive::report::{Equation, Kind};
 use seqc_derive::step::cache;
@@ -63,7 +63,7 @@ fn forms(found: &[Equation]) -> Vec<(&'static str, Form)> {
     if has(Kind::Matrix, "matrix") || has(Kind::Kernel, "matrix") {
         all.push(("matrix", Form::Matrix));
     }
-    if has(Kind::Recurrence, "recurrent") {
+    if has(Kind::Recurrence, "recurrent") || has(Kind::Kernel, "recurrent") {
         all.push(("recurrent", Form::Recurrent));
     }
     if found.iter().any(|q| q.forms.contains(&"chunked")) {
@@ -166,8 +166,10 @@ fn generation(step: &Func) -> Generation {
             state.add(&bytes_of(step.ty(*p)));
         }
     }
+    let (flops, once) = step_operations(step);
     Generation {
-        flops: cost(step).flops().to_string(),
+        flops: flops.to_string(),
+        flops_once: once.to_string(),
         bytes_per_token: state.slope(cache()),
         state_bytes: state.to_string(),
     }

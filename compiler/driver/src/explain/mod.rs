@@ -103,6 +103,8 @@ pub struct Crossover {
 #[derive(Clone, Debug, Serialize)]
 pub struct Generation {
     pub flops: String,
+    /// Before the first step, for all of them.
+    pub flops_once: String,
     pub state_bytes: String,
     /// Bytes that every further token adds to the state; 0: the state is of fixed size.
     pub bytes_per_token: f64,

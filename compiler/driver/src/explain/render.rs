@@ -151,7 +151,11 @@ fn generation(out: &mut String, r: &Report) -> std::fmt::Result {
                     g.bytes_per_token
                 )?;
             }
-            writeln!(out, "  FLOPs  {}", g.flops)
+            writeln!(out, "  FLOPs  {}", g.flops)?;
+            match g.flops_once.as_str() {
+                "0" => Ok(()),
+                once => writeln!(out, "         and {once} once, before the first step"),
+            }
         }
         Err(why) => writeln!(out, "\nno generation: {why}"),
     }

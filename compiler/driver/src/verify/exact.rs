@@ -12,6 +12,7 @@ use crate::engine::{Named, Sizes};
 use crate::passes::{self, FORMS, Form, Shapes};
 use crate::{Error, Result, other, timeline};
 use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Tensor, run_exact};
+use seqc_derive::exponential;
 use seqc_derive::step::cache;
 use seqc_derive::stream::Tiles;
 
@@ -30,6 +31,13 @@ const BATCH: usize = 2;
 /// Rows of all forms; or a note that says what is not exact.
 pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
     let mut rows = vec![];
+    let subject = &match powers(subject) {
+        Ok(subject) => subject,
+        Err(e) => {
+            notes.push(format!("not exact: {e}"));
+            return rows;
+        }
+    };
     let reference =
         match passes::plain_gradient(&subject.definition, &subject.wrt(), &subject.outs()) {
             Ok(f) => f,
@@ -60,6 +68,16 @@ pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// The mixer with powers for exponentials of the lag: of an opaque `exp` nothing is known, so that `exp(r lag)` and
+/// `exp(r) ^ lag` are the same is not to be shown here, but by the rows of floating point.
+fn powers(subject: &Subject) -> Result<Subject> {
+    let definition = exponential::kernels_as_powers(&subject.definition);
+    Ok(Subject {
+        definition: definition.map_err(|e| other(&subject.name, e))?,
+        ..subject.clone()
+    })
 }
 
 /// Inputs of one length, and what the definition and its gradient make of them.

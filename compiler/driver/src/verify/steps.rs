@@ -214,12 +214,25 @@ impl Split {
         let at = self.at(self.prompt);
         let mut states = Named::new();
         for (name, got) in programs.run("step.prefill", &given, &sizes)? {
-            row.add(self.after_prompt.compare(engine, &name, &got, &at)?);
             if let Some(own) = name.strip_prefix("state.") {
+                row.add(self.after_prompt.compare(engine, &name, &got, &at)?);
                 states.insert(own.to_owned(), got);
+                continue;
             }
+            row.add(self.of_prompt(engine, &name, &got, &at)?);
         }
         Ok(states)
+    }
+
+    /// Compares an output of the prompt: with the start of the definition's, where it has a time.
+    fn of_prompt(&self, engine: Engine, name: &str, got: &Tensor, at: &At) -> Result<Worst> {
+        let whole = self.whole.get(name);
+        let Some(whole) = whole.filter(|w| w.axes.contains(&Axis::time())) else {
+            return self.after_prompt.compare(engine, name, got, at);
+        };
+        let want = timeline::cut(whole, Axis::time(), 0..self.prompt);
+        let want = want.map_err(|e| other(name, e))?;
+        (self.after_prompt).part(engine, name, got, (&want, 0.0), at)
     }
 
     /// Goes on token by token, comparing outputs; then the states.

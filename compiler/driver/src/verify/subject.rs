@@ -11,6 +11,7 @@ use seqc_hir::{Elaborated, Look};
 use std::collections::HashMap;
 
 /// A mixer's definition and what is known about its inputs.
+#[derive(Clone)]
 pub struct Subject {
     pub name: String,
     /// The program as elaborated: its outputs, and a model's loss.

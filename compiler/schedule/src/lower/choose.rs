@@ -93,6 +93,7 @@ fn is_forced(func: &Func, id: ValueId, top: bool) -> bool {
         | Op::ScatterAdd { .. }
         | Op::Conv { .. }
         | Op::ConvKernel { .. }
+        | Op::Online(_)
         | Op::Proj(_) => true,
         Op::Reduce(_, over) | Op::Contract(over) if top && over.iter().any(is_long) => true,
         Op::Contract(_) => is_product(func, id, top),
@@ -112,7 +113,7 @@ fn wants_memory(
         Op::Contract(_) if is_product(func, id, top) => func.args(id),
         Op::Solve { .. } => &func.args(id)[..1],
         // The runtime's convolution reads whole buffers, no views.
-        Op::Conv { .. } | Op::ConvKernel { .. } => {
+        Op::Conv { .. } | Op::ConvKernel { .. } | Op::Online(_) => {
             func.args(id).iter().for_each(|a| want(*a));
             return;
         }

@@ -203,6 +203,17 @@ impl<'a> Cell<'a> {
                 let x = self.elem(scope, args[1], &inner)?;
                 Ok(Expr::sum(l, 0, most.min_ix(room), 1, f * x))
             }
+            Op::Online(axis) => {
+                let pos = self.rounded(scope, args[3], env)?.max_ix(0);
+                let room = self.size(*axis)?;
+                let s = self.var();
+                let past = self.elem(scope, args[1], &env.with(*axis, Ix::Var(s)))?;
+                let ago = env.with(*axis, pos.clone() - s);
+                let before = self.elem(scope, args[0], &ago)? * past;
+                let now = self.elem(scope, args[0], &env.with(*axis, Ix::Const(0)))?;
+                let now = now * self.elem(scope, args[2], env)?;
+                Ok(now + Expr::sum(s, 0, pos.min_ix(room), 1, before))
+            }
             Op::ConvKernel {
                 axis,
                 lag,

@@ -29,9 +29,11 @@ pub(crate) fn keeps(func: &Func, id: ValueId, x: Axis) -> bool {
         | Op::TopMask(a, _)
         | Op::Flip(a)
         | Op::Shift { axis: a, .. } => other(a),
-        Op::Pick { axis, .. } | Op::Place { axis, .. } | Op::Stack(axis) | Op::Gather(axis) => {
-            other(axis)
-        }
+        Op::Pick { axis, .. }
+        | Op::Place { axis, .. }
+        | Op::Stack(axis)
+        | Op::Gather(axis)
+        | Op::Online(axis) => other(axis),
         Op::Rename { from, to } => other(from) && other(to),
         Op::Split { axis, into } => other(axis) && into.iter().all(other),
         Op::Merge { axes, into } => axes.iter().all(other) && other(into),

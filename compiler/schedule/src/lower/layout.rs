@@ -64,7 +64,7 @@ fn fixed(func: &Func) -> BTreeSet<ValueId> {
             Op::Input(_) => {
                 all.insert(id);
             }
-            Op::Conv { .. } | Op::ConvKernel { .. } => {
+            Op::Conv { .. } | Op::ConvKernel { .. } | Op::Online(_) => {
                 all.insert(id);
                 all.extend(func.args(id));
             }

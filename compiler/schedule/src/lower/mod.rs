@@ -18,6 +18,7 @@ mod hash;
 mod layout;
 mod long;
 mod nest;
+mod online;
 mod pack;
 mod place;
 mod root;

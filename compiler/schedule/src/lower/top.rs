@@ -8,6 +8,7 @@ use super::cell::{Cell, Result};
 use super::choose::{Choice, choose, is_long, is_product, roles};
 use super::grid::{grid, keeps};
 use super::layout::{Layouts, axes_of, layouts};
+use super::online::appended;
 use super::place::{Place, ix_dim};
 use super::{LowerError, Lowered, Options, gemm};
 use crate::ir::{Access, Ix, Kernel};
@@ -37,6 +38,8 @@ enum Kind {
     Long,
     Scatter,
     Conv,
+    Online,
+    Append,
     Rows,
 }
 
@@ -102,6 +105,8 @@ impl<'a> Top<'a> {
                 Kind::Long => self.launch_long(v)?,
                 Kind::Scatter => self.launch_scatter(v)?,
                 Kind::Conv => self.launch_conv(v)?,
+                Kind::Online => self.launch_online(v)?,
+                Kind::Append => self.launch_append(v)?,
                 Kind::Rows => self.launch_rows(&group, &left, &reads)?,
             }
         }
@@ -128,6 +133,8 @@ impl<'a> Top<'a> {
             Op::Contract(over) | Op::Reduce(_, over) if long(over) => Kind::Long,
             Op::ScatterAdd { .. } => Kind::Scatter,
             Op::Conv { lag, .. } | Op::ConvKernel { lag, .. } if is_long(lag) => Kind::Conv,
+            Op::Online(axis) if is_long(axis) => Kind::Online,
+            _ if appended(self.func, v).is_some() => Kind::Append,
             _ => Kind::Rows,
         }
     }
@@ -206,7 +213,7 @@ impl<'a> Top<'a> {
     }
 
     /// The type of a stored value, with its axes in the order of its buffer.
-    fn kept_ty(&self, v: ValueId) -> Ty {
+    pub fn kept_ty(&self, v: ValueId) -> Ty {
         Ty {
             axes: axes_of(self.func, &self.layouts, v).to_vec(),
             ..self.func.ty(v).clone()
@@ -476,6 +483,7 @@ impl<'a> Top<'a> {
             buffers: self.buffers,
             kernels: self.kernels.iter().map(decl).collect(),
             launches: self.launches,
+            once: 0,
         };
         plan.validate().map_err(LowerError)?;
         Ok(Lowered {

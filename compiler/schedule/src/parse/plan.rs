@@ -4,7 +4,10 @@
 use super::lex::Token;
 use super::{Parser, Result, Wrong};
 use crate::ir::{Access, Kernel};
-use seqc_abi::{Buffer, Conv, Dim, Elem, Gemm, GemmOperand, Init, KernelDecl, Launch, Plan, Role};
+use seqc_abi::{
+    Append, Buffer, Conv, Dim, Elem, Gemm, GemmOperand, Init, KernelDecl, Launch, Online, Plan,
+    Role,
+};
 
 /// A plan whose launches' kernels are names: for each launch of one, the place in the text and the name.
 pub(super) struct Unbound {
@@ -60,6 +63,10 @@ impl Parser {
         let mut symbols = vec![];
         while !self.take("}") {
             let at = self.tokens.get(self.next).map_or(self.end, |t| t.0);
+            // Those that run once come first.
+            if plan.once == plan.launches.len() && self.take("once") {
+                plan.once += 1;
+            }
             let (launch, symbol) = self.launch(&plan)?;
             plan.launches.push(launch);
             symbols.push(symbol.map(|name| (at, name)));
@@ -263,8 +270,15 @@ impl Parser {
         if self.take("convolve") {
             return Ok((Launch::Conv(self.conv(plan)?), None));
         }
+        if self.take("online") {
+            return Ok((Launch::Online(self.online(plan)?), None));
+        }
+        if self.take("append") {
+            return Ok((Launch::Append(self.append(plan)?), None));
+        }
         if !self.take("run") {
-            return self.wrong("expected `run`, `gemm`, `convolve`, `zero` or `}`");
+            return self
+                .wrong("expected `run`, `gemm`, `convolve`, `online`, `append`, `zero` or `}`");
         }
         let symbol = self.name()?;
         self.expect("(")?;
@@ -372,6 +386,45 @@ impl Parser {
             channels,
             transpose,
             kernel_grad,
+        })
+    }
+
+    fn online(&mut self, plan: &Plan) -> Result<Online> {
+        let [batch, len, channels] = self.sizes()?;
+        let out = self.plan_ref(plan)?;
+        let mut after = |word: &str| {
+            self.expect(word)?;
+            self.plan_ref(plan)
+        };
+        let (f, x, past, pos) = (after("=")?, after("*")?, after("after")?, after("at")?);
+        Ok(Online {
+            f,
+            past,
+            x,
+            pos,
+            out,
+            batch,
+            len,
+            channels,
+        })
+    }
+
+    fn append(&mut self, plan: &Plan) -> Result<Append> {
+        let [batch, len, channels] = self.sizes()?;
+        let to = self.plan_ref(plan)?;
+        let mut after = |word: &str| {
+            self.expect(word)?;
+            self.plan_ref(plan)
+        };
+        let (from, x, pos) = (after("=")?, after("with")?, after("at")?);
+        Ok(Append {
+            from,
+            to,
+            x,
+            pos,
+            batch,
+            len,
+            channels,
         })
     }
 }
@@ -498,6 +551,25 @@ mod tests {
                 transpose: true,
                 kernel_grad: true,
             }),
+            Launch::Online(Online {
+                f: 2,
+                past: 6,
+                x: 3,
+                pos: 0,
+                out: 5,
+                batch: Dim::Const(1),
+                len: len("t"),
+                channels: Dim::Const(2),
+            }),
+            Launch::Append(Append {
+                from: 6,
+                to: buffers.len() - 1,
+                x: 3,
+                pos: 0,
+                batch: len("batch"),
+                len: Dim::Const(1),
+                channels: Dim::Const(3),
+            }),
         ];
         let plan = Plan {
             name: "for ward".into(),
@@ -505,6 +577,7 @@ mod tests {
             buffers,
             kernels: kernels.iter().map(declared).collect(),
             launches,
+            once: 2,
         };
         (plan, kernels)
     }

@@ -4,7 +4,9 @@
 
 use super::name::quoted;
 use crate::ir::Kernel;
-use seqc_abi::{Buffer, Conv, Dim, Elem, Gemm, GemmOperand, Init, Launch, Plan, Role};
+use seqc_abi::{
+    Append, Buffer, Conv, Dim, Elem, Gemm, GemmOperand, Init, Launch, Online, Plan, Role,
+};
 use std::fmt::Write;
 
 /// A plan as text, followed by its kernels (those given, in the order of `plan.kernels`).
@@ -14,8 +16,9 @@ pub fn plan(plan: &Plan, kernels: &[Kernel]) -> String {
     for b in &plan.buffers {
         let _ = writeln!(out, "  buffer {}", buffer(b));
     }
-    for l in &plan.launches {
-        let _ = writeln!(out, "  {}", launch(plan, l));
+    for (k, l) in plan.launches.iter().enumerate() {
+        let once = if k < plan.once { "once " } else { "" };
+        let _ = writeln!(out, "  {once}{}", launch(plan, l));
     }
     out.push_str("}\n");
     for k in kernels {
@@ -141,6 +144,8 @@ fn launch(plan: &Plan, l: &Launch) -> String {
         }
         Launch::Gemm(g) => gemm(plan, g),
         Launch::Conv(c) => conv(plan, c),
+        Launch::Online(o) => online(plan, o),
+        Launch::Append(a) => append(plan, a),
         Launch::Zero { buffer } => format!("zero {}", name(plan, *buffer)),
     }
 }
@@ -168,6 +173,18 @@ fn conv(plan: &Plan, c: &Conv) -> String {
         flags.push_str(" kernel_gradient");
     }
     format!("convolve({sizes}) {out} = {f} * {x}{flags}")
+}
+
+fn online(plan: &Plan, o: &Online) -> String {
+    let sizes = list(&[o.batch.clone(), o.len.clone(), o.channels.clone()]);
+    let [f, x, past, pos, out] = [o.f, o.x, o.past, o.pos, o.out].map(|b| name(plan, b));
+    format!("online({sizes}) {out} = {f} * {x} after {past} at {pos}")
+}
+
+fn append(plan: &Plan, a: &Append) -> String {
+    let sizes = list(&[a.batch.clone(), a.len.clone(), a.channels.clone()]);
+    let [from, to, x, pos] = [a.from, a.to, a.x, a.pos].map(|b| name(plan, b));
+    format!("append({sizes}) {to} = {from} with {x} at {pos}")
 }
 
 #[cfg(test)]
@@ -199,6 +216,7 @@ mod tests {
                 scratch_bytes: 0,
                 writes: vec![false, true],
             }],
+            once: 0,
             launches: vec![
                 Launch::Zero { buffer: 1 },
                 Launch::Kernel {

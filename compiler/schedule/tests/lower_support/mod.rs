@@ -31,7 +31,7 @@ impl Rng {
     }
 }
 
-/// Integer inputs are drawn below 5.
+/// Integers, and positions `pos`, are drawn below 5.
 pub fn inputs(func: &Func, sizes: &HashMap<Sym, usize>, seed: u64) -> HashMap<String, Tensor> {
     let mut rng = Rng(seed);
     let mut all = HashMap::new();
@@ -48,7 +48,7 @@ pub fn inputs(func: &Func, sizes: &HashMap<Sym, usize>, seed: u64) -> HashMap<St
         let n = shape.iter().product();
         let data = (0..n)
             .map(|_| {
-                if ty.elem == Elem::Int {
+                if ty.elem == Elem::Int || name.as_str() == "pos" {
                     rng.below(5) as f64
                 } else {
                     rng.signed()

@@ -28,6 +28,7 @@ fn sound() -> Plan {
             buffer("y", Role::Output { name: "y".into() }),
         ],
         kernels: vec![kernel],
+        once: 0,
         launches: vec![
             Launch::Kernel {
                 kernel: 0,
@@ -94,6 +95,20 @@ fn what_is_wrong_is_named() {
         |p| p.kernels[0].scratch_bytes = usize::MAX,
         "bytes of scratch",
     );
+    refuses(|p| p.once = 3, "3 of 2 launches run once");
+    let append = |p: &mut Plan| {
+        let one = || Dim::Const(1);
+        p.launches.push(Launch::Append(Append {
+            from: 0,
+            to: 2,
+            x: 0,
+            pos: 0,
+            batch: one(),
+            len: one(),
+            channels: one(),
+        }));
+    };
+    refuses(append, "no state of the shape of `x`");
     let integer = |p: &mut Plan| {
         p.buffers[0].elem = Elem::I32;
         let one = || Dim::Const(1);

@@ -2,6 +2,7 @@
 
 use super::Executor;
 use crate::bf16;
+use crate::instantiate::Step;
 use crate::{Error, Result, draw, fail, key_of};
 use seqc_abi::{Elem, Init, Role};
 use std::borrow::Cow;
@@ -197,7 +198,17 @@ impl Executor {
             self.reset_state(i)?;
         }
         copy_corner(words, shape, self.words_mut(i), &to);
+        self.forget();
         Ok(())
+    }
+
+    /// States are others than the last run left.
+    fn forget(&self) {
+        for s in &self.at.steps {
+            if let Step::Online(o) = s {
+                o.forget();
+            }
+        }
     }
 
     pub fn set_state(&mut self, name: &str, values: &[f32], shape: &[usize]) -> Result<()> {
@@ -218,6 +229,7 @@ impl Executor {
         if let Role::StateIn { name, init } = &plan.buffers[i].role {
             let start = self.start_of(name, init, i)?;
             self.words_mut(i).copy_from_slice(&start);
+            self.forget();
         }
         Ok(())
     }

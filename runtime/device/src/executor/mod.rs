@@ -18,7 +18,7 @@ use crate::block::{Block, round_up};
 use crate::instantiate::{KernelStep, Step};
 use crate::{Pool, Program, Result, Store, fail};
 use placed::Placed;
-use seqc_abi::{Elem, Plan, Role, Sizes};
+use seqc_abi::{Elem, Launch, Plan, Role, Sizes};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub struct Executor {
     /// The store's version that the copies are of.
     copied: Option<u64>,
     poison: bool,
+    /// The launches that run once have run, at the present lengths.
+    prepared: bool,
 }
 
 impl Executor {
@@ -85,6 +87,7 @@ impl Executor {
             scratch_bytes,
             copied: None,
             poison: false,
+            prepared: false,
         };
         made.find_room()?;
         Ok(made)
@@ -139,6 +142,13 @@ impl Executor {
             // Inside the arena by the placement.
             self.at.ptrs[b] = unsafe { self.arena.ptr().add(offset) };
         }
+        // A state into which rows are written is one block.
+        for launch in &self.program.plan.launches {
+            if let Launch::Append(a) = launch {
+                self.at.ptrs[a.to] = self.at.ptrs[a.from];
+            }
+        }
+        self.prepared = false;
         self.fill_tables();
         self.reset_states()
     }
@@ -158,13 +168,22 @@ impl Executor {
         self.arena.bytes()
     }
 
-    /// Runs every launch in order. The store must be the one that the executor was made with.
+    /// Runs every launch in order, those that the plan runs once only the first time: parameters must stay as they
+    /// are from then on, if there are such launches. The store must be the one that the executor was made with.
     pub fn run(&mut self, store: &mut Store) -> Result<()> {
         self.check_store(store)?;
         self.copy_params(store);
         self.poison_kept();
-        (0..self.at.steps.len()).for_each(|i| self.step(i));
+        (self.first_step()..self.at.steps.len()).for_each(|i| self.step(i));
         Ok(())
+    }
+
+    /// Where a run begins.
+    fn first_step(&mut self) -> usize {
+        match std::mem::replace(&mut self.prepared, true) {
+            true => self.program.plan.once,
+            false => 0,
+        }
     }
 
     /// Like [`run`](Self::run); adds each launch's time to `times` (one entry a launch, see
@@ -174,7 +193,8 @@ impl Executor {
         self.copy_params(store);
         self.poison_kept();
         times.resize(self.at.steps.len(), Duration::ZERO);
-        for (i, time) in times.iter_mut().enumerate() {
+        let first = self.first_step();
+        for (i, time) in times.iter_mut().enumerate().skip(first) {
             let start = Instant::now();
             self.step(i);
             *time += start.elapsed();
@@ -182,12 +202,14 @@ impl Executor {
         Ok(())
     }
 
-    /// What each launch is: a kernel's symbol, or `gemm`, `conv`, `zero`.
+    /// What each launch is: a kernel's symbol, or `gemm`, `conv`, `online`, `append`, `zero`.
     pub fn launch_names(&self) -> impl Iterator<Item = &str> {
         self.at.steps.iter().map(|s| match s {
             Step::Kernel(k) => k.symbol.as_str(),
             Step::Product(_) => "gemm",
             Step::Convolution(_) => "conv",
+            Step::Online(_) => "online",
+            Step::Append(_) => "append",
             Step::Zero { .. } => "zero",
         })
     }
@@ -211,6 +233,8 @@ impl Executor {
             Step::Kernel(k) => self.launch(k),
             Step::Product(p) => unsafe { p.run(&self.at.ptrs, &self.pool) },
             Step::Convolution(c) => unsafe { c.run(&self.at.ptrs, &self.pool) },
+            Step::Online(o) => unsafe { o.run(&self.at.ptrs, &self.pool) },
+            Step::Append(a) => unsafe { a.run(&self.at.ptrs) },
             Step::Zero { buffer } => self.zero(*buffer),
         }
     }
@@ -265,6 +289,11 @@ impl Executor {
             return;
         }
         for (i, b) in self.program.plan.buffers.iter().enumerate() {
+            // A state that is written in place is as it came in but for a row.
+            let ptrs = &self.at.ptrs;
+            if (self.at.states.iter()).any(|s| s.1 == i && ptrs[s.0] == ptrs[i]) {
+                continue;
+            }
             if matches!(
                 b.role,
                 Role::Output { .. } | Role::StateOut { .. } | Role::Grad { .. }

@@ -121,6 +121,7 @@ fn plan() -> Plan {
             decl("double", &[false, true]),
             decl("add", &[false, false, true, true]),
         ],
+        once: 0,
         launches: vec![
             Launch::Kernel {
                 kernel: 0,
@@ -193,6 +194,84 @@ fn a_smaller_state_goes_into_the_leading_corner() {
     assert!(e.set_state("s", &[0.0; 20], &[4, 5]).is_err());
     assert!(e.set_state("s", &[0.0; 15], &[15]).is_err());
     assert!(e.set_state("s", &[0.0; 3], &[2, 2]).is_err());
+}
+
+/// `double` of a parameter, kept for all runs beside temporaries that come and go; then `y = x + p / 2`.
+#[test]
+fn launches_that_run_once_leave_their_temporaries() {
+    let mut p = plan();
+    let decay = false;
+    let init = Init::Const(3.0);
+    let path = "p".into();
+    p.buffers[5] = buffer("p", Dim::Len("rows".into()), Role::Temp);
+    p.buffers[6] = buffer(
+        "unused",
+        Dim::Len("rows".into()),
+        Role::Output { name: "z".into() },
+    );
+    p.buffers[7].role = Role::Param { path, init, decay };
+    p.buffers[7].shape[0] = Dim::Const(2);
+    let run = |kernel, buffers| Launch::Kernel {
+        kernel,
+        buffers,
+        grid: vec![Dim::Len("rows".into())],
+    };
+    // The first two come and go in every run, in bytes that the third must not share.
+    p.launches = vec![
+        run(0, vec![0, 1]),
+        run(0, vec![1, 2]),
+        run(0, vec![7, 5]),
+        run(1, vec![5, 0, 4, 6]),
+    ];
+    let p = p.hoisted();
+    assert_eq!(p.once, 1);
+    let mut store = Store::new(0);
+    let program = Program::new(p, kernels()).expect("sound");
+    let mut e = Executor::new(&program, &sizes(2), &mut store, &Pool::new(2)).expect("fits");
+    e.set_poison(true);
+    for (k, x) in [1.0f32, 2.0, 5.0].into_iter().enumerate() {
+        e.set_input("x", &[x; 2 * D][..]).expect("set");
+        e.run(&mut store).expect("runs");
+        assert_eq!(*e.output("y").expect("there"), [x + 3.0; 2 * D], "run {k}");
+    }
+    // Another parameter is seen by another executor.
+    store.get_mut("p").expect("declared").value_mut().fill(4.0);
+    let mut e = Executor::new(&program, &sizes(2), &mut store, &Pool::new(2)).expect("fits");
+    e.set_input("x", &[1.0; 2 * D][..]).expect("set");
+    e.run(&mut store).expect("runs");
+    assert_eq!(*e.output("y").expect("there"), [5.0; 2 * D]);
+}
+
+/// A row goes into a state where it is; poison leaves the others.
+#[test]
+fn a_row_is_written_in_place() {
+    let mut p = plan();
+    let at = Role::Input { name: "pos".into() };
+    p.buffers[1] = buffer("pos", Dim::Const(1), at);
+    p.buffers[1].shape = vec![Dim::Const(1), Dim::Const(1)];
+    p.buffers[0].shape[0] = Dim::Const(1);
+    p.launches = vec![Launch::Append(seqc_abi::Append {
+        from: 5,
+        to: 6,
+        x: 0,
+        pos: 1,
+        batch: Dim::Const(1),
+        len: Dim::Len("rows".into()),
+        channels: Dim::Const(D as u64),
+    })];
+    let mut store = Store::new(0);
+    let program = Program::new(p, kernels()).expect("sound");
+    let mut e = Executor::new(&program, &sizes(3), &mut store, &Pool::new(2)).expect("fits");
+    e.set_poison(true);
+    for pos in [2.0f32, 0.0] {
+        e.set_input("pos", &[pos][..]).expect("set");
+        e.set_input("x", &[pos + 7.0; D][..]).expect("set");
+        e.run(&mut store).expect("runs");
+        e.advance().expect("one state");
+    }
+    let (s, shape) = e.state("s").expect("there");
+    let rows: Vec<f32> = s.chunks(D).map(|row| row[0]).collect();
+    assert_eq!((shape, rows), (&[3, D][..], vec![7.0, 1.0, 9.0]));
 }
 
 #[test]
