@@ -2,10 +2,11 @@
 //!
 //! [`subject`] has the definition and what is derived from it; [`lengths`] and [`draw`] say on what it is run;
 //! [`cases`] is the reference, whose gradient is itself held to difference quotients and to forward mode; [`steps`]
-//! holds prefill and step to the whole; [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
+//! holds prefill and step to the whole, [`carried`] gradients through states; [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
 //! Each form is compiled once and run at all lengths, outputs poisoned with NaN before each run. A failure fails: a
 //! form that cannot be derived or compiled is as red as one that is wrong.
 
+mod carried;
 mod cases;
 mod certificate;
 mod draw;
@@ -24,6 +25,7 @@ pub use subject::{Derived, Part, Subject};
 use crate::engine::{Engine, Programs};
 use crate::passes::Shapes;
 use crate::{Error, Result};
+use carried::Carried;
 use cases::Case;
 use seqc_algebra::Func;
 use steps::Steps;
@@ -88,10 +90,22 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
             None
         }
     };
+    let has = derived.iter().any(|d| d.part == Part::StateGradient);
+    let carried = match has.then(|| carried::references(subject, options)) {
+        Some(Ok((carried, rows))) => {
+            c.rows.extend(rows);
+            Some(carried)
+        }
+        Some(Err(why)) => {
+            c.rows.push(carried::failed(why));
+            None
+        }
+        None => None,
+    };
     match cases::cases(subject, options, &mut c.notes) {
         Ok(cases) => {
             for engine in &options.engines {
-                let rows = engine_rows(*engine, &derived, &cases, steps.as_ref(), options);
+                let rows = engine_rows(*engine, &derived, &cases, (&steps, &carried), options);
                 c.rows.extend(rows);
             }
         }
@@ -107,7 +121,7 @@ fn engine_rows(
     engine: Engine,
     derived: &[Derived],
     cases: &[Case],
-    steps: Option<&Steps>,
+    (steps, carried): (&Option<Steps>, &Option<Carried>),
     options: &Options,
 ) -> Vec<Row> {
     let mut rows = vec![];
@@ -123,7 +137,7 @@ fn engine_rows(
         }
     }
     let (programs, failed) = Programs::some(engine, funcs, options.threads);
-    let stepped = |part: Part| matches!(part, Part::Prefill | Part::Resume | Part::Step);
+    let stepped = |part: Part| !matches!(part, Part::Forward | Part::Gradient);
     for d in derived.iter().filter(|d| d.func.is_ok()) {
         let why = match (&programs, failed.iter().find(|(n, _)| *n == d.key())) {
             (_, Some((_, why))) => Some(why.to_string()),
@@ -150,6 +164,9 @@ fn engine_rows(
         && whole(Part::Step)
     {
         rows.extend(steps.rows(programs, engine));
+    }
+    if let (Ok(programs), Some(carried)) = (&programs, carried) {
+        rows.extend(carried.rows(programs, engine));
     }
     rows
 }
