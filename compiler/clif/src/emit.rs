@@ -11,6 +11,7 @@ mod math;
 mod matmul;
 mod stmt;
 mod tile;
+mod word;
 
 use cranelift::codegen::ir::{FuncRef, Function};
 use cranelift::codegen::isa::TargetFrontendConfig;

@@ -68,6 +68,13 @@ fn softmax_matrix() {
     green("attention.seq", "alibi", &[]);
 }
 
+/// A pattern that is drawn: blocks so small that most pairs are decided by `hash`.
+#[test]
+fn random_blocks() {
+    let set = [("b", "4"), ("global", "3"), ("p", "0.3")];
+    green("attention.seq", "bigbird", &set);
+}
+
 #[test]
 fn two_clocks_and_no_step() {
     let c = item(&source("attention.seq"), "cross_attention", &[], &options());

@@ -12,3 +12,4 @@ pub mod run_plan;
 pub mod testing;
 pub mod verify;
 pub mod walk;
+pub mod word;
