@@ -2,17 +2,26 @@
 //! states, the first from cotangents of its states, which are the second's gradients by them. Together that is the
 //! gradient of the whole. And from states that no prompt leaves, the gradient is that of the definition's steps.
 
+mod halves;
+mod held;
+mod jump;
+
+pub use halves::{COTANGENT, Halves, none};
+pub use held::drawn_for;
+
 use super::Options;
-use super::cases::{along, dot, off, stops};
-use super::certificate::{Row, Worst};
-use super::draw::{self, Draw};
+use super::cases::stops;
+use super::certificate::Row;
+use super::draw::Draw;
 use super::lengths;
-use super::measure::{self, Movement};
 use super::subject::{Derived, Part, Subject};
-use crate::engine::{Engine, Named, Programs, Sizes};
+use crate::engine::{Engine, Programs};
 use crate::passes::{self, Begin, Form, Shapes, Wanted};
 use crate::{Error, Result, other, timeline};
-use seqc_algebra::{Axis, C64, Data, Elem, Func, InputKind, Kind, Size, Tensor, Ty, run};
+use halves::{cotangents, sum};
+use held::{Reference, of_kind, ran};
+use jump::{Jump, past};
+use seqc_algebra::{Axis, Func, InputKind, Tensor};
 use seqc_derive::softmax;
 use seqc_derive::step::cache;
 use std::rc::Rc;
@@ -70,9 +79,6 @@ fn results(f: &Func) -> Vec<&str> {
     f.results.iter().map(|(n, _)| n.as_str()).collect()
 }
 
-/// What cotangents of states are called.
-pub const COTANGENT: &str = "cotangent.state.";
-
 fn has_cotangents(f: &Func) -> bool {
     let names = f.params.iter().filter_map(|p| f.input(*p));
     names
@@ -80,156 +86,9 @@ fn has_cotangents(f: &Func) -> bool {
         .any(|i| i.name.as_str().starts_with(COTANGENT))
 }
 
-/// Results that are known, and how far each moves when it is rounded.
-struct Reference {
-    want: Named,
-    /// Sizes of the largest output or state and of the largest gradient.
-    largest: [f64; 2],
-    rounded: Rc<Func>,
-    given: Named,
-    sizes: Sizes,
-    moved: Movement,
-    length: usize,
-    inputs: String,
-}
-
-fn of_kind(name: &str) -> usize {
-    usize::from(name.starts_with("grad."))
-}
-
-impl Reference {
-    fn new(
-        want: Named,
-        rounded: &Rc<Func>,
-        (given, sizes): (Named, Sizes),
-        (length, inputs): (usize, String),
-    ) -> Reference {
-        let mut largest = [0.0f64; 2];
-        for (name, t) in &want {
-            let l = &mut largest[of_kind(name)];
-            *l = l.max(measure::size(t));
-        }
-        Reference {
-            want,
-            largest,
-            rounded: rounded.clone(),
-            given,
-            sizes,
-            moved: Movement::default(),
-            length,
-            inputs,
-        }
-    }
-
-    /// Compares all results that have a finite reference.
-    fn compare(&self, engine: Engine, got: &Named, row: &mut Row) -> Result<()> {
-        let largest = |n: &str| self.largest[of_kind(n)];
-        for (name, want) in self.want.iter().filter(|(_, t)| measure::finite(t)) {
-            let got = got.get(name);
-            let got = got.ok_or_else(|| other(name, "there is no such result"))?;
-            let error = measure::error(got, want, largest(name))?;
-            let measured =
-                || measure::moved(&self.rounded, &self.given, &self.sizes, &self.want, largest);
-            row.add(Worst {
-                error,
-                bound: (self.moved).allowed((engine, self.length), (name, error), measured)?,
-                tensor: name.clone(),
-                length: self.length,
-                batch: BATCH,
-                inputs: self.inputs.clone(),
-            });
-        }
-        Ok(())
-    }
-}
-
-fn ran(f: &Func, given: &Named, sizes: &Sizes) -> Result<Named> {
-    let made = run(f, given, sizes).map_err(|e| other(&f.name, e))?;
-    Ok(made.into_iter().collect())
-}
-
-/// Numbers of unit size, in both parts of complex ones.
-fn drawn(name: &str, ty: &Ty, sizes: &Sizes) -> Result<Tensor> {
-    let re = draw::unit(name, &ty.axes, sizes)?;
-    if ty.elem != Elem::Complex {
-        return Ok(re);
-    }
-    let im = draw::unit(&format!("{name}.im"), &ty.axes, sizes)?;
-    let (Some(x), Some(y)) = (re.as_real(), im.as_real()) else {
-        return Err(other(name, "it is not real"));
-    };
-    let data = x.iter().zip(y).map(|(x, y)| C64::new(*x, *y)).collect();
-    Tensor::new(re.axes.clone(), re.shape.clone(), Data::Complex(data)).map_err(|e| other(name, e))
-}
-
-/// Drawn tensors for the program's inputs of these names.
-pub fn drawn_for(
-    f: &Func,
-    sizes: &Sizes,
-    which: impl Fn(&str, &InputKind) -> bool,
-) -> Result<Named> {
-    let mut all = Named::new();
-    for p in &f.params {
-        let Some(input) = f.input(*p) else { continue };
-        let name = input.name.as_str();
-        if which(name, &input.kind) {
-            all.insert(name.to_owned(), drawn(name, f.ty(*p), sizes)?);
-        }
-    }
-    Ok(all)
-}
-
-/// The same tensors, all 0.
-pub fn none(of: &Named) -> Result<Named> {
-    let zero = |(n, t): (&String, &Tensor)| {
-        let elem = if t.is_complex() {
-            Elem::Complex
-        } else {
-            Elem::Real
-        };
-        let t = Tensor::zeros(&t.axes, &t.shape, elem).map_err(|e| other(n, e))?;
-        Ok((n.clone(), t))
-    };
-    of.iter().map(zero).collect()
-}
-
-/// `a + b`
-fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let failed = |e: String| other("a sum", e);
-    let b = b.ordered(&a.axes).map_err(failed)?;
-    if !matches!(
-        (&a.data, &b.data),
-        (Data::Exact(_), _) | (_, Data::Exact(_))
-    ) {
-        return along(a, 1.0, &b);
-    }
-    let exact = |t: &Tensor| match t.at_least(Kind::Exact).map_err(failed)?.data.clone() {
-        Data::Exact(d) => Ok(d),
-        _ => Err(other("a sum", "of no elements of the field")),
-    };
-    let data = exact(a)?.into_iter().zip(exact(&b)?).map(|(x, y)| x + y);
-    Tensor::new(a.axes.clone(), a.shape.clone(), Data::Exact(data.collect())).map_err(failed)
-}
-
-/// A sequence that is cut behind `prompt`.
-pub struct Halves {
-    pub prompt: usize,
-    /// Cotangents of the states after everything, and all other tensors.
-    pub after: Named,
-    pub given: Named,
-    pub sizes: Sizes,
-}
-
 /// Such a sequence and what it is held to.
 struct Cut {
     halves: Halves,
-    reference: Reference,
-}
-
-/// Runs from states that no prompt leaves.
-struct Jump {
-    sizes: Sizes,
-    given: Named,
     reference: Reference,
 }
 
@@ -344,22 +203,6 @@ impl Definition<'_> {
     }
 }
 
-/// A state after [`BEFORE`] positions: its caches hold nothing else.
-fn past(state: &Tensor) -> std::result::Result<Tensor, String> {
-    let mut t = state.clone();
-    let caches = state.axes.iter().zip(&state.shape);
-    for (a, n) in caches.filter(|(a, _)| a.size == Size::Len(cache())) {
-        t = timeline::pad(&timeline::cut(&t, *a, 0..BEFORE)?, *a, *n)?;
-    }
-    Ok(t)
-}
-
-/// Cotangents among some tensors.
-fn cotangents(given: &Named) -> Named {
-    let all = given.iter().filter(|(n, _)| n.starts_with("cotangent."));
-    all.map(|(n, t)| (n.clone(), t.clone())).collect()
-}
-
 /// The references, and the row that holds them to difference quotients.
 pub fn references(subject: &Subject, options: &Options) -> Result<(Carried, Vec<Row>)> {
     let definition = Definition::new(subject)?;
@@ -423,140 +266,6 @@ impl Carried {
 
 fn key(form: Form, part: Part) -> String {
     format!("{}.{}", form.name(), part.name())
-}
-
-impl Halves {
-    /// Both parts, one after the other forward, then backward; their results as those of the whole.
-    pub fn parts<P>(
-        &self,
-        [prompt, rest]: &[P; 2],
-        run: impl Fn(&P, &Named, &Sizes) -> Result<Named>,
-    ) -> Result<Named> {
-        let (time, all) = (Axis::time(), self.sizes[&Axis::time().name]);
-        let mut sizes = self.sizes.clone();
-        sizes.insert(time.name, self.prompt);
-        let mut head = timeline::cut_all(&self.given, time, 0..self.prompt)?;
-        head.extend(none(&self.after)?);
-        let states = states(run(prompt, &head, &sizes)?);
-        let mut tail = self.tail(self.prompt..all)?;
-        tail.extend(states);
-        sizes.insert(time.name, all - self.prompt);
-        let second = run(rest, &tail, &sizes)?;
-        for (name, g) in &second {
-            if let Some(own) = name.strip_prefix("grad.state.") {
-                head.insert(format!("{COTANGENT}{own}"), g.clone());
-            }
-        }
-        sizes.insert(time.name, self.prompt);
-        joined(run(prompt, &head, &sizes)?, second)
-    }
-
-    fn tail(&self, range: std::ops::Range<usize>) -> Result<Named> {
-        let mut tail = timeline::cut_all(&self.given, Axis::time(), range)?;
-        tail.insert("pos".into(), Tensor::scalar(self.prompt as f64));
-        // An output without time is the same in both parts, and counts once.
-        let timeless = cotangents(&self.given).into_iter();
-        let timeless = timeless.filter(|(_, t)| !t.axes.contains(&Axis::time()));
-        tail.extend(none(&timeless.collect())?);
-        tail.extend(self.after.clone());
-        Ok(tail)
-    }
-}
-
-/// The states among some results, by the names that programs read them under.
-fn states(made: Named) -> Named {
-    let own = |(n, t): (String, Tensor)| Some((n.strip_prefix("state.")?.to_owned(), t));
-    made.into_iter().filter_map(own).collect()
-}
-
-/// Results of two parts as those of the whole: joined along time; gradients of what both read, added.
-fn joined(first: Named, second: Named) -> Result<Named> {
-    let mut all = Named::new();
-    for (name, b) in second {
-        let joined = match first.get(&name) {
-            Some(a) if a.axes.contains(&Axis::time()) => {
-                timeline::join(&[a.clone(), b], Axis::time()).map_err(|e| other(&name, e))?
-            }
-            Some(a) if of_kind(&name) == 1 => sum(a, &b)?,
-            _ => b,
-        };
-        all.insert(name, joined);
-    }
-    Ok(all)
-}
-
-impl Jump {
-    /// Slopes along a direction of each state against differences of what the definition's steps make.
-    fn differences(&self, step: &Func, row: &mut Row) -> Result<()> {
-        let gradients: Vec<(String, &Tensor)> = (self.reference.want.iter())
-            .filter_map(|(n, g)| Some((n.strip_prefix("grad.state.")?.to_owned(), g)))
-            .collect();
-        let norms = gradients.iter().map(|(_, g)| Ok(dot(g, g)?.sqrt()));
-        let largest = norms.collect::<Result<Vec<f64>>>()?;
-        let largest = largest.into_iter().fold(0.0, f64::max);
-        for (name, g) in gradients.iter().filter(|(_, g)| measure::finite(g)) {
-            let given = &self.given[name];
-            let ty = Ty {
-                elem: if given.is_complex() {
-                    Elem::Complex
-                } else {
-                    Elem::Real
-                },
-                axes: given.axes.clone(),
-            };
-            let direction = drawn(&format!("direction.{name}"), &ty, &self.sizes)?;
-            let direction = past(&direction).map_err(|e| other(name, e))?;
-            let at = |h: f64| {
-                let mut from = self.given.clone();
-                from.insert(name.clone(), along(given, h, &direction)?);
-                self.stepped(step, from)
-            };
-            let off = off(dot(g, &direction)?, 1.0, at)?;
-            let norm = dot(g, g)?.sqrt();
-            let beside = if norm < 1e-10 * largest {
-                largest
-            } else {
-                norm
-            };
-            row.add(Worst {
-                error: if off == 0.0 { 0.0 } else { off.abs() / beside },
-                bound: 1e-6,
-                tensor: format!("grad.state.{name}"),
-                length: SMALL,
-                batch: BATCH,
-                inputs: self.reference.inputs.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    /// The cotangents' product with what the definition's steps make, one after the other.
-    fn stepped(&self, step: &Func, mut given: Named) -> Result<f64> {
-        let time = Axis::time();
-        let tokens = self.sizes[&time.name];
-        let mut total = 0.0;
-        for t in 0..tokens {
-            let mut now = timeline::all_at(&given, time, t)?;
-            now.insert("pos".into(), Tensor::scalar((BEFORE + t) as f64));
-            for (name, y) in ran(step, &now, &self.sizes)? {
-                if let Some(own) = name.strip_prefix("state.") {
-                    given.insert(own.to_owned(), y);
-                    continue;
-                }
-                let cotangent = &self.given[&format!("cotangent.{name}")];
-                if cotangent.axes.contains(&time) || t + 1 == tokens {
-                    let cotangent = timeline::at(cotangent, time, t);
-                    total += dot(&cotangent.map_err(|e| other(&name, e))?, &y)?;
-                }
-            }
-        }
-        for (name, cotangent) in &self.given {
-            if let Some(own) = name.strip_prefix(COTANGENT) {
-                total += dot(cotangent, &given[own])?;
-            }
-        }
-        Ok(total)
-    }
 }
 
 /// A failure before anything could be compared.
