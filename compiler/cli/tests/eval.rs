@@ -379,7 +379,7 @@ fn offsets_that_do_not_fit_are_named() {
     bad(
         &[0.0, total],
         &["--state-out", "x"],
-        &["`--grad` with states"],
+        &["`offsets` with states"],
     );
     let mut case = Case::new("gla");
     let total = case.given["x"].0[1] as f64;
@@ -387,6 +387,88 @@ fn offsets_that_do_not_fit_are_named() {
         .insert("offsets".into(), (vec![2], vec![0.0, total]));
     case.bad(&[], &["input `x` has shape", "batch = 1"]);
     case.bad(&["--state-out", "x"], &["`offsets` with states"]);
+}
+
+/// Positions `lo..hi` of a tensor of two sequences.
+fn positions((shape, x): &(Vec<usize>, Vec<f64>), lo: usize, hi: usize) -> (Vec<usize>, Vec<f64>) {
+    let (t, width) = (shape[1], x.len() / (shape[0] * shape[1]));
+    let row = |b: usize| x[(b * t + lo) * width..(b * t + hi) * width].to_vec();
+    let mut cut = shape.clone();
+    cut[1] = hi - lo;
+    (cut, (0..shape[0]).flat_map(row).collect())
+}
+
+/// A sequence in three parts, differentiated part by part, the last one first: the oracle's gradients.
+#[test]
+fn gradients_of_parts_are_those_of_the_whole() {
+    for (name, more, bound) in [
+        ("gla", ["--backend", "clif", "--form", "chunked"], 6e-6),
+        ("gla", ["--backend", "clif", "--form", "recurrent"], 6e-6),
+        ("gla", ["--form", "chunked", "--threads", "1"], 6e-6),
+        ("alibi", ["--backend", "clif", "--form", "chunked"], 6e-6),
+        ("lstm", ["--backend", "interp", "--dtype", "f64"], 1e-6),
+        ("deltanet", ["--backend", "interp", "--dtype", "f64"], 1e-6),
+    ] {
+        let mut case = Case::new(name).with_cotangents();
+        let whole = case.given.clone();
+        let t = whole["x"].0[1];
+        let paths = [case.path("first"), case.path("second"), case.path("third")];
+        let paths = paths.map(|p| p.to_str().expect("text").to_owned());
+        let cuts = [(0, 3), (3, 4), (4, t)];
+        let mut after = Tensors::new();
+        let mut sums = Tensors::new();
+        let mut by_input = vec![];
+        for backward in [false, true] {
+            for n in if backward { [2, 1, 0] } else { [0, 1, 2] } {
+                let (lo, hi) = cuts[n];
+                case.given.clone_from(&whole);
+                for own in ["x", "cotangent.y"] {
+                    case.given
+                        .insert(own.into(), positions(&whole[own], lo, hi));
+                }
+                case.given.extend(std::mem::take(&mut after));
+                let mut args = [&more[..], &["--grad", "--state-out", &paths[n]]].concat();
+                if n > 0 {
+                    args.extend(["--state-in", &paths[n - 1]]);
+                }
+                let got = case.good(&args);
+                if !backward {
+                    continue;
+                }
+                for (own, g) in got {
+                    match own.strip_prefix("grad.") {
+                        Some("x") => by_input.push(((lo, hi), g)),
+                        Some(state) if state.starts_with("state.") => {
+                            after.insert(format!("cotangent.{state}"), g);
+                        }
+                        Some(_) => {
+                            let sum = sums
+                                .entry(own)
+                                .or_insert((g.0.clone(), vec![0.0; g.1.len()]));
+                            sum.1.iter_mut().zip(&g.1).for_each(|(s, g)| *s += g);
+                        }
+                        None => {}
+                    }
+                }
+                assert_eq!(after.is_empty(), n == 0, "{name}: {:?}", after.keys());
+            }
+        }
+        let want = &case.fixture["gradients"];
+        for ((lo, hi), got) in by_input {
+            let want = positions(&tensor(&want["x"]), lo, hi);
+            let e = off(&got.1, &want.1);
+            assert!(
+                e <= bound,
+                "{name} {more:?}: x at {lo}..{hi} is off by {e:.1e}"
+            );
+        }
+        for (own, (_, got)) in &sums {
+            let own = own.trim_start_matches("grad.");
+            let e = off(got, &tensor(&want[own]).1);
+            assert!(e <= bound, "{name} {more:?}: {own} is off by {e:.1e}");
+        }
+        assert!(sums.len() > 2, "{name}");
+    }
 }
 
 #[test]
@@ -416,7 +498,49 @@ fn states_that_do_not_fit_are_named() {
         &[&go_on[..], &["--form", "matrix"]].concat(),
         &["recurrent"],
     );
-    case.bad(&[&go_on[..], &["--grad"]].concat(), &["--grad"]);
+    let wrong = (vec![1], vec![0.0]);
+    let grad = [&go_on[..], &["--grad"]].concat();
+    let mut case = Case::new("gla").with_cotangents();
+    let states = case.path("states");
+    write(&states, &before, Dtype::F32);
+    let grad: Vec<&str> = grad
+        .iter()
+        .map(|a| {
+            if *a == text {
+                states.to_str().expect("text")
+            } else {
+                a
+            }
+        })
+        .collect();
+    let nope = "cotangent.state.nope".to_owned();
+    case.given.insert(nope.clone(), wrong.clone());
+    case.bad(
+        &grad,
+        &[
+            &format!("tensor `{nope}` is superfluous"),
+            &format!("cotangent.{state}"),
+        ],
+    );
+    case.given.remove(&nope);
+    case.given.insert(format!("cotangent.{state}"), wrong);
+    case.bad(
+        &grad,
+        &[&format!("`cotangent.{state}` has shape [1]"), "is wanted"],
+    );
+    case.given.remove(&format!("cotangent.{state}"));
+    case.bad(
+        &[&grad[..], &["--form", "matrix"]].concat(),
+        &["form matrix with states"],
+    );
+    let out = [
+        "--grad",
+        "--state-out",
+        "/nowhere/states",
+        "--form",
+        "matrix",
+    ];
+    case.bad(&out, &["gradients through states", "--form recurrent"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod matmul;
 mod memory;
 mod stmt;
 mod tile;
+mod word;
 
 use cranelift::codegen::ir::{FuncRef, Function};
 use cranelift::codegen::isa::TargetFrontendConfig;

@@ -234,6 +234,39 @@ fn gathers_and_integers() {
     }
 }
 
+/// Arithmetic of words, in lanes and alone, against u32: exact where f32 holds the result, rounded elsewhere.
+#[test]
+fn words_of_32_bits() {
+    let tokens: Vec<i32> = (0..19i32)
+        .map(|i| i.wrapping_mul(0x2545_F491) ^ (i << 3))
+        .collect();
+    for kind in ["seq", "vec(4)", "vec(16)"] {
+        let text = format!(
+            "kernel k(tokens: read i32, y: write f32, z: write f32; $n) grid() {{
+               for i0 in 0..$n {kind} {{
+                 y[i0] = word(shr(xorshr(mul(xor(mul([i0 * 3 - 7], [2654435761]), rotl(mul([data(tokens[i0])], [2246822519]), 16)), [3266489909]), 13), 8))
+                 z[i0] = word(xor([data(tokens[i0])], [$n]))
+               }}
+             }}"
+        );
+        let bufs = vec![
+            Data::I32(tokens.clone()),
+            Data::F32(vec![f32::NAN; 19]),
+            Data::F32(vec![f32::NAN; 19]),
+        ];
+        let got = both(&text, bufs, &[19], 1);
+        let mixed = (0i32..).zip(&tokens).map(|(i, t)| {
+            let a = ((i * 3 - 7) as u32).wrapping_mul(0x9E37_79B1);
+            let b = (*t as u32).wrapping_mul(0x85EB_CA77).rotate_left(16);
+            let x = (a ^ b).wrapping_mul(0xC2B2_AE35);
+            f64::from((x ^ (x >> 13)) >> 8)
+        });
+        close(&got[1].to_f64(), &want(mixed), 0.0);
+        let plain = tokens.iter().map(|t| f64::from((*t as u32 ^ 19) as f32));
+        close(&got[2].to_f64(), &want(plain), 0.0);
+    }
+}
+
 #[test]
 fn masks_of_indices_and_numbers() {
     let text = "

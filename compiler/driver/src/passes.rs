@@ -1,6 +1,12 @@
 //! The passes, in order. A pass maps an algebra program to one with the same results; its name is its key in
 //! `--timings`. The lists below are the whole compiler between elaboration and scheduling.
 
+mod carried;
+
+pub use carried::{
+    Begin, Wanted, carried_gradient, exact_carried_gradient, plain_carried_gradient,
+};
+
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{

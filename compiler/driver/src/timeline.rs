@@ -2,7 +2,7 @@
 
 use crate::engine::Named;
 use seqc_algebra::tensor::{copy_box, row_major, strides};
-use seqc_algebra::{Axis, Data, Exact, Tensor};
+use seqc_algebra::{Axis, C64, Data, Exact, Tensor};
 use std::ops::Range;
 
 /// Positions `range` along the axis; the tensor as it is if it lacks the axis.
@@ -53,15 +53,21 @@ pub fn stack(parts: &[Tensor], axis: Axis) -> Result<Tensor, String> {
     let Some(first) = parts.first() else {
         return Err(format!("nothing to lay along `{axis}`"));
     };
-    let mut data = Vec::new();
+    let mut data = match &first.data {
+        Data::Real(_) => Data::Real(vec![]),
+        Data::Complex(_) => Data::Complex(vec![]),
+        Data::Exact(_) => Data::Exact(vec![]),
+    };
     for p in parts {
         let p = p.ordered(&first.axes)?;
-        match p.as_real() {
-            Some(d) if p.shape == first.shape => data.extend_from_slice(d),
+        match (&mut data, &p.data) {
+            (Data::Real(all), Data::Real(d)) if p.shape == first.shape => all.extend(d),
+            (Data::Complex(all), Data::Complex(d)) if p.shape == first.shape => all.extend(d),
+            (Data::Exact(all), Data::Exact(d)) if p.shape == first.shape => all.extend(d),
             _ => return Err(format!("parts along `{axis}` differ")),
         }
     }
-    Tensor::real(
+    Tensor::new(
         [vec![axis], first.axes.clone()].concat(),
         [vec![parts.len()], first.shape.clone()].concat(),
         data,
@@ -120,7 +126,11 @@ fn moved(
             copy_box(part, &mut out, &ds, into, d, &ss, from);
             Data::Exact(out)
         }
-        Data::Complex(_) => return Err("complex tensors are not cut along time".into()),
+        Data::Complex(d) => {
+            let mut out = vec![C64::default(); n];
+            copy_box(part, &mut out, &ds, into, d, &ss, from);
+            Data::Complex(out)
+        }
     };
     Tensor::new(x.axes.clone(), to.to_vec(), data)
 }

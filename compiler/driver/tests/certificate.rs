@@ -68,6 +68,13 @@ fn softmax_matrix() {
     green("attention.seq", "alibi", &[]);
 }
 
+/// A pattern that is drawn: blocks so small that most pairs are decided by `hash`.
+#[test]
+fn random_blocks() {
+    let set = [("b", "4"), ("global", "3"), ("p", "0.3")];
+    green("attention.seq", "bigbird", &set);
+}
+
 #[test]
 fn two_clocks_and_no_step() {
     let c = item(&source("attention.seq"), "cross_attention", &[], &options());
@@ -216,6 +223,65 @@ fn a_step_that_forgets_a_little_is_red() {
         forgets,
     );
     assert_eq!(red(&c), ["step step interp", "step step clif"], "{c}");
+}
+
+/// A gradient by a state that is off by a little, and a prompt that does not hear of its states' cotangents.
+#[test]
+fn gradients_through_states_that_are_wrong_are_red() {
+    let off = |f: &Func| {
+        let grad = (f.results.iter()).find(|(n, _)| n.starts_with("grad.state."));
+        let grad = grad.expect("a state's gradient").1;
+        changed(
+            f,
+            |_, id| id == grad,
+            |b, v| {
+                let k = b.num(1.0 + 1e-4);
+                b.mul(v, k).expect("a product")
+            },
+        )
+    };
+    let deaf = |f: &Func| {
+        let is = |f: &Func, id: ValueId| {
+            f.input(id)
+                .is_some_and(|i| i.name.as_str().starts_with("cotangent.state."))
+        };
+        changed(f, is, |b, v| {
+            let k = b.num(0.0);
+            b.mul(v, k).expect("a product")
+        })
+    };
+    type Mutant<'a> = (&'a str, Part, &'a dyn Fn(&Func) -> Func);
+    let all: [Mutant; 3] = [
+        ("chunked", Part::StateGradient, &off),
+        ("recurrent", Part::StateGradient, &deaf),
+        ("chunked", Part::PromptGradient, &deaf),
+    ];
+    for (form, part, f) in all {
+        let c = with_mutant("linear_attention.seq", "retnet", form, part, f);
+        let rows = ["interp", "clif"].map(|e| format!("{form} state gradient {e}"));
+        assert_eq!(red(&c), rows, "{c}");
+    }
+}
+
+/// On every engine, over the finite field, and against difference quotients.
+#[test]
+fn gradients_through_states_are_certified() {
+    for (file, mixer) in [
+        ("linear_attention.seq", "gla"),
+        ("delta.seq", "gated_deltanet"),
+        ("ssm.seq", "lru"),
+        ("conv.seq", "hyena"),
+    ] {
+        let c = item(&source(file), mixer, &[], &options()).unwrap_or_else(|e| panic!("{e}"));
+        assert!(c.green(), "{c}");
+        let mine = c.rows.iter().filter(|r| r.part == "state gradient");
+        let engines: Vec<&str> = mine.map(|r| r.engine.as_str()).collect();
+        let count = |e: &str| engines.iter().filter(|x| **x == e).count();
+        assert_eq!(count("differ."), 1, "{c}");
+        for e in ["interp", "clif", "exact"] {
+            assert_eq!(count(e), 2, "{c}");
+        }
+    }
 }
 
 #[test]

@@ -12,8 +12,6 @@ use support::brief;
 const NEED_A_MIXER: &[&str] = &["prenorm", "both", "sashimi_level", "scan2d", "crnn"];
 /// Mixers that use constructs which are not built.
 const NOT_BUILT: &[&str] = &["monarch", "infllm", "resonance", "ssd_matrix"];
-/// Mixers without compiled code: random draws by position (`hash`) at run time.
-const INTERPRETED: &[&str] = &["bigbird"];
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stdlib");
@@ -33,11 +31,8 @@ fn wrong(file: &Path, options: &Options) -> Vec<String> {
         let (fine, account) = match item(&source, &name, &[], options) {
             Err(e) => (listed(NEED_A_MIXER), e.to_string()),
             Ok(c) if c.unbuilt.is_some() => (listed(NOT_BUILT), c.to_string()),
-            Ok(c) if c.green() => {
-                let other = listed(NEED_A_MIXER) || listed(NOT_BUILT) || listed(INTERPRETED);
-                (!other, c.to_string())
-            }
-            Ok(c) => (listed(INTERPRETED), c.to_string()),
+            Ok(c) if c.green() => (!listed(NEED_A_MIXER) && !listed(NOT_BUILT), c.to_string()),
+            Ok(c) => (false, c.to_string()),
         };
         if !fine {
             wrong.push(format!("{}, {name}: {account}", file.display()));

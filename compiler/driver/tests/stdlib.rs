@@ -90,11 +90,6 @@ const ITEMS: &[Item] = &[
 
 /// What is refused: mixer, pipeline, and a part of the reason.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("bigbird", "forward", "`hash` of numbers"),
-    ("bigbird", "recurrent", "`hash` of numbers"),
-    ("bigbird", "gradient", "`hash` of numbers"),
-    ("bigbird", "step", "`hash` of numbers"),
-    ("bigbird", "prefill", "`hash` of numbers"),
     ("bigla", "step", "reads later times"),
     ("bigla", "prefill", "reads later times"),
     ("hydra", "step", "reads later times"),

@@ -14,6 +14,8 @@
 //! - every index of a global access is in bounds for every run-time size (tails are guarded by `hi` of a
 //!   loop, by `If`, or by a `Select` over a *clamped* index: both arms of `Select` are evaluated).
 
+use crate::word::Word;
+
 /// A loop or grid variable; unique within its kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Var(pub u32);
@@ -249,6 +251,8 @@ pub enum Expr {
     },
     /// An index as a number.
     Index(Ix),
+    /// A word as a number, from 0 to 2^32 - 1.
+    Word(Box<Word>),
     Unary(Unary, Box<Expr>),
     Binary(Binary, Box<Expr>, Box<Expr>),
     Cmp(Cmp, Box<Expr>, Box<Expr>),

@@ -13,3 +13,4 @@ pub mod run_plan;
 pub mod testing;
 pub mod verify;
 pub mod walk;
+pub mod word;

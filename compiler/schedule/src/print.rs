@@ -10,9 +10,10 @@
 //! }
 //! ```
 //! Variables are `i0`, values `%0`, sizes `$t`; buffers go by their names. Inside square brackets stands index
-//! arithmetic, outside numbers: `[i0 + 1]` is an index as a number, `[i0 < i1]` a comparison of indices. A
-//! name that is no plain word is quoted; one that two buffers share is followed by its position (`x#1`, and
-//! `row#local0` for locals). Parentheses stand only where the tree differs from the usual reading.
+//! arithmetic, outside numbers: `[i0 + 1]` is an index as a number, `[i0 < i1]` a comparison of indices, and
+//! `word(xor([i0], shr([i1], 3)))` arithmetic of 32-bit words. A name that is no plain word is quoted; one that two
+//! buffers share is followed by its position (`x#1`, and `row#local0` for locals). Parentheses stand only where the
+//! tree differs from the usual reading.
 
 mod expr;
 mod name;

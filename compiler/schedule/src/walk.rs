@@ -3,6 +3,7 @@
 //! Variables and values are unique within a kernel, so nothing here needs to know about scopes.
 
 use crate::ir::{Buf, Expr, Ix, Stmt, Val, Var};
+use crate::word::Word;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Any node of a kernel's body.
@@ -36,6 +37,7 @@ impl<'a> Node<'a> {
             Node::Expr(e) => match e {
                 Expr::Const(_) | Expr::Val(_) => vec![],
                 Expr::Load { at, .. } | Expr::Index(at) => vec![I(at)],
+                Expr::Word(w) => w.leaves().into_iter().map(I).collect(),
                 Expr::Unary(_, x) | Expr::Not(x) => vec![E(x)],
                 Expr::Binary(_, a, b) | Expr::Cmp(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => {
                     vec![E(a), E(b)]
@@ -132,6 +134,11 @@ impl Replace {
         }
     }
 
+    fn word(&self, w: &Word) -> Word {
+        let same = w.map(&mut |i| Ok::<Ix, std::convert::Infallible>(self.ix(i)));
+        same.unwrap_or_else(|never| match never {})
+    }
+
     pub fn expr(&self, e: &Expr) -> Expr {
         let sub = |x: &Expr| Box::new(self.expr(x));
         match e {
@@ -142,6 +149,7 @@ impl Replace {
                 at: self.ix(at),
             },
             Expr::Index(i) => Expr::Index(self.ix(i)),
+            Expr::Word(w) => Expr::Word(Box::new(self.word(w))),
             Expr::Unary(op, x) => Expr::Unary(*op, sub(x)),
             Expr::Binary(op, a, b) => Expr::Binary(*op, sub(a), sub(b)),
             Expr::Cmp(op, a, b) => Expr::Cmp(*op, sub(a), sub(b)),

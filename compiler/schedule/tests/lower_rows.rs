@@ -237,3 +237,31 @@ fn small_products_inside_of_rows() -> Result<(), ShapeError> {
     );
     Ok(())
 }
+
+/// Bits of tokens and positions: those are words, whatever f32 holds.
+#[test]
+fn hashes_and_exclusive_or() -> Result<(), ShapeError> {
+    let j = Axis::len("j", "t");
+    let mut b = Builder::new("f");
+    let x = tokens(&mut b, "x", &bt());
+    let (t, j) = (b.iota(Axis::time())?, b.iota(j)?);
+    let thirty = b.num(30.0);
+    let four = b.num(4.0);
+    let early = b.sub(t, thirty)?;
+    let block = b.div(j, four)?;
+    let block = b.map1(MapFn::Floor, block)?;
+    let by_token = b.map2(MapFn::Hash, x, early)?;
+    b.result("by_token", by_token);
+    let by_block = b.map2(MapFn::Hash, block, t)?;
+    b.result("by_block", by_block);
+    let xor = b.map2(MapFn::Xor, block, x)?;
+    let level = b.map1(MapFn::BitLen, xor)?;
+    b.result("xor", xor);
+    b.result("level", level);
+    let seven = b.num(7.0);
+    let known = b.map2(MapFn::Hash, seven, four)?;
+    let known = b.mul(known, t)?;
+    b.result("known", known);
+    check(&b.finish(), LENGTHS);
+    Ok(())
+}

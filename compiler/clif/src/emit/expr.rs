@@ -36,6 +36,7 @@ impl Emit<'_, '_> {
             },
             Expr::Load { buf, at } => self.load(*buf, at),
             Expr::Index(ix) => self.index_as_number(ix),
+            Expr::Word(w) => self.word_as_number(w),
             Expr::Unary(op, x) => {
                 let x = self.number(x)?;
                 self.unary(*op, x)

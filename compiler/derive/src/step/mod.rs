@@ -106,6 +106,19 @@ fn ahead(func: &Func, id: ValueId) -> DeriveError {
     ))
 }
 
+/// The states that have gradients, by name: those that are not indices, which are kept as numbers.
+pub fn smooth_states(func: &Func) -> Result<Vec<String>> {
+    let plan = plan(func)?;
+    let smooth = |c: &Carry| match c {
+        Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => {
+            func.ty(*of).elem != Elem::Int
+        }
+        Carry::State { scan, k } => func.ty(func.args(*scan)[*k]).elem != Elem::Int,
+    };
+    let kept = plan.carries.iter().filter(|(_, c)| smooth(c));
+    Ok(kept.map(|(name, _)| name.clone()).collect())
+}
+
 fn plan(func: &Func) -> Result<Plan<'_>> {
     let needed = needed(func);
     let mut carries: Vec<Carry> = Vec::new();

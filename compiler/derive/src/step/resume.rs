@@ -4,7 +4,7 @@ use super::merge::merge_scans;
 use super::walk::{Walk, walk};
 use super::{Order, cached, clock, convolved_in, length, reads_first};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Size, Sym, Ty, ValueId};
 use std::collections::HashMap;
 
 /// The parallel program over T positions from `pos` on: inputs `pos` and the states, of kind `State`; results the
@@ -130,7 +130,8 @@ impl Walk<'_> {
         self.either(k, at, x, before, lag)
     }
 
-    /// The convolution of `x` alone, and what earlier values add to it.
+    /// The convolution of everything read so far, which is as long as the cache, at the present positions: two sums,
+    /// of `x` and of what is kept, would meet every pair of a present and an earlier position.
     fn convolved(
         &mut self,
         (k, order): (usize, Order),
@@ -138,34 +139,36 @@ impl Walk<'_> {
         x: ValueId,
         lag: Axis,
     ) -> Result<ValueId> {
-        let (t, long) = (clock(), cached(&lag));
-        let near = self.b.iota(lag)?;
-        let short = self.b.push(Op::Gather(long), &[f, near])?;
+        let long = cached(&lag);
+        let all = Axis {
+            name: Sym::new(&format!("{}%", clock().name)),
+            size: long.size,
+        };
+        let (j, one, zero) = (self.b.iota(all)?, self.b.num(1.0), self.b.num(0.0));
+        let len = length(&mut self.b)?;
+        let at = self.b.sub(j, self.pos)?;
+        let now = self.b.push(Op::Gather(clock()), &[x, at])?;
+        let open = self.b.map2(MapFn::Lt, at, len)?;
+        let now = self.b.select(open, now, zero)?;
+        // Where position `j` is kept.
+        let kept = match order {
+            Order::NewestFirst => {
+                let last = self.b.sub(self.pos, one)?;
+                self.b.sub(last, j)?
+            }
+            Order::OldestFirst => j,
+        };
+        let past = self.b.push(Op::Gather(long), &[self.old[k], kept])?;
+        let history = self.where_not_negative(at, now, past)?;
         let conv = Op::Conv {
-            axis: t,
-            lag,
+            axis: all,
+            lag: long,
             ahead: false,
         };
-        let own = self.b.push(conv, &[short, x])?;
-        let (at, l, one) = (self.b.iota(t)?, self.b.iota(long)?, self.b.num(1.0));
-        // How long before the first position a kept value was.
-        let before = match order {
-            Order::NewestFirst => self.b.add2(l, one)?,
-            Order::OldestFirst => self.b.sub(self.pos, l)?,
-        };
-        let lags = self.b.add2(at, before)?;
-        let Size::Len(cache) = long.size else {
-            return Err(DeriveError("a long kernel has no length".into()));
-        };
-        let most = self.b.push(Op::Length(cache), &[])?;
-        let zero = self.b.num(0.0);
-        let known = self.b.map2(MapFn::Lt, lags, most)?;
-        let past = self.b.map2(MapFn::Gt, before, zero)?;
-        let kept = self.b.map2(MapFn::And, known, past)?;
-        let weights = self.b.push(Op::Gather(long), &[f, lags])?;
-        let weights = self.b.select(kept, weights, zero)?;
-        let past = self.b.contract(&[long], &[weights, self.old[k]])?;
-        Ok(self.b.add2(own, past)?)
+        let whole = self.b.push(conv, &[f, history])?;
+        let t = self.b.iota(clock())?;
+        let present = self.b.add2(t, self.pos)?;
+        Ok(self.b.push(Op::Gather(all), &[whole, present])?)
     }
 
     /// Carry `k` with all of `x` from the present position on, along the cache.

@@ -1,9 +1,11 @@
 //! One mixer run on given tensors.
 //!
 //! [`contract`] says which tensors a mixer takes and holds the given ones to it; [`states`] goes on from states and
-//! leaves states behind; [`packed`] takes many documents in one row; [`weights`] makes parameters of another implementation's tensors. Nothing is computed in a
-//! precision or on a device that was not asked for: what is not built yet is refused.
+//! leaves states behind; [`carried`] differentiates through them; [`packed`] takes many documents in one row;
+//! [`weights`] makes parameters of another implementation's tensors. Nothing is computed in a precision or on a device
+//! that was not asked for: what is not built yet is refused.
 
+mod carried;
 mod contract;
 mod packed;
 mod states;

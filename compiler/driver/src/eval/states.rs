@@ -4,6 +4,7 @@
 //! is asked for, the step is repeated, once a token. The states afterwards are `state.NAME`, beside `pos`, the number
 //! of positions read so far. Caches are as long as that, and grow.
 
+use super::carried::carried;
 use super::contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
 use super::{Request, laid_out, packed};
 use crate::build;
@@ -40,6 +41,9 @@ pub fn continued(
                 .into(),
         ));
     }
+    if request.grad {
+        return carried(e, contract, given, states, request);
+    }
     let mut m = matched(given, &contract.wanted(false), &Sizes::new())?;
     in_range(e, &m)?;
     all_lengths(e, &m.sizes)?;
@@ -72,11 +76,6 @@ pub fn continued(
 
 fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {
     let refuse = |why: String| Err(Error::Other(why));
-    if request.grad {
-        return refuse(
-            "`--grad` with states: gradients through given states are not built yet".into(),
-        );
-    }
     if let Some(c) = e.causality.iter().find(|c| c.own() != Look::Causal) {
         return refuse(format!(
             "`{}` has no states: its output `{}` is {}, and only causal outputs have a step",
@@ -87,9 +86,14 @@ fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {
     }
     let (form, want) = match (request.form, from_states) {
         (None | Some(Form::Chunked), _) | (Some(Form::Recurrent), true) => return Ok(()),
+        (Some(Form::Recurrent), false) if request.grad => return Ok(()),
         (Some(form), true) => (
             form,
             "from given states there are the training form and the step, `--form chunked` and `--form recurrent`",
+        ),
+        (Some(form), false) if request.grad => (
+            form,
+            "gradients through states are those of `--form chunked` and `--form recurrent`",
         ),
         (Some(form), false) => (form, "states come from the training form: `--form chunked`"),
     };
@@ -120,7 +124,7 @@ fn resumed(
 }
 
 /// Outputs and states of one pass.
-fn sorted_out(
+pub(super) fn sorted_out(
     contract: &Contract,
     made: Vec<(String, Tensor)>,
     sizes: &Sizes,
@@ -136,7 +140,7 @@ fn sorted_out(
 }
 
 /// Lengths with room for everything read, and the position afterwards.
-fn after(m: &Matched, start: &Start) -> (Sizes, usize) {
+pub(super) fn after(m: &Matched, start: &Start) -> (Sizes, usize) {
     let tokens = m.sizes.get(&Axis::time().name).copied().unwrap_or(1);
     let position = start.position + tokens;
     let held = (start.states.values())
@@ -149,7 +153,7 @@ fn after(m: &Matched, start: &Start) -> (Sizes, usize) {
 }
 
 /// The states by the names that programs read them under.
-fn as_inputs(states: &Named) -> Named {
+pub(super) fn as_inputs(states: &Named) -> Named {
     let own = |(name, x): (&String, &Tensor)| {
         let own = name.strip_prefix("state.").unwrap_or(name);
         (own.to_owned(), x.clone())
@@ -163,13 +167,18 @@ fn in_layout(contract: &Contract, outputs: &Named, sizes: &Sizes) -> Result<Vec<
 }
 
 /// Where a run goes on.
-struct Start {
-    states: Named,
-    position: usize,
+#[derive(Default)]
+pub(super) struct Start {
+    pub states: Named,
+    pub position: usize,
 }
 
 /// The given states, held to those of the step.
-fn start_of(step: &Func, given: &BTreeMap<String, Given>, sizes: &Sizes) -> Result<Start> {
+pub(super) fn start_of(
+    step: &Func,
+    given: &BTreeMap<String, Given>,
+    sizes: &Sizes,
+) -> Result<Start> {
     let slot = |p: &seqc_algebra::ValueId| {
         let input = step.input(*p)?;
         (input.kind == InputKind::State).then(|| Slot {
@@ -210,7 +219,7 @@ fn start_of(step: &Func, given: &BTreeMap<String, Given>, sizes: &Sizes) -> Resu
 }
 
 /// Every state with room for `n` positions.
-fn grown(states: Named, n: usize) -> Result<Named> {
+pub(super) fn grown(states: Named, n: usize) -> Result<Named> {
     let mut all = Named::new();
     for (name, mut t) in states {
         for a in t.axes.clone() {

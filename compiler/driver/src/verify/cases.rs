@@ -191,7 +191,7 @@ pub fn reference_rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
 }
 
 /// Is some derivative other than that of the values?
-fn stops(func: &Func) -> bool {
+pub fn stops(func: &Func) -> bool {
     func.values.iter().any(|v| match &v.op {
         Op::Map(MapFn::Stop) => true,
         Op::Scan(s) => stops(&s.body),
@@ -208,7 +208,8 @@ struct Point<'a> {
     direction: Named,
 }
 
-fn dot(a: &Tensor, b: &Tensor) -> Result<f64> {
+/// `Re ⟨a, b⟩`
+pub fn dot(a: &Tensor, b: &Tensor) -> Result<f64> {
     let b = b.ordered(&a.axes).map_err(|e| other("a product", e))?;
     Ok(match (&a.data, &b.data) {
         (Data::Real(a), Data::Real(b)) => a.iter().zip(b).map(|(x, y)| x * y).sum(),
@@ -345,22 +346,12 @@ impl Point<'_> {
                 &at(0.0)?,
                 &Named::new(),
             )?;
-        // Beside the input's own size: a norm bends at the size of what it divides. Too long a step meets the next
-        // derivatives, too short a one f64's rounding: the best of them is the quotient's own accuracy.
+        // Beside the input's own size: a norm bends at the size of what it divides.
         let size = match measure::size(&self.given[name]) {
             0.0 => 1.0,
             size => size.min(1.0),
         };
-        let slope = self.slope(name)?;
-        let mut least = f64::INFINITY;
-        for step in STEPS.map(|s| s * size) {
-            let off = (8.0 * between(step)? - between(2.0 * step)?) / (12.0 * step) - slope;
-            // 8 + 8 + 1 + 1 roundings: less than that, the quotient cannot see.
-            let off = (off.abs() - 18.0 * rounding / (12.0 * step)).max(0.0) + 0.0 * off;
-            if off < least || off.is_nan() {
-                least = off;
-            }
-        }
+        let least = off(self.slope(name)?, size, rounding, between)?;
         let g = &self.gradient[&format!("grad.{name}")];
         let norm = dot(g, g)?.sqrt();
         Ok(self.worst(&format!("grad.{name}"), least, norm, 1e-6))
@@ -380,8 +371,29 @@ fn sizes(x: &Tensor) -> Tensor {
     }
 }
 
+/// How far a slope is off a difference quotient of fourth order, whose argument is of this size; `between(h)` is the
+/// difference over `2 h`, `rounding` what it cannot see. Too long a step meets the next derivatives, too short a one f64's
+/// rounding: the best of them is the quotient's own accuracy.
+pub fn off(
+    slope: f64,
+    size: f64,
+    rounding: f64,
+    between: impl Fn(f64) -> Result<f64>,
+) -> Result<f64> {
+    let mut least = f64::INFINITY;
+    for step in STEPS.map(|s| s * size) {
+        let off = (8.0 * between(step)? - between(2.0 * step)?) / (12.0 * step) - slope;
+        // 8 + 8 + 1 + 1 roundings: less than that, the quotient cannot see.
+        let off = (off.abs() - 18.0 * rounding / (12.0 * step)).max(0.0) + 0.0 * off;
+        if off < least || off.is_nan() {
+            least = off;
+        }
+    }
+    Ok(least)
+}
+
 /// `x + h v`
-fn along(x: &Tensor, h: f64, v: &Tensor) -> Result<Tensor> {
+pub fn along(x: &Tensor, h: f64, v: &Tensor) -> Result<Tensor> {
     let v = v.ordered(&x.axes).map_err(|e| other("a direction", e))?;
     let data = match (&x.data, &v.data) {
         (Data::Real(x), Data::Real(v)) => {

@@ -121,7 +121,7 @@ impl fmt::Display for Certificate {
         writeln!(f, "  lengths {}", lengths.join(" "))?;
         writeln!(
             f,
-            "  {:<11} {:<9} {:<7} {:>9} {:>9}  {:<5} where",
+            "  {:<11} {:<14} {:<7} {:>9} {:>9}  {:<5} where",
             "form", "part", "engine", "error", "bound", ""
         )?;
         for r in &self.rows {
@@ -136,7 +136,7 @@ impl fmt::Display for Certificate {
 
 fn row(f: &mut fmt::Formatter<'_>, r: &Row) -> fmt::Result {
     let mark = if r.green() { "ok" } else { "RED" };
-    write!(f, "  {:<11} {:<9} {:<7} ", r.form, r.part, r.engine)?;
+    write!(f, "  {:<11} {:<14} {:<7} ", r.form, r.part, r.engine)?;
     match (&r.failure, &r.worst) {
         (Some(why), _) => writeln!(f, "{:>9} {:>9}  {mark:<5} {}", "-", "-", why.trim_end()),
         (None, None) => writeln!(f, "{:>9} {:>9}  {mark:<5} nothing was compared", "-", "-"),

@@ -5,6 +5,8 @@
 //! (derivation calculus §6). Gates, norms and other functions are random ones of their argument, so what is shown is
 //! an identity whatever they are. What orders or normalises data (a softmax, a maximum) is not exact, and said so.
 
+mod carried;
+
 use super::certificate::{Row, Worst};
 use super::draw::{self, Draw};
 use super::subject::{Part, Subject};
@@ -66,6 +68,7 @@ pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
             Ok(()) => rows.push(row),
             Err(why) => notes.push(format!("not exact, resume: {why}")),
         }
+        rows.extend(carried::rows(subject, &reference, &cases, notes));
     }
     rows
 }

@@ -103,6 +103,16 @@ pub fn splits(shapes: &Shapes, extent: Extent) -> Vec<(usize, usize)> {
     all
 }
 
+/// Prompts and how many tokens follow, for gradients: both parts run backward, so both are cut into chunks.
+pub fn cuts(shapes: &Shapes, extent: Extent) -> Vec<(usize, usize)> {
+    let c = shapes.chunk;
+    match extent {
+        Extent::Brief => vec![(1, 1), (c + 1, c + 3)],
+        Extent::Quick => vec![(1, 2), (c + 1, 2 * c + 3), (2 * c, 1)],
+        Extent::Full => splits(shapes, extent),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,10 +2,12 @@
 //!
 //! [`subject`] has the definition and what is derived from it; [`lengths`] and [`draw`] say on what it is run;
 //! [`cases`] is the reference, whose gradient is itself held to difference quotients and to forward mode; [`steps`]
-//! holds prefill and step to the whole; [`packed`] puts documents in one row; [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
+//! holds prefill and step to the whole, [`carried`] gradients through states; [`packed`] puts documents in one row;
+//! [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
 //! Each form is compiled once and run at all lengths, outputs poisoned with NaN before each run. A failure fails: a
 //! form that cannot be derived or compiled is as red as one that is wrong.
 
+mod carried;
 mod cases;
 mod certificate;
 mod draw;
@@ -26,6 +28,7 @@ use crate::backend::Backend;
 use crate::engine::{Engine, Programs};
 use crate::passes::Shapes;
 use crate::{Error, Result};
+use carried::Carried;
 use cases::Case;
 use packed::Packed;
 use seqc_algebra::Func;
@@ -94,6 +97,18 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
             None
         }
     };
+    let has = derived.iter().any(|d| d.part == Part::StateGradient);
+    let carried = match has.then(|| carried::references(subject, options)) {
+        Some(Ok((carried, rows))) => {
+            c.rows.extend(rows);
+            Some(carried)
+        }
+        Some(Err(why)) => {
+            c.rows.push(carried::failed(why));
+            None
+        }
+        None => None,
+    };
     let packed = packed::reference(subject, options);
     if let Ok(None) = packed {
         c.notes
@@ -109,11 +124,13 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
             let wide = Held {
                 cases: &cases,
                 steps: steps.as_ref(),
+                carried: carried.as_ref(),
                 packed: packed.as_ref(),
             };
             let narrow = Held {
                 cases: &narrow,
                 steps: None,
+                carried: None,
                 packed: None,
             };
             for engine in &options.engines {
@@ -138,6 +155,7 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
 struct Held<'a> {
     cases: &'a [Case],
     steps: Option<&'a Steps>,
+    carried: Option<&'a Carried>,
     packed: Option<&'a Packed>,
 }
 
@@ -145,7 +163,7 @@ struct Held<'a> {
 fn engine_rows(engine: Engine, derived: &[Derived], held: &Held, options: &Options) -> Vec<Row> {
     let mut rows = vec![];
     let mut funcs: Vec<(String, Func)> = vec![];
-    let stepped = |part: Part| matches!(part, Part::Prefill | Part::Resume | Part::Step);
+    let stepped = |part: Part| !matches!(part, Part::Forward | Part::Gradient);
     let narrow = matches!(engine, Engine::Narrow(_));
     for d in derived.iter().filter(|d| !narrow || !stepped(d.part)) {
         match &d.func {
@@ -191,6 +209,9 @@ fn engine_rows(engine: Engine, derived: &[Derived], held: &Held, options: &Optio
         && whole(Part::Step)
     {
         rows.extend(steps.rows(programs, engine));
+    }
+    if let (Ok(programs), Some(carried)) = (&programs, held.carried) {
+        rows.extend(carried.rows(programs, engine));
     }
     rows
 }

@@ -3,6 +3,7 @@
 use crate::build::{self, only};
 use crate::engine::{Named, Sizes};
 use crate::passes::{self, FORMS, Shapes};
+use crate::verify::carried;
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
 use seqc_algebra::{Axis, Func, Size, Sym, ValueId};
@@ -39,6 +40,10 @@ pub enum Part {
     Prefill,
     Resume,
     Step,
+    /// With cotangents of the states after it.
+    PromptGradient,
+    /// From given states.
+    StateGradient,
 }
 
 impl Part {
@@ -50,6 +55,8 @@ impl Part {
             Part::Prefill => "prefill",
             Part::Resume => "resume",
             Part::Step => "step",
+            Part::PromptGradient => "prompt gradient",
+            Part::StateGradient => "state gradient",
         }
     }
 }
@@ -180,6 +187,7 @@ impl Subject {
                     func,
                 });
             }
+            all.extend(carried::derived(self, shapes));
         }
         all
     }

@@ -31,6 +31,7 @@ impl Deps {
             Expr::Val(v) => self.vals.contains(v),
             Expr::Load { at, .. } => self.index(at),
             Expr::Index(ix) => self.index(ix),
+            Expr::Word(w) => w.leaves().into_iter().any(|ix| self.index(ix)),
             Expr::Unary(_, x) | Expr::Not(x) => self.expr(x),
             Expr::Binary(_, a, b) | Expr::Cmp(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => {
                 self.expr(a) || self.expr(b)
@@ -75,6 +76,7 @@ impl Deps {
             Expr::Const(_) | Expr::Val(_) => true,
             Expr::Load { at, .. } => self.index_fits(at),
             Expr::Index(ix) => self.index_fits(ix),
+            Expr::Word(w) => w.leaves().into_iter().all(|ix| self.index_fits(ix)),
             Expr::Unary(_, x) | Expr::Not(x) => self.expr_fits(x),
             Expr::Binary(_, a, b) | Expr::Cmp(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => {
                 self.expr_fits(a) && self.expr_fits(b)

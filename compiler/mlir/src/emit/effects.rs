@@ -101,6 +101,7 @@ impl Effects {
                 self.index(at);
             }
             Expr::Index(ix) => self.index(ix),
+            Expr::Word(w) => w.leaves().into_iter().for_each(|ix| self.index(ix)),
             Expr::Unary(_, x) | Expr::Not(x) => self.expr(x),
             Expr::Binary(_, a, b) | Expr::Cmp(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => {
                 self.expr(a);

@@ -55,6 +55,7 @@ impl Emit<'_> {
                 }
             }
             Expr::Index(ix) => return self.index_as_number(ix),
+            Expr::Word(w) => self.word_as_number(w)?,
             Expr::Unary(op, x) => {
                 let x = self.number(x)?.v;
                 math::unary(&mut self.f, self.helpers, *op, &x)

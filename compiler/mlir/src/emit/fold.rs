@@ -369,6 +369,7 @@ pub(crate) fn cost(e: &Expr) -> u32 {
     match e {
         Expr::Const(_) | Expr::Val(_) => 0,
         Expr::Load { .. } | Expr::Index(_) | Expr::CmpIx(..) => 1,
+        Expr::Word(w) => 1 + w.operations(),
         Expr::Unary(op, x) => {
             use seqc_schedule::ir::Unary::{Abs, Floor, Neg};
             cost(x)

@@ -13,6 +13,7 @@ pub mod gpu;
 mod index;
 mod stmt;
 mod team;
+mod word;
 
 use crate::error::{Error, Result};
 use crate::text::{Fun, Helpers, Value};

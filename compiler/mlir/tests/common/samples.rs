@@ -3,6 +3,7 @@
 
 use crate::common::*;
 use seqc_schedule::ir::*;
+use seqc_schedule::word::{Shift, Word};
 
 pub struct Sample {
     pub kernel: Kernel,
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Sample> {
         scan(21),
         gather(),
         masks(19),
+        words(21),
         convolution(23),
         attention(45),
         strides(),
@@ -382,6 +384,80 @@ pub fn masks(n: usize) -> Sample {
         dims: vec![n as i64],
         cells: n as i64,
         want: vec![(1, y), (2, prefix)],
+    }
+}
+
+/// Arithmetic of 32-bit words, in lanes and in a fold, with values of u32.
+pub fn words(n: usize) -> Sample {
+    let hashed = |a: Ix, b: Ix| {
+        let b = Word::Of(b).times(Word::constant(0x85EB_CA77));
+        let a = Word::Of(a).times(Word::constant(0x9E37_79B1));
+        let x = a.xor(b.shift(Shift::Turn, 16)).shift(Shift::Fold, 13);
+        x.times(Word::constant(0xC2B2_AE35))
+    };
+    let token = || Ix::Data(Box::new(ld(A(0), v(1))));
+    let upper = hashed(sub(v(0), v(1)), token()).shift(Shift::Down, 8);
+    // Few enough bits that their sum is exact.
+    let few = hashed(v(0), v(2)).shift(Shift::Down, 20);
+    let kernel = Kernel {
+        name: "words".into(),
+        args: vec![
+            tokens("tokens"),
+            arg("y", Access::Write),
+            arg("whole", Access::Write),
+            arg("sums", Access::Write),
+        ],
+        dims: vec!["n".into()],
+        grid: vec![(Var(0), d(0))],
+        locals: vec![],
+        body: vec![
+            each(
+                LoopKind::Vec(8),
+                1,
+                c(0),
+                d(0),
+                vec![
+                    st(A(1), add(mul(v(0), d(0)), v(1)), upper.number()),
+                    st(
+                        A(2),
+                        add(mul(v(0), d(0)), v(1)),
+                        hashed(v(0), token()).number(),
+                    ),
+                ],
+            ),
+            st(
+                A(3),
+                v(0),
+                fold(FoldOp::Sum, 2, c(0), d(0), 8, few.number()),
+            ),
+        ],
+    };
+    let ids: Vec<i32> = (0..n as i32).map(|i| i.wrapping_mul(0x2545_F491)).collect();
+    let plain = |a: i64, b: i64| {
+        let (a, b) = (a as u32, b as u32);
+        let x = a.wrapping_mul(0x9E37_79B1) ^ b.wrapping_mul(0x85EB_CA77).rotate_left(16);
+        (x ^ (x >> 13)).wrapping_mul(0xC2B2_AE35)
+    };
+    let all = |f: &dyn Fn(i64, usize) -> f64| -> Vec<f64> {
+        let row = |i: usize| (0..n).map(move |j| (i as i64, j));
+        (0..n).flat_map(row).map(|(i, j)| f(i, j)).collect()
+    };
+    let upper = all(&|i, j| f64::from(plain(i - j as i64, i64::from(ids[j])) >> 8));
+    let whole = all(&|i, j| f64::from(plain(i, i64::from(ids[j])) as f32));
+    let sums = (0..n as i64)
+        .map(|i| (0..n as i64).map(|j| f64::from(plain(i, j) >> 20)).sum())
+        .collect();
+    Sample {
+        kernel,
+        data: vec![
+            Data::I(ids.clone()),
+            Data::F(vec![f32::NAN; n * n]),
+            Data::F(vec![f32::NAN; n * n]),
+            Data::F(vec![f32::NAN; n]),
+        ],
+        dims: vec![n as i64],
+        cells: n as i64,
+        want: vec![(1, upper), (2, whole), (3, sums)],
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Fault, Program};
 use crate::affine::Linear;
 use crate::fault::{Path, Step};
 use crate::ir::*;
+use crate::word::Word;
 use std::collections::HashMap;
 
 pub(super) type Block = Vec<Op>;
@@ -68,6 +69,7 @@ pub(super) enum Number {
     Val(usize),
     Load(Buf, Index),
     Index(Index),
+    Word(Word<Index>),
     Unary(Unary, Box<Number>),
     Binary(Binary, Box<[Number; 2]>),
     Select(Truth, Box<[Number; 2]>),
@@ -310,6 +312,7 @@ impl Resolver<'_> {
                 Number::Load(*buf, self.index(at)?)
             }
             Expr::Index(ix) => Number::Index(self.index(ix)?),
+            Expr::Word(w) => Number::Word(w.map(&mut |ix| self.index(ix))?),
             Expr::Unary(op, x) => Number::Unary(*op, self.number(x)?.into()),
             Expr::Binary(op, a, b) => Number::Binary(*op, self.numbers(a, b)?),
             Expr::Select(c, a, b) => Number::Select(self.truth(c)?, self.numbers(a, b)?),

@@ -247,6 +247,10 @@ impl Run<'_> {
                 let i = self.index(ix);
                 self.done(i as f64)
             }
+            Number::Word(w) => {
+                let n = w.value(&mut |ix| self.index(ix));
+                self.done(f64::from(n))
+            }
             Number::Unary(op, x) => {
                 let x = self.number(x);
                 self.done(math::unary(*op, x))

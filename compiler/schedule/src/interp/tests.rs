@@ -235,6 +235,24 @@ fn an_arm_that_is_not_taken_may_be_unwritten_but_not_outside() {
 }
 
 #[test]
+fn words_are_u32() {
+    let text = "
+        kernel mix(tokens: read i32, y: write f32; $t) grid() {
+          for i0 in 0..$t vec(4) {
+            y[i0] = word(shr(mul(xorshr(xor(mul([i0 - 2], [2654435761]), rotl([data(tokens[i0])], 7)), 15), [2246822507]), 3))
+          }
+        }";
+    let tokens = vec![3, -1, i32::MAX, 0, 70_000];
+    let mut bufs = [Data::I32(tokens.clone()), Data::F64(vec![f64::NAN; 5])];
+    run_text(text, &mut bufs, &[5], Options::default()).expect("runs");
+    for (i, t) in (0u32..).zip(tokens) {
+        let w = i.wrapping_sub(2).wrapping_mul(2_654_435_761) ^ (t as u32).rotate_left(7);
+        let w = (w ^ (w >> 15)).wrapping_mul(2_246_822_507) >> 3;
+        assert_eq!(bufs[1].get(i as usize), Some(f64::from(w)));
+    }
+}
+
+#[test]
 fn one_buffer_may_be_bound_twice() {
     let text = "
         kernel add(a: read f32, b: read f32, y: write f32) grid() { y[0] = a[0] + b[1] }";

@@ -199,7 +199,8 @@ fn own_cost(func: &Func, id: ValueId) -> f64 {
         Op::Map(f) => match f {
             Exp | Expm1 | Log | Log1p | Sin | Cos | Tanh | Sigmoid | LogSigmoid | Softplus
             | Erf | Pow => 12.0,
-            BitLen | Xor | Hash => 200.0,
+            BitLen => 200.0,
+            Hash => 12.0,
             Div | Sqrt | Rem => 5.0,
             _ => 1.0,
         },
@@ -222,7 +223,7 @@ fn fold_size(func: &Func, id: ValueId) -> f64 {
 fn repeats(op: &Op) -> f64 {
     match op {
         Op::Map(MapFn::Softplus | MapFn::LogSigmoid) => 2.0,
-        Op::Map(MapFn::BitLen | MapFn::Xor) => 24.0,
+        Op::Map(MapFn::BitLen) => 24.0,
         _ => 1.0,
     }
 }

@@ -416,6 +416,16 @@ impl<'a> Cell<'a> {
             }
             _ => {}
         }
+        if matches!(f, M::Xor | M::Hash) {
+            let (a, b) = (
+                self.rounded(scope, args[0], env)?,
+                self.rounded(scope, args[1], env)?,
+            );
+            return Ok(match f {
+                M::Xor => super::hash::xor(a, b),
+                _ => super::hash::hash(a, b),
+            });
+        }
         let y = self.elem(scope, args[1], env)?;
         let op = match f {
             M::Add => Binary::Add,
@@ -426,8 +436,6 @@ impl<'a> Cell<'a> {
             M::Min => Binary::Min,
             M::Pow => Binary::Pow,
             M::Rem => Binary::Rem,
-            M::Xor => return Ok(xor(&x, &y)),
-            M::Hash => return super::hash::hash(&x, &y),
             other => {
                 return Err(LowerError(format!(
                     "`{other:?}` is not a function of real numbers"
@@ -513,14 +521,6 @@ pub(crate) fn as_ix(e: &Expr) -> Option<Ix> {
         Expr::Const(n) if n.0.fract() == 0.0 && n.0.abs() < 1e15 => Some(Ix::Const(n.0 as i64)),
         _ => None,
     }
-}
-
-/// Exclusive or of whole numbers below 2^24, bit by bit.
-fn xor(x: &Expr, y: &Expr) -> Expr {
-    let (a, b) = (Ix::data(x.clone()), Ix::data(y.clone()));
-    let bit = |v: &Ix, k: u32| v.clone().floor_div(1i64 << k).floor_rem(2);
-    let sum = (0..24).map(|k| (bit(&a, k) + bit(&b, k)).floor_rem(2) * (1i64 << k));
-    Expr::Index(sum.fold(Ix::Const(0), |s, t| s + t))
 }
 
 fn unary(f: MapFn) -> Option<Unary> {

@@ -4,6 +4,7 @@ use super::lex::Token;
 use super::{Parser, Result};
 use crate::ir::{Binary, Cmp, Expr, Ix, Num, Val};
 use crate::print::{FOLDS, UNARIES};
+use crate::word::{SHIFTS, Word};
 
 const COMPARISONS: [(&str, Cmp); 6] = [
     ("<=", Cmp::Le),
@@ -225,6 +226,12 @@ impl Parser {
             self.next += 2;
             return self.fold();
         }
+        if self.sees_word("word") {
+            self.next += 2;
+            let w = self.word()?;
+            self.expect(")")?;
+            return Ok(Expr::Word(w.into()));
+        }
         let name = self.name()?;
         if let Some((op, _)) = UNARIES.iter().find(|(_, n)| *n == name) {
             let [x] = self.arguments()?;
@@ -246,6 +253,35 @@ impl Parser {
         };
         let [a, b] = self.arguments()?;
         Ok(Expr::Binary(op, a, b))
+    }
+
+    /// `[i0]`, `mul(a, b)`, `xor(a, b)`, `shr(a, 3)`, …
+    fn word(&mut self) -> Result<Word> {
+        self.nested(Parser::word_atom)
+    }
+
+    fn word_atom(&mut self) -> Result<Word> {
+        if self.take("[") {
+            let ix = self.ix()?;
+            self.expect("]")?;
+            return Ok(Word::Of(ix));
+        }
+        let name = self.name()?;
+        let shift = SHIFTS.iter().find(|(_, n)| *n == name);
+        if shift.is_none() && name != "mul" && name != "xor" {
+            self.next -= 1;
+            return self.wrong(format!("there is no function `{name}` of words"));
+        }
+        self.expect("(")?;
+        let a = self.word()?;
+        self.expect(",")?;
+        let made = match shift {
+            Some((s, _)) => a.shift(*s, self.number()?),
+            None if name == "mul" => a.times(self.word()?),
+            None => a.xor(self.word()?),
+        };
+        self.expect(")")?;
+        Ok(made)
     }
 
     fn arguments<const N: usize>(&mut self) -> Result<[Box<Expr>; N]> {

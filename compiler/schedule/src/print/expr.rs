@@ -2,6 +2,7 @@
 
 use super::{Names, fold_name, unary_name};
 use crate::ir::{Binary, Cmp, Expr, Ix};
+use crate::word::{SHIFTS, Shift, Word};
 
 /// How tightly a form holds together: a part that holds less tightly than its place needs is parenthesised.
 const OR: u8 = 0;
@@ -58,6 +59,15 @@ impl Names<'_> {
         }
     }
 
+    fn word(&self, w: &Word) -> String {
+        match w {
+            Word::Of(ix) => format!("[{}]", self.ix(ix)),
+            Word::Mul(a, b) => format!("mul({}, {})", self.word(a), self.word(b)),
+            Word::Xor(a, b) => format!("xor({}, {})", self.word(a), self.word(b)),
+            Word::Shift(s, w, n) => format!("{}({}, {n})", shift_name(*s), self.word(w)),
+        }
+    }
+
     pub(crate) fn expr(&self, e: &Expr) -> String {
         self.value(e, OR)
     }
@@ -73,6 +83,7 @@ impl Names<'_> {
             Expr::Val(v) => format!("%{}", v.0),
             Expr::Load { buf, at } => format!("{}[{}]", self.buf(*buf), self.ix(at)),
             Expr::Index(ix) => format!("[{}]", self.ix(ix)),
+            Expr::Word(w) => format!("word({})", self.word(w)),
             Expr::Unary(op, x) => format!("{}({})", unary_name(*op), self.expr(x)),
             Expr::Binary(op, a, b) => match op {
                 Binary::Add => infix("+", a, b, SUM, SUM),
@@ -119,6 +130,10 @@ impl Names<'_> {
             }
         }
     }
+}
+
+fn shift_name(s: Shift) -> &'static str {
+    SHIFTS.iter().find(|(t, _)| *t == s).map_or("", |(_, n)| n)
 }
 
 fn bracket(text: String, own: u8, place: u8) -> String {

@@ -2,6 +2,7 @@
 
 use super::Rng;
 use crate::ir::*;
+use crate::word::{SHIFTS, Word};
 
 /// Any tree at all: names may be odd or shared, buffers and sizes may not exist, types need not fit.
 pub fn any_kernel(seed: u64, size: usize) -> Kernel {
@@ -194,6 +195,19 @@ impl Any {
             .pick(&[Cmp::Lt, Cmp::Le, Cmp::Gt, Cmp::Ge, Cmp::Eq, Cmp::Ne])
     }
 
+    fn word(&mut self, depth: usize) -> Word {
+        if depth == 0 {
+            return Word::Of(self.ix(1));
+        }
+        let a = self.word(depth - 1);
+        match self.rng.below(4) {
+            0 => a.times(self.word(depth - 1)),
+            1 => a.xor(self.word(depth - 1)),
+            2 => Word::Of(self.ix(depth)),
+            _ => a.shift(self.rng.pick(&SHIFTS).0, self.rng.below(40) as u32),
+        }
+    }
+
     fn expr(&mut self, depth: usize) -> Expr {
         use Binary::*;
         let pick = self.rng.below(if depth == 0 { 3 } else { 14 });
@@ -201,7 +215,10 @@ impl Any {
         match pick {
             0 => Expr::Const(Num(self.num())),
             1 => Expr::Val(self.val()),
-            2 => Expr::Index(self.ix(depth.min(2))),
+            2 => match self.rng.once_in(3) {
+                true => Expr::Word(self.word(depth.min(2)).into()),
+                false => Expr::Index(self.ix(depth.min(2))),
+            },
             3 => Expr::Load {
                 buf: self.buf(),
                 at: self.ix(depth.min(3)),

@@ -2,6 +2,7 @@
 
 use super::valid::{LEN, Valid};
 use crate::ir::*;
+use crate::word::{SHIFTS, Shift, Word};
 
 impl Valid {
     /// A number in ±4. Does not read `but`.
@@ -62,7 +63,13 @@ impl Valid {
 
     /// What is exact in f32: a constant, an input, an index.
     fn exact(&mut self) -> Expr {
-        match self.rng.below(4) {
+        match self.rng.below(5) {
+            4 => {
+                // A word's upper bits, as few as those of the inputs.
+                let bits = 24 + self.rng.below(8) as u32;
+                let w = self.word(2).shift(Shift::Down, bits);
+                w.number() * Expr::num(0.5f64.powi(30 - bits as i32))
+            }
             0 => Expr::num(self.rng.within(-8, 8) as f64 / 4.0),
             1 => {
                 let ix = self.whole(9);
@@ -73,6 +80,23 @@ impl Valid {
                 let at = self.inside(x.len);
                 x.buf.load(x.base + at)
             }
+        }
+    }
+
+    fn word(&mut self, depth: usize) -> Word {
+        let leaf = match self.rng.below(3) {
+            0 => Word::constant(self.rng.bits() as u32),
+            1 => Word::Of(self.inside(LEN)),
+            _ => Word::Of(self.whole(LEN)),
+        };
+        if depth == 0 {
+            return leaf;
+        }
+        let a = self.word(depth - 1);
+        match self.rng.below(4) {
+            0 => a.xor(leaf),
+            1 => a.times(leaf),
+            _ => a.shift(self.rng.pick(&SHIFTS).0, 1 + self.rng.below(31) as u32),
         }
     }
 

@@ -38,6 +38,12 @@ impl Checker<'_> {
                 self.inside(*buf, at);
             }
             Expr::Index(ix) => self.ix(ix),
+            Expr::Word(w) => {
+                w.leaves().into_iter().for_each(|ix| self.ix(ix));
+                if let Some(n) = w.shifts().iter().find(|n| !(1..32).contains(*n)) {
+                    self.fault(format!("a word is shifted by {n} bits"));
+                }
+            }
             Expr::Unary(_, x) => self.number(x),
             Expr::Binary(_, a, b) => {
                 self.number(a);

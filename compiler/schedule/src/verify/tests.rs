@@ -80,6 +80,16 @@ fn each_rule_is_enforced() {
             "a truth value stands where a number is needed",
         ),
         (
+            "s[i3] * 2.0",
+            "word(xor([i3], rotl([i3], 32)))",
+            "a word is shifted by 32 bits",
+        ),
+        (
+            "s[i3] * 2.0",
+            "word(mul([i3], [i9]))",
+            "variable i9 is used outside its loop",
+        ),
+        (
             "y[0] = 1.0",
             "y[0] = y[1]",
             "statement 4.1.0 `y[0] = y[1]`: `y` is read, but declared to be only written",

@@ -133,7 +133,7 @@ fn what_is_wrong_is_named() {
             decay: true,
         };
     };
-    refuses(param, "a parameter is f32");
+    refuses(param, "a parameter is not I32");
 }
 
 #[test]
