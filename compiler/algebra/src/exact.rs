@@ -4,8 +4,8 @@
 //! Sums, products and quotients are exact; whole numbers are ordered as they are. Any other function is a fixed random one of its argument: it knows nothing
 //! but that equal arguments have equal results. Two programs that agree on random elements are then the same
 //! polynomials in their inputs and in the values of such functions, up to a chance of about degree / 2⁶¹
-//! (Schwartz–Zippel; derivation calculus §6). A number of f64 is the element that it exactly is, a multiple of a
-//! power of two.
+//! (Schwartz–Zippel; derivation calculus §6). A number of f64 stands for the simple fraction that it is rounded from, so
+//! that 0.6 times 0.9 is 0.54; where there is none, for what it exactly is, a multiple of a power of two.
 
 use crate::complex::Scalar;
 use crate::op::{MapFn, Op};
@@ -51,6 +51,25 @@ fn pow(mut a: u64, mut n: u64) -> u64 {
         n >>= 1;
     }
     all
+}
+
+/// The first convergent of a positive number that a few roundings cannot tell from it, if its denominator is small.
+fn fraction(x: f64) -> Option<(u64, u64)> {
+    const MOST: f64 = (1u64 << 20) as f64;
+    let near = x * 2f64.powi(-50);
+    let (mut rest, mut last, mut now) = (x, (0.0, 1.0), (1.0, 0.0));
+    loop {
+        let whole = rest.floor();
+        (last, now) = (now, (whole * now.0 + last.0, whole * now.1 + last.1));
+        let (n, d) = now;
+        if d > MOST || n > 2f64.powi(52) {
+            return None;
+        }
+        if (x - n / d).abs() <= near {
+            return Some((n as u64, d as u64));
+        }
+        rest = (rest - whole).recip();
+    }
 }
 
 fn mix(mut x: u64) -> u64 {
@@ -102,10 +121,17 @@ impl Exact {
         }
     }
 
-    /// The element that a finite number is.
+    /// The element that a finite number stands for.
     pub fn of_f64(x: f64) -> Option<Exact> {
         if !x.is_finite() {
             return None;
+        }
+        if let Some((n, d)) = fraction(x.abs()) {
+            let re = mul(n % P, pow(d, P - 2));
+            return Some(Exact {
+                re: if x < 0.0 { sub(0, re) } else { re },
+                im: 0,
+            });
         }
         let bits = x.to_bits();
         let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
@@ -308,8 +334,14 @@ mod tests {
         let of = |x: f64| Exact::of_f64(x).unwrap();
         assert_eq!(of(0.5) + of(0.5), Exact::ONE);
         assert_eq!(of(-3.0) * of(0.125), of(-0.375));
-        // 0.1 of f64 is not a tenth.
-        assert_ne!(of(0.1) * of(10.0), Exact::ONE);
+        // 0.1 of f64 stands for a tenth, and what is rounded from it too.
+        assert_eq!(of(0.1) * of(10.0), Exact::ONE);
+        assert_eq!(of(0.6) * of(0.9), of(0.6 * 0.9));
+        assert_eq!(of(0.1) + of(0.2), of(0.1 + 0.2));
+        assert_ne!(of(0.1 + 1e-14), of(0.1));
+        // No simple fraction: what it is.
+        let root = of(2f64.sqrt());
+        assert_eq!(root * of(2f64.powi(-30)), of(2f64.sqrt() * 2f64.powi(-30)));
         assert_eq!(of(1e-300) * of(2f64.powi(996)), of(1e-300 * 2f64.powi(996)));
         assert_eq!(Exact::of_f64(f64::INFINITY), None);
     }

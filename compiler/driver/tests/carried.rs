@@ -2,10 +2,11 @@
 
 mod support;
 
-use seqc_algebra::{Axis, Elem, Func, Op, Size, ValueId};
+use seqc_algebra::{Axis, Elem, Func, InputKind, Op, Size, ValueId};
 use seqc_derive::affine::describe;
 use seqc_derive::cost::cost;
 use seqc_driver::passes::{Begin, Form, Shapes, Wanted, carried_gradient, gradient, resume};
+use seqc_driver::verify::item;
 use seqc_driver::{build, frontend};
 use std::path::Path;
 use support::elaborated;
@@ -151,4 +152,43 @@ fn pairs(f: &Func) -> Vec<String> {
     let stored = f.ids().filter(|v| live[v.index()] && !free(*v));
     let two = stored.filter(|v| f.ty(*v).axes.iter().filter(long).count() > 1);
     two.map(|v| describe(f.op(v))).collect()
+}
+
+/// Tokens that are carried have no gradient; what is read of them has.
+#[test]
+fn indices_among_the_states_have_none() {
+    let text = "seq 1
+
+mixer pairs(tokens: seq<v>, x: seq{d}; v = 5, d = 3) -> y: seq{d} {
+    param w{v, d}
+    state s{d}
+    s[t] = 0.5 * s[t-1] + w{v = tokens[t-1]} * x[t-2]
+    y = s + w{v = tokens}
+}
+";
+    let source = frontend::of_text("pairs.seq", text).unwrap_or_else(|e| panic!("{e}"));
+    let e = source.elaborate("pairs", &[]);
+    let e = e.unwrap_or_else(|e| panic!("{e}"));
+    let wanted = Wanted {
+        begin: Begin::States,
+        wrt: &["w", "x"],
+        outs: &["y"],
+    };
+    let f = carried_gradient(&e.func, Form::Chunked, &Shapes::cpu(), wanted, &mut vec![]);
+    let f = f.unwrap_or_else(|e| panic!("{e}"));
+    let inputs = f.params.iter().filter_map(|p| f.input(*p));
+    let states = inputs.filter(|i| i.kind == InputKind::State);
+    let gradients = f
+        .results
+        .iter()
+        .filter(|(n, _)| n.starts_with("grad.state."));
+    assert_eq!((states.count(), gradients.count()), (3, 2));
+    let c = item(&source, "pairs", &[], &support::brief()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(c.green(), "{c}");
+    assert!(
+        c.rows
+            .iter()
+            .any(|r| r.part == "state gradient" && r.engine == "clif"),
+        "{c}"
+    );
 }
