@@ -17,6 +17,16 @@ fn long(axis: Axis) -> bool {
 
 /// Applies both laws to softmaxes along run-time axes.
 pub fn expand_softmax(func: &Func) -> Result<Func> {
+    expand(func, true)
+}
+
+/// The same with one row vector for a normaliser. Rounded, it moves a row's weights by half a unit in the last place of the
+/// scores, as tiles do that make a score anew in another order than where its maximum was taken.
+pub fn with_one_normaliser(func: &Func) -> Result<Func> {
+    expand(func, false)
+}
+
+fn expand(func: &Func, relative: bool) -> Result<Func> {
     let func = map_values(func, |b, func, id, args| {
         let Op::Softmax(axis) = func.op(id) else {
             return Ok(None);
@@ -26,7 +36,7 @@ pub fn expand_softmax(func: &Func) -> Result<Func> {
         }
         let mut scores = args[0];
         // A single row is never recomputed.
-        if long_axes(b.func(), scores).len() > 1 {
+        if relative && long_axes(b.func(), scores).len() > 1 {
             let max = b.push(Op::Reduce(ReduceOp::Max, vec![*axis]), &[scores])?;
             let max = finite(b, max)?;
             scores = b.sub(scores, max)?;

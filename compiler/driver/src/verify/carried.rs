@@ -118,7 +118,7 @@ impl Definition<'_> {
             let plain = |wanted: Wanted| passes::plain_carried_gradient(&f, wanted);
             with_wanted(subject, &f, begin, plain).map_err(failed)
         };
-        let rounded = |f: &Func| softmax::expand_softmax(f).map(Rc::new).map_err(failed);
+        let rounded = |f: &Func| softmax::with_one_normaliser(f).map(Rc::new).map_err(failed);
         let (whole, rest) = (of(Begin::Start)?, of(Begin::States)?);
         Ok(Definition {
             plain: seqc_derive::grad::vjp(&f, &ids, &outs).map_err(failed)?,

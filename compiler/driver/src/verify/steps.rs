@@ -118,7 +118,7 @@ fn interpreted(f: &Func, given: &Named, sizes: &Sizes) -> Result<Named> {
 /// The references. Lengths that the mixer has no meaning for are left out.
 pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
     let (prefill, step) = (subject.plain_prefill()?, subject.plain_step()?);
-    let weighed = seqc_derive::softmax::expand_softmax(&prefill);
+    let weighed = seqc_derive::softmax::with_one_normaliser(&prefill);
     let weighed = Rc::new(weighed.map_err(|e| other(&subject.name, e))?);
     let mut splits = vec![];
     for (prompt, tokens) in lengths::splits(&options.shapes, options.extent) {

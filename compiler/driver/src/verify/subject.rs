@@ -116,13 +116,13 @@ impl Subject {
     }
 
     /// The reference with the operations of all forms, whose roundings are others: a convolution is a product of
-    /// transforms; a softmax is formed anew as exp(s - logsumexp s), whose rounding grows with s.
+    /// transforms; a softmax is formed anew as exp(s - logsumexp s), whose rounding grows with s as that of scores made anew does.
     pub fn weighed(&self) -> Result<Func> {
         let convolved = conv::long_convolutions(&self.definition);
         convolved
             .and_then(|f| stream::lower_renames(&f))
             .and_then(|f| grad::vjp(&f, &passes::inputs_named(&f, &self.wrt()), &self.outs()))
-            .and_then(|f| softmax::expand_softmax(&f))
+            .and_then(|f| softmax::with_one_normaliser(&f))
             .map_err(|e| other(&self.name, e))
     }
 
