@@ -161,6 +161,9 @@ fn kernels_that_begin_later_and_what_they_meet() {
     let rate = "param r{d} = uniform(0.1, 1)";
     let late = format!("{rate}\nf[lag] = exp(-r * lag)  where lag >= 2\n{SUM}");
     recurrent(&late, &["d=3 lag%=3", "d=3"]);
+    // What it would be at lag 0 has no f32.
+    let later = format!("{rate}\nf[lag] = exp(120 - 30 * (lag + r))  where lag > 3\n{SUM}");
+    recurrent(&later, &["d=3 lag%=5", "d=3"]);
     // Read off a sequence: its own clock is the lag.
     let read = format!("{rate}\np = exp(-r * t)\nf[lag] = p[first + lag]  where lag >= 0\n{SUM}");
     recurrent(&read, &["d=3"]);
@@ -185,6 +188,11 @@ fn other_kernels_keep_their_past() {
     lacks(
         &long("exp(-r * lag)  where lag >= 0 and lag < 16"),
         "a condition on the lag that ends its domain",
+        "f",
+    );
+    lacks(
+        &long("exp(-r * lag)  where lag >= 65"),
+        "it begins at lag 65",
         "f",
     );
     lacks(

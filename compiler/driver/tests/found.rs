@@ -173,3 +173,22 @@ fn a_long_kernel_before_a_norm() {
          y = u / sqrt(mean[d](u * u) + 1e-6)",
     );
 }
+
+/// One past serves both kernels; so does it where one of them is read off the text and counts back from now.
+#[test]
+fn several_kernels_over_one_sequence() {
+    certified(
+        "d",
+        "param w{d} = uniform(0.5, 1)
+         f[lag] = w / (1 + lag)  where lag >= 0
+         g[lag] = tanh(w - lag)  where lag >= 0
+         y = sum[lag](f[lag] * x[t - lag]) + sum[lag](g[lag] * x[t - lag])",
+    );
+    certified(
+        "d",
+        "param w{d} = uniform(0.5, 1)
+         f[lag] = w / (1 + lag)  where lag >= 0
+         g[lag] = x[first + lag]  where lag >= 0
+         y = sum[lag](f[lag] * x[t - lag]) + sum[lag](g[lag] * x[t - lag])",
+    );
+}

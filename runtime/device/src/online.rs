@@ -306,7 +306,7 @@ impl Line {
                 let lag = |l: usize| unsafe { f.get().add(l * self.channels + first).cast_const() };
                 unsafe { gather(lag, lags, own, work.rows, t.size) };
                 for (c, row) in work.rows.chunks_exact_mut(t.size).take(own).enumerate() {
-                    let to = unsafe { spectrum(level, first + c) };
+                    let to = unsafe { &mut *spectrum(level, first + c) };
                     t.spectrum_of(row, to, work.scratch);
                 }
             }
@@ -370,14 +370,13 @@ fn longest_scratch(levels: &[Level]) -> usize {
     each.max().unwrap_or(0)
 }
 
-/// # Safety
-/// Each channel's spectrum is written by one thread, and read only after.
-unsafe fn spectrum(level: &Level, channel: usize) -> &mut [Complex32] {
+/// Where a channel's spectrum is. It is written by one thread, and read only after.
+fn spectrum(level: &Level, channel: usize) -> *mut [Complex32] {
     let half = level.transform.half();
-    unsafe {
-        let at = level.spectra.ptr().cast::<Complex32>().add(channel * half);
-        std::slice::from_raw_parts_mut(at, half)
-    }
+    debug_assert!((channel + 1) * half * 8 <= level.spectra.bytes());
+    // Inside the block, which has this many numbers for each channel.
+    let at = unsafe { level.spectra.ptr().cast::<Complex32>().add(channel * half) };
+    std::ptr::slice_from_raw_parts_mut(at, half)
 }
 
 /// Copies `n` rows of `own` channels into rows of channels, each `size` long, zeros behind.

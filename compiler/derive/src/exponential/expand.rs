@@ -6,6 +6,9 @@ use super::{Found, Obstacle, moves};
 use crate::affine::describe;
 use seqc_algebra::{Axis, Builder, Elem, MapFn, Op, ReduceOp, ValueId};
 
+/// A kernel that begins later is no recurrence: the inputs before its start would all be kept.
+const LATEST: usize = 64;
+
 impl Modes<'_> {
     /// The modes of `v`, which has the axis `lag`. The obstacle is the first operation that leaves the class.
     pub fn of(&mut self, v: ValueId, lag: Axis) -> Found<Vec<Mode>> {
@@ -131,10 +134,10 @@ impl Modes<'_> {
     fn exponential(&mut self, x: ValueId, lag: Axis) -> Found<Vec<Mode>> {
         let (start, rate) = linear(self.b, x, lag, "the exponent")?;
         let one = self.b.num(1.0);
-        let coef = start.map_or(Ok(one), |c| self.b.map1(MapFn::Exp, c))?;
         Ok(vec![Mode {
+            start,
             rate,
-            ..self.constant(coef)
+            ..self.constant(one)
         }])
     }
 
@@ -232,6 +235,7 @@ impl Modes<'_> {
         let one = self.b.num(1.0);
         Ok(Mode {
             coef: self.b.div(one, m.coef)?,
+            start: m.start.map(|s| self.b.neg(s)).transpose()?,
             rate: m.rate.map(|r| self.b.neg(r)).transpose()?,
             base: m.base.map(|a| self.b.div(one, a)).transpose()?,
             ..m.clone()
@@ -264,6 +268,11 @@ impl Modes<'_> {
             return Err(ends());
         }
         let from = self.first(args[0], lag).ok_or_else(ends)?;
+        if from > LATEST {
+            let why =
+                format!("it begins at lag {from}, and up to lag {LATEST} inputs are kept for it");
+            return Err(Obstacle::at(v, why));
+        }
         let all = self.of(args[1], lag)?;
         Ok(all
             .into_iter()
@@ -287,8 +296,7 @@ impl Modes<'_> {
             _ => return None,
         };
         let first = if strict { n.floor() + 1.0 } else { n.ceil() };
-        // A long start is a window that is kept.
-        (first <= 64.0).then_some(first.max(0.0) as usize)
+        Some(first.max(0.0) as usize)
     }
 }
 

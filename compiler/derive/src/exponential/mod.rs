@@ -133,7 +133,8 @@ pub fn place(func: &Func, o: &Obstacle) -> Option<String> {
 fn modes(b: &mut Builder, kernel: ValueId, lag: Axis) -> Found<Vec<Mode>> {
     let all = Modes::new(b).of(kernel, lag)?;
     for m in &all {
-        for v in [Some(m.coef), m.rate, m.base].into_iter().flatten() {
+        let pieces = [Some(m.coef), m.start, m.rate, m.base];
+        for v in pieces.into_iter().flatten() {
             if let Some(at) = unsteady(b.func(), v, lag) {
                 return Err(Obstacle::at(
                     at,

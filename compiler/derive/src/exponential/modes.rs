@@ -3,12 +3,15 @@
 use super::{Found, Obstacle};
 use seqc_algebra::{Axis, Builder, Elem, MapFn, Op, Size, ValueId};
 
-/// `Σ_over coef · exp(rate · lag) · base^lag` from lag `from` on and 0 before; of `real`, the real part.
+/// `Σ_over coef · exp(start + rate · lag) · base^lag` from lag `from` on and 0 before; of `real`, the real part.
 ///
+/// The exponent's constant stays by itself: where the kernel begins late, `exp(start)` alone may overflow.
 /// Invariant: every axis of `over` is one of `rate` or `base`; a sum over any other axis is taken in `coef`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mode {
     pub coef: ValueId,
+    /// `None`: 0.
+    pub start: Option<ValueId>,
     /// `None`: 0.
     pub rate: Option<ValueId>,
     /// A number whose powers are taken and whose logarithm the spec does not say; `None`: 1.
@@ -35,6 +38,7 @@ impl<'a> Modes<'a> {
     pub fn constant(&self, coef: ValueId) -> Mode {
         Mode {
             coef,
+            start: None,
             rate: None,
             base: None,
             over: vec![],
@@ -44,7 +48,9 @@ impl<'a> Modes<'a> {
     }
 
     fn pieces(m: &Mode) -> impl Iterator<Item = ValueId> + use<> {
-        [Some(m.coef), m.rate, m.base].into_iter().flatten()
+        [Some(m.coef), m.start, m.rate, m.base]
+            .into_iter()
+            .flatten()
     }
 
     /// What the powers are taken of.
@@ -71,6 +77,7 @@ impl<'a> Modes<'a> {
     ) -> Found<Mode> {
         Ok(Mode {
             coef: f(self.b, m.coef)?,
+            start: m.start.map(|v| f(self.b, v)).transpose()?,
             rate: m.rate.map(|v| f(self.b, v)).transpose()?,
             base: m.base.map(|v| f(self.b, v)).transpose()?,
             ..m.clone()
@@ -129,6 +136,19 @@ impl<'a> Modes<'a> {
         Ok(self.b.map2(MapFn::Complex, zero, one)?)
     }
 
+    /// The mode with `exp(start)` in its coefficient.
+    pub fn folded(&mut self, m: &Mode) -> Found<Mode> {
+        let Some(start) = m.start else {
+            return Ok(m.clone());
+        };
+        let factor = self.b.map1(MapFn::Exp, start)?;
+        Ok(Mode {
+            coef: self.b.mul(m.coef, factor)?,
+            start: None,
+            ..m.clone()
+        })
+    }
+
     /// Adds up what has the same powers.
     pub fn sum(&mut self, modes: Vec<Mode>) -> Found<Vec<Mode>> {
         let mut out: Vec<Mode> = Vec::new();
@@ -136,16 +156,23 @@ impl<'a> Modes<'a> {
             if self.b.constant(m.coef) == Some(0.0) {
                 continue;
             }
-            let alike = |o: &&mut Mode| {
+            let alike = |o: &Mode| {
                 Mode {
                     coef: m.coef,
-                    ..(**o).clone()
+                    start: m.start,
+                    ..o.clone()
                 } == m
             };
-            match out.iter_mut().find(alike) {
-                Some(o) => o.coef = self.b.add2(o.coef, m.coef)?,
-                None => out.push(m),
+            let Some(k) = out.iter().position(alike) else {
+                out.push(m);
+                continue;
+            };
+            let (mut o, mut m) = (out[k].clone(), m);
+            if o.start != m.start {
+                (o, m) = (self.folded(&o)?, self.folded(&m)?);
             }
+            o.coef = self.b.add2(o.coef, m.coef)?;
+            out[k] = o;
         }
         match out.len() <= MOST_MODES {
             true => Ok(out),
@@ -198,6 +225,7 @@ impl<'a> Modes<'a> {
         };
         Ok(Mode {
             coef: self.b.mul(x.coef, y.coef)?,
+            start: either(x.start, y.start, self.b, MapFn::Add)?,
             rate: either(x.rate, y.rate, self.b, MapFn::Add)?,
             base: either(x.base, y.base, self.b, MapFn::Mul)?,
             over: [x.over.clone(), y.over.clone()].concat(),
@@ -246,6 +274,9 @@ impl<'a> Modes<'a> {
             if Modes::powers(&m).any(|v| self.b.has(v, *a)) {
                 m.over.push(*a);
             } else {
+                if m.start.is_some_and(|v| self.b.has(v, *a)) {
+                    m = self.folded(&m)?;
+                }
                 let coef = match self.b.has(m.coef, *a) {
                     true => m.coef,
                     false => self.b.expand(m.coef, &[*a])?,

@@ -59,6 +59,9 @@ fn as_power(b: &mut Builder, m: &Mode, lag: Axis) -> Result<ValueId> {
         (p, q) => p.or(q),
     };
     let mut factors = vec![m.coef];
+    if let Some(start) = m.start {
+        factors.push(b.map1(MapFn::Exp, start)?);
+    }
     match base {
         Some(base) => factors.push(b.map2(MapFn::Pow, base, at)?),
         None => factors.push(b.expand(one, &[lag])?),

@@ -68,13 +68,22 @@ pub fn total(b: &mut Builder, parts: Vec<ValueId>, ty: &Ty) -> Result<ValueId> {
 }
 
 /// The mode that reads what is `from` steps old, as one that begins at once.
-fn started(b: &mut Builder, m: &Mode) -> Result<Mode> {
+fn begun(b: &mut Builder, m: &Mode) -> Result<Mode> {
     let mut coef = m.coef;
-    let from = b.num(m.from as f64);
-    if let (Some(r), 1..) = (m.rate, m.from) {
-        let past = b.mul(from, r)?;
-        let decay = b.map1(MapFn::Exp, past)?;
-        coef = b.mul(coef, decay)?;
+    let past = match (m.rate, m.from) {
+        (Some(r), 1..) => {
+            let from = b.num(m.from as f64);
+            Some(b.mul(from, r)?)
+        }
+        _ => None,
+    };
+    let exponent = match (m.start, past) {
+        (Some(s), Some(p)) => Some(b.add2(s, p)?),
+        (s, p) => s.or(p),
+    };
+    if let Some(e) = exponent {
+        let factor = b.map1(MapFn::Exp, e)?;
+        coef = b.mul(coef, factor)?;
     }
     if let Some(base) = m.base {
         for _ in 0..m.from {
@@ -83,6 +92,7 @@ fn started(b: &mut Builder, m: &Mode) -> Result<Mode> {
     }
     Ok(Mode {
         coef,
+        start: None,
         from: 0,
         ..m.clone()
     })
@@ -111,7 +121,7 @@ fn drift(b: &mut Builder, rate: ValueId) -> Result<ValueId> {
 fn recurrence(b: &mut Builder, m: &Mode, x: ValueId, axis: Axis) -> Result<ValueId> {
     let ty = state_of(b, m, x, axis);
     let x = b.shift(x, axis, m.from as i64)?;
-    let m = started(b, m)?;
+    let m = begun(b, m)?;
     let drift = m.rate.map(|r| drift(b, r)).transpose()?;
     let mut start = b.num(0.0);
     if ty.elem == Elem::Complex {
