@@ -10,10 +10,10 @@ pub use halves::{COTANGENT, Halves, none};
 pub use held::drawn_for;
 
 use super::Options;
-use super::cases::stops;
 use super::certificate::Row;
 use super::draw::Draw;
 use super::lengths;
+use super::reference::stops;
 use super::subject::{Derived, Part, Subject};
 use crate::engine::{Engine, Programs};
 use crate::passes::{self, Begin, Form, Shapes, Wanted};

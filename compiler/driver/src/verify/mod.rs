@@ -1,9 +1,11 @@
 //! The certificate: every form of a mixer on every engine against its definition, run by the f64 interpreter.
 //!
 //! [`subject`] has the definition and what is derived from it; [`lengths`] and [`draw`] say on what it is run;
-//! [`cases`] is the reference, whose gradient is itself held to difference quotients and to forward mode; [`steps`]
-//! holds prefill and step to the whole, [`carried`] gradients through states; [`packed`] puts documents in one row;
-//! [`exact`] compares over a finite field; [`measure`] says how near is near enough; [`certificate`] is the result.
+//! [`cases`] is what the definition makes of it, whose gradient [`reference`] holds to difference quotients and to
+//! forward mode; [`steps`] holds prefill and step to the whole, [`carried`] gradients through states; [`packed`] puts
+//! documents in one row; [`exact`] compares over a finite field; [`measure`] says how near is near enough;
+//! [`certificate`] is the result.
+//!
 //! Each form is compiled once and run at all lengths, outputs poisoned with NaN before each run. A failure fails: a
 //! form that cannot be derived or compiled is as red as one that is wrong.
 
@@ -15,6 +17,7 @@ mod exact;
 mod lengths;
 mod measure;
 mod packed;
+mod reference;
 mod small;
 mod steps;
 mod subject;
@@ -79,7 +82,7 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
         .into(),
         ..Certificate::default()
     };
-    c.rows = cases::reference_rows(subject, &mut c.notes);
+    c.rows = reference::rows(subject, &mut c.notes);
     let failed = |form: &str, part: Part, why: Error| {
         let mut row = Row::new(form, Engine::Interp.name(), part);
         row.fail(why);

@@ -1,6 +1,6 @@
 //! A sequence cut in two: both parts forward, then backward, and their results as those of the whole.
 
-use super::super::cases::along;
+use super::super::reference::along;
 use super::held::of_kind;
 use crate::engine::{Named, Sizes};
 use crate::{Result, other, timeline};

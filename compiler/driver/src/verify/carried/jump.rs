@@ -1,8 +1,8 @@
 //! From states that no prompt leaves: the gradient by them against differences of what the definition's steps make.
 
-use super::super::cases::{along, dot, off};
 use super::super::certificate::{Row, Worst};
 use super::super::measure;
+use super::super::reference::{along, dot, off};
 use super::halves::COTANGENT;
 use super::held::{Reference, drawn, ran};
 use super::{BATCH, BEFORE, SMALL};
