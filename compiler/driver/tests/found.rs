@@ -192,3 +192,36 @@ fn several_kernels_over_one_sequence() {
          y = sum[lag](f[lag] * x[t - lag]) + sum[lag](g[lag] * x[t - lag])",
     );
 }
+
+/// Scores of hundreds before a norm: a normaliser of the scores' size, half a unit off in its last place, is a factor of the
+/// weights that tiles make anew and that the forward pass does not see.
+#[test]
+fn scores_of_hundreds_before_a_norm() {
+    certified(
+        "h",
+        "a = tanh(3 * affine(x, d -> h))
+         q = affine(a, h -> k)
+         p = affine(a, h -> k)
+         v = linear(a, h -> h)
+         w = affine(a, h -> )
+         M[i,j] = softmax[j](sum[k](q[i] * p[j]))  where j <= i and i - j < 6
+         u = sum[j](v[j] * M[t,j] * w[j])
+         y = u / sqrt(mean[h](u ^ 2) + 1e-6)",
+    );
+}
+
+/// Two constants of a transition become one: equal over the finite field too.
+#[test]
+fn constants_that_are_multiplied_when_compiling() {
+    certified(
+        "h, k",
+        "state S{h, d, k}
+         p = affine(x, d -> h k)
+         r = affine(x, d -> h d)
+         P = p * r + S[t-1]
+         e = affine(x, d -> h d)
+         param w{h, d} = uniform(-1, 1)
+         S[t] = P * 0.6 * 0.9 + e * 0.3 * sum[d](w * P)
+         y = sum[d](S * r)",
+    );
+}
