@@ -199,7 +199,7 @@ impl<'p> Elab<'p> {
     }
 
     /// Exactly `n` arguments without names, and no brackets unless allowed.
-    pub(crate) fn args(
+    fn args(
         &mut self,
         c: &'p Call,
         n: usize,

@@ -60,11 +60,7 @@ impl<'p> Elab<'p> {
     }
 
     /// Applies something pointwise in time to every part of a kernel or matrix.
-    pub(crate) fn each_form(
-        &mut self,
-        v: Val,
-        mut f: impl FnMut(&mut Self, Dyn) -> Option<Dyn>,
-    ) -> Val {
+    fn each_form(&mut self, v: Val, mut f: impl FnMut(&mut Self, Dyn) -> Option<Dyn>) -> Val {
         match v {
             Val::Dyn(d) => f(self, d).map_or(Val::Poison, Val::Dyn),
             Val::Matrix(mut m) => match f(self, m.value) {
