@@ -178,7 +178,7 @@ fn static_call(f: MapFn, st: Stat) -> Stat {
     let x = st.as_f64();
     match f {
         MapFn::Floor => st.floor(),
-        MapFn::Abs if x < 0.0 => st.neg(),
+        MapFn::Abs if x < 0.0 => -st,
         MapFn::Abs => st,
         MapFn::Sign => Stat::int(if x > 0.0 {
             1

@@ -13,7 +13,7 @@ impl<'p> Elab<'p> {
     pub(super) fn unary(&mut self, op: UnaryOp, v: Val, span: Span) -> Val {
         if let Val::Stat(st) = v {
             return Val::Stat(match op {
-                UnaryOp::Neg => st.neg(),
+                UnaryOp::Neg => -st,
                 UnaryOp::Not => Stat::Bool(!st.truth()),
             });
         }
@@ -135,11 +135,11 @@ fn fold(op: BinaryOp, a: Stat, b: Stat) -> Stat {
     use std::cmp::Ordering::*;
     let order = a.compare(b);
     match op {
-        BinaryOp::Add => a.add(b),
-        BinaryOp::Sub => a.sub(b),
-        BinaryOp::Mul => a.mul(b),
-        BinaryOp::Div => a.div(b),
-        BinaryOp::Rem => a.rem(b),
+        BinaryOp::Add => a + b,
+        BinaryOp::Sub => a - b,
+        BinaryOp::Mul => a * b,
+        BinaryOp::Div => a / b,
+        BinaryOp::Rem => a % b,
         BinaryOp::Pow => a.pow(b),
         BinaryOp::Or => Stat::Bool(a.truth() || b.truth()),
         BinaryOp::And => Stat::Bool(a.truth() && b.truth()),
@@ -153,7 +153,7 @@ fn fold(op: BinaryOp, a: Stat, b: Stat) -> Stat {
 }
 
 /// What a static operand decides alone: `x < inf` holds, `true and x` is x.
-fn decided<'p>(op: BinaryOp, l: &Val, r: &Val) -> Option<Val> {
+fn decided(op: BinaryOp, l: &Val, r: &Val) -> Option<Val> {
     let bool_of = |v: &Val| match v {
         Val::Stat(Stat::Bool(b)) => Some(*b),
         _ => None,

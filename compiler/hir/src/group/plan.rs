@@ -93,7 +93,8 @@ impl<'p> Elab<'p> {
             .map(|n| n.text.as_str())
             .collect();
         let mut delays: HashMap<String, usize> = HashMap::new();
-        let (mut back, mut ahead): (Option<(String, Span)>, Option<(String, Span)>) = (None, None);
+        let mut back: Option<(String, Span)> = None;
+        let mut ahead: Option<(String, Span)> = None;
         for k in comp {
             let What::Equation(eq) = nodes[*k].what else {
                 continue;
