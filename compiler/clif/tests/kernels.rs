@@ -292,10 +292,10 @@ fn masks_of_indices_and_numbers() {
     let mut bufs = bufs;
     common::run(&k, &mut bufs, &[t as i64], t as i64);
     for i in 1..t {
-        for j in 0..t {
-            let kept = j <= i && (i - j < 3 || x[j] >= 0.0);
+        for (j, &at) in x.iter().enumerate() {
+            let kept = j <= i && (i - j < 3 || at >= 0.0);
             let expected = if kept {
-                f64::from(x[j])
+                f64::from(at)
             } else {
                 f64::NEG_INFINITY
             };

@@ -33,7 +33,7 @@ impl Backend {
 
 #[cfg(feature = "mlir")]
 fn mlir_lanes() -> u32 {
-    seqc_mlir::CpuTarget::host().map_or(8, |t| t.lanes.width as u32)
+    seqc_mlir::CpuTarget::host().map_or(8, |t| t.lanes.width)
 }
 
 #[cfg(not(feature = "mlir"))]

@@ -292,9 +292,12 @@ pub fn prefill(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Fu
 /// What follows a law of many positions.
 const ONE_PASS: &[&[Pass]] = &[CHUNKS, CONVOLUTIONS, REAL, PAIRS];
 
+/// A law of a whole mixer, which needs no lengths.
+type WholeLaw = fn(&Func) -> Result<Func, DeriveError>;
+
 fn one_pass(
     func: &Func,
-    (name, law): (&str, fn(&Func) -> Result<Func, DeriveError>),
+    (name, law): (&str, WholeLaw),
     lists: &[&[Pass]],
     shapes: &Shapes,
     timings: &mut Timings,

@@ -33,6 +33,7 @@ pub fn config(made: &Inlined) -> Map<String, Value> {
 }
 
 /// A setting's text as JSON: a number or a truth value if that is how JSON writes it, else text.
+#[allow(clippy::cmp_owned)] // Its JSON text is compared: `v == text` would ask for a string.
 fn value(text: &str) -> Value {
     match serde_json::from_str::<Value>(text) {
         Ok(v @ (Value::Number(_) | Value::Bool(_))) if v.to_string() == text => v,

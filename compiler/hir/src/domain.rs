@@ -9,6 +9,9 @@ use seqc_algebra::{Axis, MapFn, Op, ReduceOp};
 use seqc_syntax::Span;
 use seqc_syntax::ast::{Arg, BinaryOp, Expr, ExprKind, UnaryOp};
 
+/// A domain as a 0/1 value; if it is only an edge of one clock, which and how many steps.
+type Mask = (Option<Dyn>, Option<(Axis, i64)>);
+
 impl<'p> Elab<'p> {
     /// 0 for rows whose domain is empty.
     pub fn unless_empty(&mut self, mask: &Dyn, v: &Dyn, axes: &[Axis], span: Span) -> Option<Dyn> {
@@ -30,7 +33,7 @@ impl<'p> Elab<'p> {
         axes: &[Axis],
         operand: &'p Expr,
         span: Span,
-    ) -> Option<(Option<Dyn>, Option<(Axis, i64)>)> {
+    ) -> Option<Mask> {
         let mut out: Option<Dyn> = None;
         let mut edge = None;
         if let Some(domain) = s.domain {

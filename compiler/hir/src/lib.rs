@@ -5,6 +5,9 @@
 //! Deliberately absent: any mixer's name (the standard library is text in the language), storage, time loops other
 //! than the scans that states define.
 
+// A diagnostic is made once, when something is wrong: what moving it costs does not matter.
+#![allow(clippy::result_large_err)]
+
 mod axes;
 mod body;
 mod builtin;

@@ -226,7 +226,9 @@ impl<'p> Elab<'p> {
             (name @ ("uniform" | "log_uniform"), [lo, hi]) => {
                 let (a, b) = (self.eval_static(s, lo), self.eval_static(s, hi));
                 let (a, b) = (a?.as_f64(), b?.as_f64());
-                if name == "log_uniform" && !(a > 0.0 && b > 0.0) || !(a <= b) {
+                let positive = a > 0.0 && b > 0.0;
+                let ordered = a <= b && (positive || name == "uniform");
+                if !ordered {
                     self.report(
                         Diagnostic::error("E28", format!("`{name}({a}, {b})` is no range"), e.span)
                             .help("the first bound must not exceed the second"),

@@ -68,7 +68,7 @@ impl<'p> Elab<'p> {
                 let a = self.factor(s, left, out);
                 let divisor = self.eval(s, right);
                 if let Val::Stat(st) = divisor {
-                    out.scale = Some(out.scale.unwrap_or(Stat::int(1)).div(st));
+                    out.scale = Some(out.scale.unwrap_or(Stat::int(1)) / st);
                 } else {
                     let d = self.dynamic(divisor, right.span)?;
                     out.divisors.push((d, right.span));
@@ -79,12 +79,12 @@ impl<'p> Elab<'p> {
                 op: UnaryOp::Neg,
                 operand,
             } => {
-                out.scale = Some(out.scale.unwrap_or(Stat::int(1)).neg());
+                out.scale = Some(-out.scale.unwrap_or(Stat::int(1)));
                 self.factor(s, operand, out)
             }
             _ => match self.eval(s, e) {
                 Val::Stat(st) => {
-                    out.scale = Some(out.scale.unwrap_or(Stat::int(1)).mul(st));
+                    out.scale = Some(out.scale.unwrap_or(Stat::int(1)) * st);
                     Some(())
                 }
                 v => {

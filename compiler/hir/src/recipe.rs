@@ -181,15 +181,15 @@ fn number(name: &str, e: &Expr) -> Result<Stat, Diagnostic> {
         ExprKind::Unary {
             op: UnaryOp::Neg,
             operand,
-        } => Ok(number(name, operand)?.neg()),
+        } => Ok(-number(name, operand)?),
         ExprKind::Binary { op, left, right } => {
             use seqc_syntax::ast::BinaryOp::{Add, Div, Mul, Pow, Sub};
             let (l, r) = (number(name, left)?, number(name, right)?);
             match op {
-                Add => Ok(l.add(r)),
-                Sub => Ok(l.sub(r)),
-                Mul => Ok(l.mul(r)),
-                Div => Ok(l.div(r)),
+                Add => Ok(l + r),
+                Sub => Ok(l - r),
+                Mul => Ok(l * r),
+                Div => Ok(l / r),
                 Pow => Ok(l.pow(r)),
                 _ => Err(wrong()),
             }
@@ -252,12 +252,14 @@ fn within(name: &str, e: &Expr, lo: f64, hi: f64) -> Result<f64, Diagnostic> {
     }
 }
 
-/// The named arguments of `kind(…)`.
+type NamedArgs<'a> = Vec<(&'a ast::Name, &'a Expr)>;
+
+/// The kind and the named arguments of `kind(…)`.
 fn named<'a>(
     what: &str,
     e: &'a Expr,
     kinds: &[&str],
-) -> Result<(&'a str, Vec<(&'a ast::Name, &'a Expr)>), Diagnostic> {
+) -> Result<(&'a str, NamedArgs<'a>), Diagnostic> {
     let wrong = |span| {
         Diagnostic::error(
             "E28",

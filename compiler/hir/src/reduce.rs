@@ -312,9 +312,9 @@ impl<'p> Elab<'p> {
                 axes.push(a);
                 continue;
             }
-            let owner = p.all().cloned().find(|f| self.axis_of(s, n, f).is_some());
+            let owner = p.all().find(|f| self.axis_of(s, n, f).is_some());
             match owner {
-                Some(f) => axes.extend(self.axis_of(s, n, &f)?),
+                Some(f) => axes.extend(self.axis_of(s, n, f)?),
                 None => return self.lacks(s, c, n, p, operand),
             }
         }

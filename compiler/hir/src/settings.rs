@@ -243,7 +243,7 @@ impl<'p> Elab<'p> {
                     return inner;
                 }
                 let (l, r) = (self.quiet_static(s, left)?, self.quiet_static(s, right)?);
-                (l.is_whole() && r.is_whole() && !l.div(r).is_whole())
+                (l.is_whole() && r.is_whole() && !(l / r).is_whole())
                     .then(|| (crate::text::text_of(e), l, r, e.span))
             }
             ExprKind::Unary { operand, .. } => self.fraction(s, operand),

@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Stat {
@@ -68,15 +69,6 @@ impl Stat {
         self.as_f64() != 0.0
     }
 
-    pub fn neg(self) -> Stat {
-        match self {
-            Stat::Ratio(n, d) => n
-                .checked_neg()
-                .map_or(Stat::Float(-self.as_f64()), |n| Stat::Ratio(n, d)),
-            other => Stat::Float(-other.as_f64()),
-        }
-    }
-
     fn exact(
         self,
         other: Stat,
@@ -86,35 +78,6 @@ impl Stat {
             (Stat::Ratio(a, b), Stat::Ratio(c, d)) => f(a, b, c, d),
             _ => None,
         }
-    }
-
-    pub fn add(self, o: Stat) -> Stat {
-        self.exact(o, |a, b, c, d| {
-            ratio(
-                a.checked_mul(d)?.checked_add(c.checked_mul(b)?)?,
-                b.checked_mul(d)?,
-            )
-        })
-        .unwrap_or(Stat::Float(self.as_f64() + o.as_f64()))
-    }
-
-    pub fn sub(self, o: Stat) -> Stat {
-        self.add(o.neg())
-    }
-
-    pub fn mul(self, o: Stat) -> Stat {
-        self.exact(o, |a, b, c, d| ratio(a.checked_mul(c)?, b.checked_mul(d)?))
-            .unwrap_or(Stat::Float(self.as_f64() * o.as_f64()))
-    }
-
-    pub fn div(self, o: Stat) -> Stat {
-        self.exact(o, |a, b, c, d| ratio(a.checked_mul(d)?, b.checked_mul(c)?))
-            .unwrap_or(Stat::Float(self.as_f64() / o.as_f64()))
-    }
-
-    /// `x - y*floor(x/y)`
-    pub fn rem(self, o: Stat) -> Stat {
-        self.sub(o.mul(self.div(o).floor()))
     }
 
     pub fn pow(self, o: Stat) -> Stat {
@@ -136,7 +99,7 @@ impl Stat {
     }
 
     pub fn ceil(self) -> Stat {
-        self.neg().floor().neg()
+        -(-self).floor()
     }
 
     pub fn compare(self, o: Stat) -> Option<Ordering> {
@@ -169,6 +132,68 @@ impl Stat {
     }
 }
 
+impl Neg for Stat {
+    type Output = Stat;
+
+    fn neg(self) -> Stat {
+        match self {
+            Stat::Ratio(n, d) => n
+                .checked_neg()
+                .map_or(Stat::Float(-self.as_f64()), |n| Stat::Ratio(n, d)),
+            other => Stat::Float(-other.as_f64()),
+        }
+    }
+}
+
+impl Add for Stat {
+    type Output = Stat;
+
+    fn add(self, o: Stat) -> Stat {
+        self.exact(o, |a, b, c, d| {
+            ratio(
+                a.checked_mul(d)?.checked_add(c.checked_mul(b)?)?,
+                b.checked_mul(d)?,
+            )
+        })
+        .unwrap_or(Stat::Float(self.as_f64() + o.as_f64()))
+    }
+}
+
+impl Sub for Stat {
+    type Output = Stat;
+
+    fn sub(self, o: Stat) -> Stat {
+        self.add(-o)
+    }
+}
+
+impl Mul for Stat {
+    type Output = Stat;
+
+    fn mul(self, o: Stat) -> Stat {
+        self.exact(o, |a, b, c, d| ratio(a.checked_mul(c)?, b.checked_mul(d)?))
+            .unwrap_or(Stat::Float(self.as_f64() * o.as_f64()))
+    }
+}
+
+impl Div for Stat {
+    type Output = Stat;
+
+    fn div(self, o: Stat) -> Stat {
+        self.exact(o, |a, b, c, d| ratio(a.checked_mul(d)?, b.checked_mul(c)?))
+            .unwrap_or(Stat::Float(self.as_f64() / o.as_f64()))
+    }
+}
+
+/// `x - y*floor(x/y)`
+impl Rem for Stat {
+    type Output = Stat;
+
+    fn rem(self, o: Stat) -> Stat {
+        self - o * (self / o).floor()
+    }
+}
+
 impl fmt::Display for Stat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -187,21 +212,21 @@ mod tests {
     #[test]
     fn sizes_divide_exactly_or_not() {
         let d = Stat::int(100);
-        assert_eq!(d.div(Stat::int(4)), Stat::int(25));
-        assert!(!d.div(Stat::int(3)).is_whole());
-        assert_eq!(d.div(Stat::int(3)).mul(Stat::int(3)), d);
-        assert_eq!(Stat::int(64).div(Stat::int(24)).ceil(), Stat::int(3));
-        assert_eq!(Stat::int(-7).div(Stat::int(2)).floor(), Stat::int(-4));
-        assert_eq!(Stat::int(-7).rem(Stat::int(3)), Stat::int(2));
+        assert_eq!(d / Stat::int(4), Stat::int(25));
+        assert!(!(d / Stat::int(3)).is_whole());
+        assert_eq!(d / Stat::int(3) * Stat::int(3), d);
+        assert_eq!((Stat::int(64) / Stat::int(24)).ceil(), Stat::int(3));
+        assert_eq!((Stat::int(-7) / Stat::int(2)).floor(), Stat::int(-4));
+        assert_eq!(Stat::int(-7) % Stat::int(3), Stat::int(2));
         assert_eq!(Stat::int(2).pow(Stat::int(-3)), Stat::Ratio(1, 8));
     }
 
     #[test]
     fn huge_values_become_floats() {
         let big = Stat::int(i128::MAX);
-        assert!(matches!(big.mul(big), Stat::Float(_)));
-        assert!(matches!(Stat::int(1).div(Stat::int(0)), Stat::Float(x) if x.is_infinite()));
-        assert!(matches!(Stat::int(i128::MIN).neg(), Stat::Float(_)));
+        assert!(matches!(big * big, Stat::Float(_)));
+        assert!(matches!(Stat::int(1) / Stat::int(0), Stat::Float(x) if x.is_infinite()));
+        assert!(matches!(-Stat::int(i128::MIN), Stat::Float(_)));
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn every_example_stands_alone() {
         let (map, program) = read(&path);
         let model = program.mixer(program.own()[0]).name.text.clone();
         same(&map, &program, &model, &set(&[("layers", "2")]));
-        let made = inline(&map, &program, &model, &vec![]).expect("inlines");
+        let made = inline(&map, &program, &model, &[]).expect("inlines");
         assert!(
             made.text.contains(&format!("recipe {model} {{")),
             "the recipe comes along"
@@ -219,6 +219,6 @@ y = f(y0)
 #[test]
 fn what_is_not_there_is_refused() {
     let (map, program) = program("seq 1\nmixer a(x: seq{d}) -> y: seq{d} { y = x }", &[]);
-    let error = inline(&map, &program, "b", &vec![]).expect_err("refused");
+    let error = inline(&map, &program, "b", &[]).expect_err("refused");
     assert_eq!(error[0].code, "E03");
 }

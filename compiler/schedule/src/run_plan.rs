@@ -46,13 +46,16 @@ pub struct Run<'p> {
     pub cells: i64,
 }
 
+/// Runs one launch over the plan's buffers.
+pub type RunKernel<'a> = &'a mut dyn FnMut(Run, &mut [Data]) -> Result<(), String>;
+
 /// The same with kernels that `kernel` runs, over buffers that `float` makes (of f64, or rounded to f32).
 pub fn run_plan_by(
     plan: &Plan,
     sizes: &Sizes,
     given: &HashMap<String, Vec<f64>>,
     float: fn(Vec<f64>) -> Data,
-    kernel: &mut dyn FnMut(Run, &mut [Data]) -> Result<(), String>,
+    kernel: RunKernel,
 ) -> Result<Results, String> {
     plan.validate()?;
     let mut pool = buffers(plan, sizes, given, float)?;

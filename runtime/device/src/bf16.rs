@@ -24,8 +24,8 @@ mod tests {
     fn ties_go_to_even_and_nan_stays() {
         let from = [
             1.0,
-            1.00390625,
-            1.01171875,
+            1.0 + 1.0 / 256.0,
+            1.0 + 3.0 / 256.0,
             -0.0,
             f32::INFINITY,
             f32::NAN,

@@ -107,7 +107,7 @@ fn sizes_are_even_smooth_and_no_shorter() {
     ] {
         let got = fast_size(least);
         assert!(
-            got >= least && got % 2 == 0 && got <= want,
+            got >= least && got.is_multiple_of(2) && got <= want,
             "{least}: {got}"
         );
     }

@@ -184,7 +184,7 @@ impl Shared {
     /// Publishes a new job and wakes those who sleep.
     fn open(&self) {
         let job = self.gate.load(Ordering::Relaxed) / JOB + 1;
-        self.gate.store(job * JOB | OPEN, Ordering::SeqCst);
+        self.gate.store((job * JOB) | OPEN, Ordering::SeqCst);
         // Either this load sees the sleeper, or the sleeper's look at the gate (after it has counted itself)
         // sees the new job: both are sequentially consistent.
         if self.parked.load(Ordering::SeqCst) > 0 {

@@ -61,7 +61,7 @@ impl Batch {
         let moved = |d: Range<usize>| d.start - at + base..d.end - at + base;
         self.sequences[row] = match self.packed {
             true => text.documents(window).map(moved).collect(),
-            false => vec![base..base + self.length],
+            false => std::iter::once(base..base + self.length).collect(),
         };
     }
 

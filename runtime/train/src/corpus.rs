@@ -213,6 +213,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)] // One document is meant, not its positions.
     fn windows_are_cut_at_borders() {
         let mut text = Text::default();
         for d in ["abc", "", "d", "efgh"] {

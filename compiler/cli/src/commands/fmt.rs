@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Result<bool, Error> {
             Ok(new) => write_whole(file, &new)?,
             Err(diagnostics) => {
                 let mut map = SourceMap::new();
-                map.add(&file.display().to_string(), text.as_str());
+                map.add(file.display().to_string(), text.as_str());
                 eprint!("{}", render_human(&map, &diagnostics, false));
                 right = false;
             }

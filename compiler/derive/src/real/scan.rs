@@ -56,6 +56,7 @@ impl Operands<'_> {
     }
 }
 
+#[allow(clippy::needless_range_loop)] // Images are one of several lists that an operand's number indexes.
 pub(super) fn split(outer: &mut Split, id: ValueId, scan: &Scan) -> Result<Image> {
     let old: Vec<ValueId> = outer.func.args(id).to_vec();
     let images = old

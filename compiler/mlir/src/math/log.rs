@@ -6,9 +6,9 @@ use crate::text::{Fun, Of, Value};
 /// Coefficients of the even series in s = f/(2+f) (those of FreeBSD's msun; error below 2^-34).
 const R: [f64; 4] = [
     0.24279078841209412,
-    0.28498786687850952,
+    0.2849878668785095,
     0.40000972151756287,
-    0.66666662693023682,
+    0.6666666269302368,
 ];
 const LN2_HI: f64 = 6.9313812256e-01;
 const LN2_LO: f64 = 9.0580006145e-06;

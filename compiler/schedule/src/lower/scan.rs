@@ -232,7 +232,7 @@ impl<'a> Cell<'a> {
         outs: &[Option<Place>],
     ) -> Result<Vec<Place>> {
         let mut states = Vec::new();
-        for k in 0..scan.states {
+        for (k, start) in args[..scan.states].iter().enumerate() {
             let param = scan.body.params[k + 1];
             // The layout of the value that replaces it, so that it can be computed in place.
             let next = scan.body.results[k].1;
@@ -265,7 +265,7 @@ impl<'a> Cell<'a> {
             let loops: Vec<Axis> = place.strides.iter().map(|(a, _)| *a).collect();
             self.nest(&place, &loops, &[], &Env::default(), &mut |c, env| {
                 let out = c.outward(inner, env);
-                c.elem(scope, args[k], &out)
+                c.elem(scope, *start, &out)
             })?;
             self.scopes[inner].place.insert(param, place.clone());
             states.push(place);

@@ -57,8 +57,8 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(usize, Token)>> {
 /// A decimal number; a dot belongs to it only if a digit follows, so that `0..8` is a range.
 fn number(rest: &str) -> &str {
     let b = rest.as_bytes();
-    if rest.starts_with("0x") {
-        let end = rest[2..].find(|c: char| !c.is_ascii_hexdigit());
+    if let Some(digits) = rest.strip_prefix("0x") {
+        let end = digits.find(|c: char| !c.is_ascii_hexdigit());
         return &rest[..end.map_or(rest.len(), |e| e + 2)];
     }
     let digits = |mut i: usize| {

@@ -95,7 +95,7 @@ pub fn distance(a: &Data, b: &Data) -> f64 {
 /// A random kernel of about `size` statements.
 pub fn valid_case(seed: u64, size: usize) -> Case {
     let mut rng = Rng::new(seed);
-    let dims = vec![rng.within(0, LONGEST), rng.within(1, LONGEST)];
+    let dims = [rng.within(0, LONGEST), rng.within(1, LONGEST)];
     let grid = [rng.within(0, 3), rng.within(1, 2)];
     let mut exact = |n: i64| {
         (0..n)

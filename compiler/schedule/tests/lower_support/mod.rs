@@ -87,7 +87,7 @@ pub fn check(func: &Func, lengths: &[&[(&str, usize)]]) {
         let lowered = lower(func, &options).unwrap_or_else(|e| panic!("{options:?}: {e}"));
         for k in &lowered.kernels {
             if let Err(faults) = verify::verify(k) {
-                panic!("{options:?}: {}\n{}", faults[0], k.to_string());
+                panic!("{options:?}: {}\n{k}", faults[0]);
             }
         }
         for (n, sizes) in lengths.iter().enumerate() {
@@ -96,7 +96,7 @@ pub fn check(func: &Func, lengths: &[&[(&str, usize)]]) {
         let narrowed = narrow(lowered, options.lanes);
         for k in &narrowed.kernels {
             if let Err(faults) = verify::verify(k) {
-                panic!("{options:?}, in bf16: {}\n{}", faults[0], k.to_string());
+                panic!("{options:?}, in bf16: {}\n{k}", faults[0]);
             }
         }
         in_bf16(func, &narrowed, lengths[lengths.len() / 2]);

@@ -1,0 +1,231 @@
+//! One equation: which of its forms it has, and the values of the names on its left.
+
+use crate::elab::Elab;
+use crate::scope::{Binding, Scope};
+use crate::value::Val;
+use seqc_syntax::ast::{Arg, AssignOp, Decl, Equation, Expr, ExprKind, Lhs, Name};
+use seqc_syntax::{Diagnostic, Span};
+use std::collections::HashMap;
+
+impl<'p> Elab<'p> {
+    /// The values of an equation's names.
+    pub(crate) fn equation(
+        &mut self,
+        s: &mut Scope<'p>,
+        eq: &'p Equation,
+        states: &HashMap<String, &'p Decl>,
+    ) -> Vec<(&'p Name, Val)> {
+        let names = eq.lhs.names();
+        let part = eq.label.as_ref().map_or_else(
+            || {
+                names
+                    .iter()
+                    .map(|n| n.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join("_")
+            },
+            |l| l.text.clone(),
+        );
+        s.line = s.home.join(&part);
+        s.current = names.iter().map(|n| n.text.clone()).collect();
+        match &eq.lhs {
+            Lhs::Many { names, .. } => {
+                let v = self.eval(s, &eq.value);
+                self.spread(names, v, eq.value.span)
+            }
+            Lhs::One { name, index, .. } => {
+                let v = match index.as_slice() {
+                    [] => self.pointwise(s, eq, name, states),
+                    [one] if s.clocks.contains_key(&one.text) => {
+                        if states.contains_key(&name.text) {
+                            self.pointwise(s, eq, name, states)
+                        } else {
+                            let d = Diagnostic::error(
+                                "E14",
+                                format!("`{}` is not a state", name.text),
+                                eq.lhs.span(),
+                            );
+                            self.report(d.help(format!(
+                                "write `{} = …`, or declare `state {}{{…}}`",
+                                name.text, name.text
+                            )));
+                            Val::Poison
+                        }
+                    }
+                    [one] => self.kernel(s, eq, one),
+                    [a, b]
+                        if !s.clocks.contains_key(&a.text) && !s.clocks.contains_key(&b.text) =>
+                    {
+                        self.matrix(s, eq, index)
+                    }
+                    _ => self.family(s, eq, name, index),
+                };
+                vec![(name, v)]
+            }
+        }
+    }
+
+    /// `L[t,j] = …`: only for families of states, which are not built. Names are checked.
+    fn family(
+        &mut self,
+        s: &mut Scope<'p>,
+        eq: &'p Equation,
+        name: &Name,
+        index: &'p [Name],
+    ) -> Val {
+        let declared = matches!(
+            s.names.get(&name.text).map(|n| &n.binding),
+            Some(Binding::Val(Val::Poison))
+        );
+        if !declared {
+            let d = Diagnostic::error(
+                "E14",
+                format!("`{}` is not a state", name.text),
+                eq.lhs.span(),
+            );
+            self.report(d.help(format!(
+                "declare `state {}[j]{{…}}`, or name both indices yourself: `{}[i,j]`",
+                name.text, name.text
+            )));
+            return Val::Poison;
+        }
+        let mut inner = s.clone();
+        for n in index.iter().filter(|n| !s.clocks.contains_key(&n.text)) {
+            let axis = s.now().renamed(&s.fresh(&n.text));
+            inner
+                .indices
+                .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
+        }
+        self.eval(&mut inner, &eq.value);
+        Val::Poison
+    }
+
+    fn spread(&mut self, names: &'p [Name], v: Val, span: Span) -> Vec<(&'p Name, Val)> {
+        match v {
+            Val::Tuple(parts) if parts.len() == names.len() => names.iter().zip(parts).collect(),
+            Val::Poison => names.iter().map(|n| (n, Val::Poison)).collect(),
+            other => {
+                let got = if let Val::Tuple(parts) = &other {
+                    parts.len()
+                } else {
+                    1
+                };
+                let d = Diagnostic::error(
+                    "E28",
+                    format!(
+                        "{} names for {got} output{}",
+                        names.len(),
+                        if got == 1 { "" } else { "s" }
+                    ),
+                    span,
+                );
+                self.report(d.help("name every output of the call, in its order"));
+                names.iter().map(|n| (n, Val::Poison)).collect()
+            }
+        }
+    }
+
+    fn pointwise(
+        &mut self,
+        s: &mut Scope<'p>,
+        eq: &'p Equation,
+        name: &'p Name,
+        states: &HashMap<String, &'p Decl>,
+    ) -> Val {
+        s.domain = eq.domain.as_ref();
+        s.bounds = vec![];
+        if eq.domain.is_some() {
+            // Indices bound inside are not known yet; `t` and any index name count by name.
+            let mut inner = s.clone();
+            self.declare_bound(&mut inner, &eq.value);
+            s.bounds = self.bounds(&mut inner, eq.domain.as_ref());
+        }
+        let mut v = self.eval(s, &eq.value);
+        s.domain = None;
+        s.bounds = vec![];
+        if eq.op == AssignOp::Add {
+            v = self.added(s, name, v, eq);
+        }
+        if states.contains_key(&name.text) && eq.lhs_is_bare() {
+            let d = Diagnostic::error(
+                "E04",
+                format!("`{}` is a state: its equation says when", name.text),
+                name.span,
+            );
+            self.report(d.help(format!("write `{}[t] = …`", name.text)));
+        }
+        if let Val::Dyn(d) = &v {
+            let clocks: Vec<_> = s.clocks.values().copied().collect();
+            let allowed: Vec<_> = clocks.into_iter().collect();
+            if self.leftover(s, d, &allowed, eq.value.span).is_none() {
+                return Val::Poison;
+            }
+        }
+        v
+    }
+
+    /// Gives the indices that reductions inside `e` will bind their axes, so that conditions on them can be read.
+    fn declare_bound(&mut self, s: &mut Scope<'p>, e: &'p Expr) {
+        let mut groups = Vec::new();
+        groups_in(e, &mut groups);
+        for (n, inside) in groups {
+            if s.axis(&n.text).is_none()
+                && !s.clocks.contains_key(&n.text)
+                && self.find_use(s, &n.text, inside).is_some()
+            {
+                let axis = s.now().renamed(&s.fresh(&n.text));
+                s.indices
+                    .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
+            }
+        }
+    }
+
+    /// `x += e`
+    fn added(&mut self, s: &mut Scope<'p>, name: &'p Name, v: Val, eq: &'p Equation) -> Val {
+        let old = self.name_form(s, name);
+        let (a, b) = (self.dynamic(old, name.span), self.dynamic(v, eq.value.span));
+        let (Some(a), Some(b)) = (a, b) else {
+            return Val::Poison;
+        };
+        let places = (name.span, eq.value.span);
+        let ok = self
+            .same_clock(s, &a, &b, places, eq.span)
+            .and_then(|()| self.no_outer("+=", &a, &b, places, eq.span));
+        ok.and_then(|()| self.map2(seqc_algebra::MapFn::Add, &a, &b, eq.span))
+            .map_or(Val::Poison, Val::Dyn)
+    }
+}
+
+/// Extension used only here: does the left side have no index?
+trait Bare {
+    fn lhs_is_bare(&self) -> bool;
+}
+
+impl Bare for Equation {
+    fn lhs_is_bare(&self) -> bool {
+        matches!(&self.lhs, Lhs::One { index, .. } if index.is_empty())
+    }
+}
+
+/// Bracketed names of calls, each with the call's first argument.
+fn groups_in<'p>(e: &'p Expr, out: &mut Vec<(&'p Name, &'p Expr)>) {
+    match &e.kind {
+        ExprKind::Number(_) | ExprKind::Name(_) => {}
+        ExprKind::Index { base, .. }
+        | ExprKind::Remap { base, .. }
+        | ExprKind::Pick { base, .. } => groups_in(base, out),
+        ExprKind::Unary { operand, .. } => groups_in(operand, out),
+        ExprKind::Binary { left, right, .. } => {
+            groups_in(left, out);
+            groups_in(right, out);
+        }
+        ExprKind::Call(c) => {
+            for a in &c.args {
+                if let Arg::Positional(x) = a {
+                    out.extend(c.group.iter().map(|n| (n, x)));
+                    groups_in(x, out);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Entries of a matrix: `M[t,j]`, `M[i-1,j]`, `M[j,i]`.
+
+use super::{Base, TimeIndex};
+use crate::elab::Elab;
+use crate::value::{Dyn, Matrix};
+use seqc_syntax::{Diagnostic, Span};
+
+impl<'p> Elab<'p> {
+    /// `M[row, col]`
+    pub(super) fn entry(&mut self, m: &Matrix, at: [&TimeIndex; 2], span: Span) -> Option<Dyn> {
+        let mut out = m.value.clone();
+        let mut targets = Vec::new();
+        for (k, ti) in at.iter().enumerate() {
+            let to = match ti.base {
+                Some(Base::Now(a) | Base::Bound(a)) if ti.ranges.is_empty() && ti.lag.is_none() => {
+                    a
+                }
+                _ => {
+                    self.wrong_index(
+                        "a matrix is read at `t` or a bound index, plus a constant",
+                        span,
+                    );
+                    return None;
+                }
+            };
+            if to.size != m.index[k].size {
+                let d = Diagnostic::error(
+                    "E20",
+                    format!(
+                        "index {} of the matrix runs on clock `{}`, `{}` on `{}`",
+                        k + 1,
+                        m.index[k].size,
+                        to.name,
+                        to.size
+                    ),
+                    span,
+                );
+                self.report(d);
+                return None;
+            }
+            targets.push((m.index[k], to, ti.c));
+        }
+        if targets[0].1 == targets[1].1 {
+            self.not_built("reading the diagonal of a matrix", span);
+            return None;
+        }
+        // `M[j,i]`: through a name that nothing else has.
+        if targets[0].1 == targets[1].0 && targets[0].0 != targets[0].1 {
+            let through = targets[1].0.renamed(&format!("{}~", targets[1].0.name));
+            if self.has(&out, targets[1].0) {
+                out = self.rename(&out, targets[1].0, through, span)?;
+            }
+            targets[1].0 = through;
+        }
+        for (from, to, c) in targets {
+            if self.has(&out, from) {
+                out = if from == to {
+                    out
+                } else {
+                    self.rename(&out, from, to, span)?
+                };
+                out = self.shift(&out, to, -c, None, span)?;
+            }
+        }
+        let masked = m.value.masked;
+        out.masked = masked;
+        Some(out)
+    }
+}
