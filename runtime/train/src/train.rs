@@ -366,13 +366,16 @@ fn resume(
         return Ok(None);
     };
     let r = &o.recipe;
-    let changed = [
-        ("seed", r.seed, state.recipe.seed),
-        ("batch", r.batch as u64, state.recipe.batch as u64),
-        ("length", r.length as u64, state.recipe.length as u64),
-        ("packed", r.packed.into(), state.recipe.packed.into()),
-    ];
-    if let Some((name, now, then)) = changed.iter().find(|c| c.1 != c.2) {
+    let told = |r: &Recipe| {
+        [
+            ("seed", r.seed.to_string()),
+            ("batch", r.batch.to_string()),
+            ("length", r.length.to_string()),
+            ("packed", r.packed.to_string()),
+        ]
+    };
+    let changed = told(r).into_iter().zip(told(&state.recipe));
+    if let Some(((name, now), (_, then))) = changed.into_iter().find(|(a, b)| a != b) {
         fail!(
             "{shown} was trained with {name} = {then}, now it is {now}: the resumed run would be another one"
         );
