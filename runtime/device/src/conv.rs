@@ -6,6 +6,7 @@
 //! Invariant: all memory and FFT plans are made in `new`; a run allocates nothing.
 
 use crate::block::{Block, round_up};
+use crate::extent::Line;
 use crate::transform::{LANES, Shared, Transform, lanes};
 use crate::{Pool, Result, fail};
 use realfft::num_complex::Complex32;
@@ -42,26 +43,23 @@ struct Work<'a> {
 impl Convolution {
     /// `lens`: elements of each buffer. Errors if a buffer is too short for the sizes.
     pub fn new(c: &Conv, sizes: &Sizes, lens: &[usize], threads: usize) -> Result<Convolution> {
-        let eval = |d: &seqc_abi::Dim| -> Result<usize> {
-            usize::try_from(d.eval(sizes)?)
-                .map_err(|_| crate::Error("a convolution's size is too large".into()))
-        };
-        let (batch, len, channels) = (eval(&c.batch)?, eval(&c.len)?, eval(&c.channels)?);
-        let kernel = len.checked_mul(channels);
-        let whole = kernel.and_then(|n| n.checked_mul(batch));
+        let line = Line::new([&c.batch, &c.len, &c.channels], sizes)?;
+        let (kernel, whole) = (line.kernel(), line.whole());
         let (f, out) = if c.kernel_grad {
             (whole, kernel)
         } else {
             (kernel, whole)
         };
-        for (buffer, need) in [(c.f, f), (c.x, whole), (c.out, out)] {
-            if need.is_none_or(|n| n > lens[buffer]) {
-                fail!(
-                    "a convolution [{batch}, {len}, {channels}] reaches outside buffer {buffer} of {} elements",
-                    lens[buffer]
-                );
-            }
-        }
+        line.fits(
+            "a convolution",
+            &[(c.f, f), (c.x, whole), (c.out, out)],
+            lens,
+        )?;
+        let Line {
+            batch,
+            len,
+            channels,
+        } = line;
         let size = fast_size(2 * len.max(1) - 1);
         let transform = Transform::new(size);
         let (scratch, half) = (transform.scratch_len(), transform.half());

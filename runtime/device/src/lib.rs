@@ -11,6 +11,7 @@ mod block;
 mod conv;
 pub mod cuda;
 mod executor;
+mod extent;
 mod grad_sum;
 mod init;
 mod instantiate;

@@ -13,7 +13,7 @@
 
 use crate::block::{Block, round_up};
 use crate::transform::{LANES, Shared, Transform, lanes};
-use crate::{Error, Pool, Result, fail};
+use crate::{Error, Pool, Result, extent};
 use realfft::num_complex::Complex32;
 use seqc_abi::Sizes;
 use std::cell::Cell;
@@ -76,31 +76,18 @@ impl Online {
         lens: &[usize],
         threads: usize,
     ) -> Result<Online> {
-        let eval = |d: &seqc_abi::Dim| -> Result<usize> {
-            usize::try_from(d.eval(sizes)?)
-                .map_err(|_| Error("a convolution's size is too large".into()))
-        };
-        let (batch, len, channels) = (eval(&o.batch)?, eval(&o.len)?, eval(&o.channels)?);
-        let row = batch.checked_mul(channels);
-        let whole = row.and_then(|n| n.checked_mul(len));
+        let line = extent::Line::new([&o.batch, &o.len, &o.channels], sizes)?;
         let wants = [
-            (o.f, len.checked_mul(channels)),
-            (o.past, whole),
-            (o.x, row),
-            (o.out, row),
+            (o.f, line.kernel()),
+            (o.past, line.whole()),
+            (o.x, line.row()),
+            (o.out, line.row()),
             (o.pos, Some(1)),
         ];
-        for (buffer, need) in wants {
-            if need.is_none_or(|n| n > lens[buffer]) {
-                fail!(
-                    "a convolution [{batch}, {len}, {channels}] reaches outside buffer {buffer} of {} elements",
-                    lens[buffer]
-                );
-            }
-        }
+        line.fits("a convolution", &wants, lens)?;
         Ok(Online {
             launch: o.clone(),
-            line: Line::new(batch, len, channels, threads)?,
+            line: Line::new(line.batch, line.len, line.channels, threads)?,
             next: Cell::new(None),
             known: Cell::new(0),
         })

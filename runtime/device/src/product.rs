@@ -7,9 +7,10 @@
 
 use crate::bf16;
 use crate::block::Block;
+use crate::extent::extent;
 use crate::{Pool, Result, fail};
 use gemm_common::Parallelism;
-use seqc_abi::{Dim, Elem, Gemm, GemmOperand, Sizes};
+use seqc_abi::{Elem, Gemm, GemmOperand, Sizes};
 
 /// Products of fewer multiplications than this are not worth waking threads for.
 const SMALL: usize = 1 << 16;
@@ -239,11 +240,6 @@ unsafe fn widen(from: *const u16, wide: &Block, pool: &Pool) {
             );
         }
     });
-}
-
-fn extent(dim: &Dim, sizes: &Sizes) -> Result<usize> {
-    let n = dim.eval(sizes)?;
-    usize::try_from(n).map_err(|_| crate::Error(format!("size {n} is too large")))
 }
 
 /// Evaluates an operand and checks its last element against its buffer.

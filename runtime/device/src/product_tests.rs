@@ -1,6 +1,6 @@
 use super::*;
 use crate::draw;
-use seqc_abi::Init;
+use seqc_abi::{Dim, Init};
 
 fn dense(buffer: usize, offset: u64, batch: u64, rows: u64, cols: u64) -> GemmOperand {
     let [batch, rows, cols] = [batch, rows, cols].map(Dim::Const);

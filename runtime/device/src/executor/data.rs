@@ -202,8 +202,8 @@ impl Executor {
         Ok(())
     }
 
-    /// States are others than the last run left.
-    fn forget(&self) {
+    /// States or parameters are others than the last run had.
+    pub(super) fn forget(&self) {
         for s in &self.at.steps {
             if let Step::Online(o) = s {
                 o.forget();

@@ -45,11 +45,10 @@ pub struct Executor {
     /// One piece a thread, `scratch_bytes` apart.
     scratch: Block,
     scratch_bytes: usize,
-    /// The store's version that the copies are of.
-    copied: Option<u64>,
     poison: bool,
-    /// The launches that run once have run, at the present lengths.
-    prepared: bool,
+    /// The store's version for which, at the present lengths, parameters are copied and the launches that run once
+    /// have run.
+    prepared: Option<u64>,
 }
 
 impl Executor {
@@ -85,9 +84,8 @@ impl Executor {
             arena: Block::new(0)?,
             scratch,
             scratch_bytes,
-            copied: None,
             poison: false,
-            prepared: false,
+            prepared: None,
         };
         made.find_room()?;
         Ok(made)
@@ -129,10 +127,7 @@ impl Executor {
                     let bytes = self.at.shapes.bytes[i];
                     let block = match self.kept[i].take() {
                         Some(old) if old.bytes() >= bytes => old,
-                        _ => {
-                            self.copied = None;
-                            Block::new(bytes)?
-                        }
+                        _ => Block::new(bytes)?,
                     };
                     self.kept[i].insert(block).ptr()
                 }
@@ -148,7 +143,7 @@ impl Executor {
                 self.at.ptrs[a.to] = self.at.ptrs[a.from];
             }
         }
-        self.prepared = false;
+        self.prepared = None;
         self.fill_tables();
         self.reset_states()
     }
@@ -168,32 +163,33 @@ impl Executor {
         self.arena.bytes()
     }
 
-    /// Runs every launch in order, those that the plan runs once only the first time: parameters must stay as they
-    /// are from then on, if there are such launches. The store must be the one that the executor was made with.
+    /// Runs every launch in order, those that the plan runs once only where parameters have changed. The store must be
+    /// the one that the executor was made with.
     pub fn run(&mut self, store: &mut Store) -> Result<()> {
-        self.check_store(store)?;
-        self.copy_params(store);
-        self.poison_kept();
-        (self.first_step()..self.at.steps.len()).for_each(|i| self.step(i));
+        let first = self.begin(store)?;
+        (first..self.at.steps.len()).for_each(|i| self.step(i));
         Ok(())
     }
 
-    /// Where a run begins.
-    fn first_step(&mut self) -> usize {
-        match std::mem::replace(&mut self.prepared, true) {
-            true => self.program.plan.once,
-            false => 0,
+    /// Makes ready for a run; gives the launch that it begins with.
+    fn begin(&mut self, store: &Store) -> Result<usize> {
+        self.check_store(store)?;
+        self.poison_kept();
+        let now = Some(store.version());
+        if self.prepared == now {
+            return Ok(self.program.plan.once);
         }
+        self.copy_params(store);
+        self.forget();
+        self.prepared = now;
+        Ok(0)
     }
 
     /// Like [`run`](Self::run); adds each launch's time to `times` (one entry a launch, see
     /// [`launch_names`](Self::launch_names)).
     pub fn run_timed(&mut self, store: &mut Store, times: &mut Vec<Duration>) -> Result<()> {
-        self.check_store(store)?;
-        self.copy_params(store);
-        self.poison_kept();
+        let first = self.begin(store)?;
         times.resize(self.at.steps.len(), Duration::ZERO);
-        let first = self.first_step();
         for (i, time) in times.iter_mut().enumerate().skip(first) {
             let start = Instant::now();
             self.step(i);
@@ -304,11 +300,8 @@ impl Executor {
         self.scratch.f32_mut().fill(f32::NAN);
     }
 
-    /// Rounds parameters into their copies in bf16, when they have changed.
+    /// Rounds parameters into their copies in bf16.
     fn copy_params(&mut self, store: &Store) {
-        if self.copied == Some(store.version()) {
-            return;
-        }
         for (i, b) in self.program.plan.buffers.iter().enumerate() {
             if let (Role::Param { path, .. }, Elem::Bf16) = (&b.role, b.elem)
                 && let Some(p) = store.get(path)
@@ -322,7 +315,6 @@ impl Executor {
                 });
             }
         }
-        self.copied = Some(store.version());
     }
 
     fn fill_tables(&mut self) {

@@ -234,9 +234,8 @@ fn launches_that_run_once_leave_their_temporaries() {
         e.run(&mut store).expect("runs");
         assert_eq!(*e.output("y").expect("there"), [x + 3.0; 2 * D], "run {k}");
     }
-    // Another parameter is seen by another executor.
+    // Another parameter is seen.
     store.get_mut("p").expect("declared").value_mut().fill(4.0);
-    let mut e = Executor::new(&program, &sizes(2), &mut store, &Pool::new(2)).expect("fits");
     e.set_input("x", &[1.0; 2 * D][..]).expect("set");
     e.run(&mut store).expect("runs");
     assert_eq!(*e.output("y").expect("there"), [5.0; 2 * D]);
