@@ -6,7 +6,7 @@
 
 use crate::engine::{Named, Opened, Sizes};
 use crate::{Error, Result, other, timeline};
-use seqc_algebra::{Axis, Data, Tensor};
+use seqc_algebra::{Axis, Tensor};
 use std::ops::Range;
 
 /// Where documents are in a row.
@@ -101,7 +101,9 @@ impl Documents {
     pub fn joined(&self, parts: &[Tensor]) -> std::result::Result<Tensor, String> {
         let timed = |p: &&Tensor| p.axes.contains(&Axis::time());
         match parts.first() {
-            Some(p) if Documents::shared(p) => sum(parts),
+            Some(p) if Documents::shared(p) => {
+                (parts[1..].iter()).try_fold(p.clone(), |all, p| timeline::sum(&all, p))
+            }
             p if p.as_ref().is_some_and(timed) => timeline::join(parts, Axis::time()),
             _ => timeline::join(parts, Axis::batch()),
         }
@@ -147,19 +149,6 @@ impl Documents {
         };
         parts.into_iter().map(whole).collect()
     }
-}
-
-fn sum(parts: &[Tensor]) -> std::result::Result<Tensor, String> {
-    let mut all = parts.first().ok_or("nothing to add")?.clone();
-    for p in &parts[1..] {
-        let p = p.ordered(&all.axes)?;
-        match (&mut all.data, &p.data) {
-            (Data::Real(a), Data::Real(b)) => a.iter_mut().zip(b).for_each(|(a, b)| *a += b),
-            (Data::Complex(a), Data::Complex(b)) => a.iter_mut().zip(b).for_each(|(a, b)| *a += *b),
-            _ => return Err("parts of different kinds".into()),
-        }
-    }
-    Ok(all)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 mod carried;
 
 pub use carried::{
-    Begin, Wanted, carried_gradient, exact_carried_gradient, plain_carried_gradient,
+    Begin, STATE_COTANGENT, Wanted, carried_gradient, exact_carried_gradient,
+    plain_carried_gradient,
 };
 
 use seqc_algebra::{Func, InputKind, ValueId};

@@ -1,8 +1,8 @@
-//! Tensors cut and joined along an axis.
+//! Tensors cut and joined along an axis, and added where they have none.
 
 use crate::engine::Named;
 use seqc_algebra::tensor::{copy_box, row_major, strides};
-use seqc_algebra::{Axis, C64, Data, Exact, Tensor};
+use seqc_algebra::{Axis, C64, Data, Exact, Kind, Tensor};
 use std::ops::Range;
 
 /// Positions `range` along the axis; the tensor as it is if it lacks the axis.
@@ -90,6 +90,26 @@ pub fn join(parts: &[Tensor], axis: Axis) -> Result<Tensor, String> {
     let mut axes = rest;
     axes.insert(k, axis);
     Ok(stack(&along, axis)?.ordered(&axes)?.into_owned())
+}
+
+/// `a + b`, of the same axes; over the field if one of them is.
+pub fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor, String> {
+    let kind = match (&a.data, &b.data) {
+        (Data::Exact(_), _) | (_, Data::Exact(_)) => Kind::Exact,
+        _ => Kind::Real,
+    };
+    let (mut all, b) = (a.at_least(kind)?.into_owned(), b.at_least(kind)?);
+    let b = b.ordered(&all.axes)?;
+    if b.shape != all.shape {
+        return Err("what is added has another shape".into());
+    }
+    match (&mut all.data, &b.data) {
+        (Data::Real(a), Data::Real(b)) => a.iter_mut().zip(b).for_each(|(a, b)| *a += b),
+        (Data::Complex(a), Data::Complex(b)) => a.iter_mut().zip(b).for_each(|(a, b)| *a += *b),
+        (Data::Exact(a), Data::Exact(b)) => a.iter_mut().zip(b).for_each(|(a, b)| *a += *b),
+        _ => return Err("what is added is of another kind".into()),
+    }
+    Ok(all)
 }
 
 /// The tensor with zeros behind it along the axis, up to length `n`.

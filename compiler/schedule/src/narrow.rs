@@ -10,7 +10,7 @@
 
 use crate::ir::*;
 use crate::lower::Lowered;
-use crate::walk::Node;
+use crate::walk::{Node, expanded};
 use seqc_abi::{self as abi, Launch, Plan, Role};
 use std::collections::{BTreeSet, HashMap};
 
@@ -133,7 +133,10 @@ pub fn narrowed(kernel: &Kernel, narrow: &[bool], lanes: u32) -> Kernel {
         narrow,
         lanes,
     };
-    k.body = copies.block(std::mem::take(&mut k.body));
+    k.body = expanded(std::mem::take(&mut k.body), &mut |s| match s {
+        Stmt::Matmul(m) => copies.product(m),
+        other => vec![other],
+    });
     k.locals = copies.locals;
     k
 }
@@ -159,37 +162,6 @@ struct Copies<'a> {
 }
 
 impl Copies<'_> {
-    fn block(&mut self, body: Vec<Stmt>) -> Vec<Stmt> {
-        body.into_iter().flat_map(|s| self.stmt(s)).collect()
-    }
-
-    fn stmt(&mut self, s: Stmt) -> Vec<Stmt> {
-        match s {
-            Stmt::For {
-                var,
-                lo,
-                hi,
-                kind,
-                reverse,
-                body,
-            } => vec![Stmt::For {
-                var,
-                lo,
-                hi,
-                kind,
-                reverse,
-                body: self.block(body),
-            }],
-            Stmt::If { cond, then, els } => vec![Stmt::If {
-                cond,
-                then: self.block(then),
-                els: self.block(els),
-            }],
-            Stmt::Matmul(m) => self.product(m),
-            other => vec![other],
-        }
-    }
-
     fn product(&mut self, mut m: Matmul) -> Vec<Stmt> {
         let (rows, cols, inner) = (m.m, m.n, m.k);
         let mut all = vec![];

@@ -104,6 +104,26 @@ impl<'a> Node<'a> {
     }
 }
 
+/// The statements with each that holds no others (a store, a binding, a product) replaced by what `by` makes of it.
+pub fn expanded(body: Vec<Stmt>, by: &mut dyn FnMut(Stmt) -> Vec<Stmt>) -> Vec<Stmt> {
+    let mut all = Vec::with_capacity(body.len());
+    for mut s in body {
+        match &mut s {
+            Stmt::For { body, .. } => *body = expanded(std::mem::take(body), by),
+            Stmt::If { then, els, .. } => {
+                *then = expanded(std::mem::take(then), by);
+                *els = expanded(std::mem::take(els), by);
+            }
+            _ => {
+                all.extend(by(s));
+                continue;
+            }
+        }
+        all.push(s);
+    }
+    all
+}
+
 /// What variables and values are replaced by; those not named stay.
 #[derive(Clone, Debug, Default)]
 pub struct Replace {

@@ -3,8 +3,8 @@
 //! Tensors are laid out `[batch, time, axes in declared order]`, parameters (by their paths) without batch and time.
 //! With `--grad`, `cotangent.NAME` is read for each output and `grad.NAME` written for each input and parameter.
 //! `--state-out` leaves `state.NAME` and `pos` after the last position; `--state-in` goes on from such a file. With
-//! `--grad`, `cotangent.state.NAME` is then read too, and `grad.state.NAME` written for given states. `--weights` reads parameters from a file of their own,
-//! `--map` says where they are if another implementation wrote it.
+//! `--grad`, `cotangent.state.NAME` is then read too, and `grad.state.NAME` written for given states. `--weights` reads
+//! parameters from a file of their own, `--map` says where they are if another implementation wrote it.
 
 use super::settings;
 use crate::tensors::{self, Made};

@@ -2,19 +2,16 @@
 //! gradients too. A sequence cut into parts is differentiated part by part, the last one first: what a part gives as
 //! `grad.state.NAME` is `cotangent.state.NAME` of the part before.
 
-use super::contract::{Contract, Given, Part, Slot, all_lengths, in_range, matched};
+use super::contract::{Contract, Given, Part, Slot, matched, meaningful};
 use super::states::{Continued, Start, after, as_inputs, grown, sorted_out, start_of};
 use super::{Request, laid_out};
 use crate::engine::{Named, Programs, Sizes};
-use crate::passes::{self, Begin, Form, Shapes, Wanted};
+use crate::passes::{self, Begin, Form, STATE_COTANGENT, Shapes, Wanted};
 use crate::{Result, build, other, timeline};
-use seqc_algebra::{Func, Size, Tensor, interp};
+use seqc_algebra::{Func, Size, Tensor};
 use seqc_derive::step::cache;
 use seqc_hir::Elaborated;
 use std::collections::BTreeMap;
-
-/// What cotangents of states are called in files and programs.
-const COTANGENT: &str = "cotangent.state.";
 
 /// Outputs, states and gradients of a causal mixer from given states, or from the start.
 pub fn carried(
@@ -26,8 +23,7 @@ pub fn carried(
 ) -> Result<Continued> {
     let (of_states, others) = apart(given);
     let m = matched(&others, &contract.wanted(true), &Sizes::new())?;
-    in_range(e, &m)?;
-    all_lengths(e, &m.sizes)?;
+    meaningful(e, &m)?;
     let program = program(e, contract, states.is_some(), request)?;
     let start = match states {
         Some(states) => start_of(&program, states, &m.sizes)?,
@@ -56,7 +52,7 @@ pub fn carried(
 /// Cotangents of states, and all other tensors.
 fn apart(given: &BTreeMap<String, Given>) -> (BTreeMap<String, Given>, BTreeMap<String, Given>) {
     let all = given.iter().map(|(n, g)| (n.clone(), g.clone()));
-    all.partition(|(n, _)| n.starts_with(COTANGENT))
+    all.partition(|(n, _)| n.starts_with(STATE_COTANGENT))
 }
 
 /// Gradients, and all other results.
@@ -97,7 +93,7 @@ fn cotangents(
     let slot = |p: &seqc_algebra::ValueId| {
         let name = program.input(*p)?.name.as_str();
         let ty = program.ty(*p);
-        name.starts_with(COTANGENT).then(|| Slot {
+        name.starts_with(STATE_COTANGENT).then(|| Slot {
             name: name.to_owned(),
             part: Part::Cotangent,
             elem: ty.elem,
@@ -117,16 +113,10 @@ fn cotangents(
     };
     let mut tensors: Vec<_> = matched(given, wanted, sizes)?.tensors.into_iter().collect();
     for s in absent {
-        let zeros = zeros(&s, sizes).map_err(|e| other(&s.name, e))?;
+        let zeros = s.zeros(sizes)?;
         tensors.push((s.name, zeros));
     }
     Ok(tensors)
-}
-
-fn zeros(slot: &Slot, sizes: &Sizes) -> std::result::Result<Tensor, String> {
-    let shape = slot.axes.iter().map(|a| interp::length(*a, sizes));
-    let shape = shape.collect::<std::result::Result<Vec<_>, _>>()?;
-    Tensor::zeros(&slot.axes, &shape, slot.elem)
 }
 
 /// `grad.state.NAME` in the layout and the length of the given states.

@@ -4,8 +4,8 @@
 //! off the given shapes; every error names the tensor, the shape given and the shape wanted.
 
 use crate::engine::{Named, Sizes};
-use crate::{Error, Result};
-use seqc_algebra::{Axis, Data, Elem, InputKind, Size, Sym, Tensor};
+use crate::{Error, Result, other};
+use seqc_algebra::{Axis, Data, Elem, InputKind, Size, Sym, Tensor, interp};
 use seqc_hir::Elaborated;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -215,6 +215,14 @@ impl Slot {
         format!("{what} `{}`", self.name)
     }
 
+    /// A tensor of this layout, all 0.
+    pub(super) fn zeros(&self, sizes: &Sizes) -> Result<Tensor> {
+        let shape = self.axes.iter().map(|a| interp::length(*a, sizes));
+        let shape = shape.collect::<std::result::Result<Vec<_>, _>>();
+        let zeros = shape.and_then(|s| Tensor::zeros(&self.axes, &s, self.elem));
+        zeros.map_err(|e| other(&self.name, e))
+    }
+
     /// The wanted shape, axes named: `[batch, t = 7, d = 16]`.
     pub(super) fn layout(&self, sizes: &Sizes) -> String {
         let axis = |a: &Axis| match a.size {
@@ -230,8 +238,13 @@ impl Slot {
     }
 }
 
-/// Lengths beyond what the mixer has meaning for, and indices outside of their vocabulary, are errors.
-pub fn in_range(e: &Elaborated, m: &Matched) -> Result<()> {
+/// Lengths that no tensor tells or that the mixer has no meaning for, and indices outside of their vocabulary, are errors.
+pub fn meaningful(e: &Elaborated, m: &Matched) -> Result<()> {
+    in_range(e, m)?;
+    all_lengths(e, &m.sizes)
+}
+
+fn in_range(e: &Elaborated, m: &Matched) -> Result<()> {
     for l in &e.limits {
         if let Some(n) = m.sizes.get(&Sym::new(&l.clock)).filter(|n| **n > l.most) {
             return Err(Error::Other(format!(
@@ -258,8 +271,7 @@ pub fn in_range(e: &Elaborated, m: &Matched) -> Result<()> {
     Ok(())
 }
 
-/// A run-time length that no given tensor tells is an error.
-pub fn all_lengths(e: &Elaborated, sizes: &Sizes) -> Result<()> {
+fn all_lengths(e: &Elaborated, sizes: &Sizes) -> Result<()> {
     let lengths = (e.func.values.iter())
         .flat_map(|v| &v.ty.axes)
         .filter_map(|a| match a.size {

@@ -11,7 +11,8 @@ mod packed;
 mod states;
 mod weights;
 
-pub use contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
+use contract::meaningful;
+pub use contract::{Contract, Given, Matched, Part, Slot, matched};
 pub use states::{Continued, continued};
 pub use weights::Table;
 
@@ -19,7 +20,7 @@ use crate::build;
 use crate::engine::{Engine, Named, Programs, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, parts};
-use seqc_algebra::{Axis, Func, Tensor, interp};
+use seqc_algebra::{Axis, Func, Tensor};
 use seqc_hir::Elaborated;
 use std::collections::BTreeMap;
 
@@ -102,8 +103,7 @@ pub fn evaluate(
         Some((m, documents)) => (m, Some(documents)),
         None => (matched(given, &wanted, &Sizes::new())?, None),
     };
-    in_range(e, &m)?;
-    all_lengths(e, &m.sizes)?;
+    meaningful(e, &m)?;
     let func = program(e, contract, request)?;
     let programs = Programs::new(
         request.runs_on(),
@@ -157,12 +157,7 @@ fn program(e: &Elaborated, contract: &Contract, request: &Request) -> Result<Fun
 fn laid_out(results: &Named, name: &str, slot: &Slot, sizes: &Sizes) -> Result<Tensor> {
     match results.get(name) {
         Some(t) => parts::whole(t, &slot.axes).map_err(|e| other(name, e)),
-        None if name.starts_with("grad.") => {
-            let shape = slot.axes.iter().map(|a| interp::length(*a, sizes));
-            let shape = shape.collect::<std::result::Result<Vec<_>, _>>();
-            let zeros = shape.and_then(|s| Tensor::zeros(&slot.axes, &s, slot.elem));
-            zeros.map_err(|e| other(name, e))
-        }
+        None if name.starts_with("grad.") => slot.zeros(sizes),
         None => Err(other(name, "the program has no such output")),
     }
 }

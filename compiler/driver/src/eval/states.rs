@@ -5,7 +5,7 @@
 //! of positions read so far. Caches are as long as that, and grow.
 
 use super::carried::carried;
-use super::contract::{Contract, Given, Matched, Part, Slot, all_lengths, in_range, matched};
+use super::contract::{Contract, Given, Matched, Part, Slot, matched, meaningful};
 use super::{Request, laid_out, packed};
 use crate::build;
 use crate::engine::{Named, Programs, Sizes};
@@ -45,8 +45,7 @@ pub fn continued(
         return carried(e, contract, given, states, request);
     }
     let mut m = matched(given, &contract.wanted(false), &Sizes::new())?;
-    in_range(e, &m)?;
-    all_lengths(e, &m.sizes)?;
+    meaningful(e, &m)?;
     let failed = |x: seqc_derive::DeriveError| other(&e.name, x);
     let (outputs, shapes) = (build::outputs(e)?, Shapes::cpu());
     let run = |name: &str, f: Func| {

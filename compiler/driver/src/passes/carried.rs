@@ -11,6 +11,9 @@ use super::{
 use seqc_algebra::Func;
 use seqc_derive::{DeriveError, grad, step};
 
+/// What cotangents of states are called, before the state's name.
+pub const STATE_COTANGENT: &str = "cotangent.state.";
+
 /// Where a program's sequence begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {

@@ -6,7 +6,7 @@ mod halves;
 mod held;
 mod jump;
 
-pub use halves::{COTANGENT, Halves, none};
+pub use halves::{Halves, none};
 pub use held::drawn_for;
 
 use super::Options;
@@ -16,9 +16,9 @@ use super::lengths;
 use super::reference::stops;
 use super::subject::{Derived, Part, Subject};
 use crate::engine::{Engine, Programs};
-use crate::passes::{self, Begin, Form, Shapes, Wanted};
+use crate::passes::{self, Begin, Form, STATE_COTANGENT, Shapes, Wanted};
 use crate::{Error, Result, other, timeline};
-use halves::{cotangents, sum};
+use halves::cotangents;
 use held::{Reference, of_kind, ran};
 use jump::{Jump, past};
 use seqc_algebra::{Axis, Func, InputKind, Tensor};
@@ -83,7 +83,7 @@ fn has_cotangents(f: &Func) -> bool {
     let names = f.params.iter().filter_map(|p| f.input(*p));
     names
         .into_iter()
-        .any(|i| i.name.as_str().starts_with(COTANGENT))
+        .any(|i| i.name.as_str().starts_with(STATE_COTANGENT))
 }
 
 /// Such a sequence and what it is held to.
@@ -140,7 +140,7 @@ impl Definition<'_> {
         // Room to spare: what lies behind the present must not be read.
         sizes.insert(cache(), all + 2);
         let given = self.subject.given(&sizes, Draw::Plain)?;
-        let after = drawn_for(&self.whole, &sizes, |n, _| n.starts_with(COTANGENT))?;
+        let after = drawn_for(&self.whole, &sizes, |n, _| n.starts_with(STATE_COTANGENT))?;
         let mut want = ran(&self.plain, &given, &sizes)?;
         let mut silent = given.clone();
         silent.extend(none(&cotangents(&given))?);
@@ -148,7 +148,7 @@ impl Definition<'_> {
         for (name, t) in ran(&self.whole, &silent, &sizes)? {
             match want.get(&name) {
                 Some(own) if of_kind(&name) == 1 => {
-                    let t = sum(own, &t)?;
+                    let t = timeline::sum(own, &t).map_err(|e| other(&name, e))?;
                     want.insert(name, t);
                 }
                 Some(_) => {}
@@ -185,7 +185,7 @@ impl Definition<'_> {
         sizes.insert(Axis::time().name, tokens);
         given.insert("pos".into(), Tensor::scalar(BEFORE as f64));
         given.extend(drawn_for(&self.rest, &sizes, |n, _| {
-            n.starts_with(COTANGENT)
+            n.starts_with(STATE_COTANGENT)
         })?);
         let states = drawn_for(&self.rest, &sizes, |_, kind| *kind == InputKind::State)?;
         for (name, t) in states {

@@ -9,20 +9,14 @@ pub enum Data {
     Bf16(Vec<u16>),
 }
 
-/// The bits of a bf16: rounded to f32, then to nearest, ties to even. Anything that is no number is the quiet NaN.
+/// The bits of a bf16, rounded as code rounds: to f32 first, then to nearest, ties to even.
 pub fn bf16(x: f64) -> u16 {
-    let x = x as f32;
-    if x.is_nan() {
-        return 0x7fc0;
-    }
-    let bits = x.to_bits();
-    let up = 0x7fff + (bits >> 16 & 1);
-    (bits.wrapping_add(up) >> 16) as u16
+    half::bf16::from_f32(x as f32).to_bits()
 }
 
 /// What a bf16 holds.
 pub fn of_bf16(bits: u16) -> f64 {
-    f64::from(f32::from_bits(u32::from(bits) << 16))
+    half::bf16::from_bits(bits).to_f64()
 }
 
 impl Data {

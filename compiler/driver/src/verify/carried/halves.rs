@@ -1,13 +1,10 @@
 //! A sequence cut in two: both parts forward, then backward, and their results as those of the whole.
 
-use super::super::reference::along;
 use super::held::of_kind;
 use crate::engine::{Named, Sizes};
+use crate::passes::STATE_COTANGENT;
 use crate::{Result, other, timeline};
-use seqc_algebra::{Axis, Data, Elem, Kind, Tensor};
-
-/// What cotangents of states are called.
-pub const COTANGENT: &str = "cotangent.state.";
+use seqc_algebra::{Axis, Elem, Tensor};
 
 /// A sequence that is cut behind `prompt`.
 pub struct Halves {
@@ -37,7 +34,7 @@ impl Halves {
         let second = run(rest, &tail, &sizes)?;
         for (name, g) in &second {
             if let Some(own) = name.strip_prefix("grad.state.") {
-                head.insert(format!("{COTANGENT}{own}"), g.clone());
+                head.insert(format!("{STATE_COTANGENT}{own}"), g.clone());
             }
         }
         sizes.insert(time.name, self.prompt);
@@ -70,7 +67,7 @@ pub(super) fn joined(first: Named, second: Named) -> Result<Named> {
             Some(a) if a.axes.contains(&Axis::time()) => {
                 timeline::join(&[a.clone(), b], Axis::time()).map_err(|e| other(&name, e))?
             }
-            Some(a) if of_kind(&name) == 1 => sum(a, &b)?,
+            Some(a) if of_kind(&name) == 1 => timeline::sum(a, &b).map_err(|e| other(&name, e))?,
             _ => b,
         };
         all.insert(name, joined);
@@ -96,22 +93,4 @@ pub fn none(of: &Named) -> Result<Named> {
         Ok((n.clone(), t))
     };
     of.iter().map(zero).collect()
-}
-
-/// `a + b`
-pub(super) fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let failed = |e: String| other("a sum", e);
-    let b = b.ordered(&a.axes).map_err(failed)?;
-    if !matches!(
-        (&a.data, &b.data),
-        (Data::Exact(_), _) | (_, Data::Exact(_))
-    ) {
-        return along(a, 1.0, &b);
-    }
-    let exact = |t: &Tensor| match t.at_least(Kind::Exact).map_err(failed)?.data.clone() {
-        Data::Exact(d) => Ok(d),
-        _ => Err(other("a sum", "of no elements of the field")),
-    };
-    let data = exact(a)?.into_iter().zip(exact(&b)?).map(|(x, y)| x + y);
-    Tensor::new(a.axes.clone(), a.shape.clone(), Data::Exact(data.collect())).map_err(failed)
 }

@@ -3,10 +3,10 @@
 use super::super::certificate::{Row, Worst};
 use super::super::measure;
 use super::super::reference::{along, dot, off};
-use super::halves::COTANGENT;
 use super::held::{Reference, drawn, ran};
 use super::{BATCH, BEFORE, SMALL};
 use crate::engine::{Named, Sizes};
+use crate::passes::STATE_COTANGENT;
 use crate::{Result, other, timeline};
 use seqc_algebra::{Axis, Elem, Func, Size, Tensor, Ty};
 use seqc_derive::step::cache;
@@ -84,7 +84,7 @@ impl Jump {
             }
         }
         for (name, cotangent) in &self.given {
-            if let Some(own) = name.strip_prefix(COTANGENT) {
+            if let Some(own) = name.strip_prefix(STATE_COTANGENT) {
                 total += dot(cotangent, &given[own])?;
             }
         }

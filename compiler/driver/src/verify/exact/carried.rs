@@ -1,8 +1,8 @@
 //! Gradients through states, exactly: those of two parts are together those of the whole.
 
-use super::super::carried::{self, COTANGENT, Halves, drawn_for, none, with_wanted};
+use super::super::carried::{self, Halves, drawn_for, none, with_wanted};
 use super::{Case, SHAPES, ran, unequal, worst};
-use crate::passes::{self, Begin, Form};
+use crate::passes::{self, Begin, Form, STATE_COTANGENT};
 use crate::verify::certificate::Row;
 use crate::verify::subject::{Part, Subject};
 use crate::{Result, other};
@@ -57,7 +57,7 @@ fn compared(
         for prompt in [1, case.length.div_ceil(2)] {
             let mut sizes = case.sizes.clone();
             sizes.insert(cache(), case.length + 1);
-            let after = drawn_for(&programs[0], &sizes, |n, _| n.starts_with(COTANGENT))?;
+            let after = drawn_for(&programs[0], &sizes, |n, _| n.starts_with(STATE_COTANGENT))?;
             if after.is_empty() {
                 return Ok(false);
             }
