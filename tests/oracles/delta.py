@@ -1,4 +1,4 @@
-"""Recurrences whose transition is a diagonal or the identity plus rank one: delta rules and RWKV-7."""
+"""Recurrences whose transition is a diagonal or the identity plus rank one: delta rules, with momentum, and RWKV-7."""
 
 import numpy as np
 
@@ -33,6 +33,22 @@ def rwkv7_core(r, w, k, v, a, b):
     return out
 
 
+def titans_core(q, k, v, alpha, eta, theta):
+    """S_t = eta S_{t-1} - theta grad l, l = |M_{t-1} k - v|^2 / 2; M_t = (1 - alpha) M_{t-1} + S_t; o = M q.
+
+    arXiv:2501.00663, equations 10 and 13, with a linear memory M [dv,dk]. q, k [T,dk]; v [T,dv]; the rest [T].
+    """
+    memory = np.zeros((v.shape[1], q.shape[1]))
+    surprise = np.zeros_like(memory)
+    out = np.zeros_like(v)
+    for t in range(len(q)):
+        gradient = np.outer(memory @ k[t] - v[t], k[t])
+        surprise = eta[t] * surprise - theta[t] * gradient
+        memory = (1 - alpha[t]) * memory + surprise
+        out[t] = memory @ q[t]
+    return out
+
+
 # --- whole mixers --------------------------------------------------------------------------------
 DELTA = {f"{name}.{kind}": axes for name, c in (("q", "dk"), ("k", "dk"), ("v", "dv"))
          for kind, axes in (("weight", f"d h {c}"), ("conv.w", f"h {c} taps"))} | {"beta.weight": "d h"}
@@ -59,6 +75,17 @@ def gated_deltanet(p, s, x):
     alpha = np.exp(-softplus(affine(p, "dt", x)) * np.exp(p["A_log"]))
     o = rmsnorm(by_head(gated_delta_rule, q, k, v, beta, alpha), p["y.rmsnorm.scale"])
     return {"y": linear(o * silu(linear(x, p["gate.weight"])), p["y.weight"], 2)}
+
+
+@mixer("titans", sizes=dict(d=6, h=2, dk=3, dv=4), settings=["h", "dk", "dv"], inputs={"x": "d"},
+       outputs={"y": "d"},
+       params={k: v for k, v in DELTA.items() if k != "beta.weight"} | NORM_OUT
+       | {f"{name}.weight": "d h" for name in ("alpha", "eta", "theta")}, file="coupled")
+def titans(p, s, x):
+    q, k = (l2norm(silu(conv_linear(p, name, x))) for name in "qk")
+    v = silu(conv_linear(p, "v", x))
+    gates = (sigmoid(linear(x, p[f"{name}.weight"])) for name in ("alpha", "eta", "theta"))
+    return {"y": out_norm(p, by_head(titans_core, q, k, v, *gates))}
 
 
 @mixer("rwkv7", sizes=dict(d=6, h=2, dk=3, dv=4, low=2, ch=6), settings=["h", "dk", "dv", "low", "ch"],

@@ -2,10 +2,11 @@
 //!
 //! `w = k * v; S[t] = S[t-1] + w` would store time × key × value and hide the outer product. Side condition: each
 //! operation between the input and the smaller values is arithmetic, and those have fewer axes than what it makes
-//! of them. Whether the user gave the product a name does not matter then.
+//! of them, or are states of another recurrence with which this one can step together ([`crate::join`]). Whether the
+//! user gave the product a name does not matter then.
 
 use crate::rewrite::map_values;
-use crate::{DeriveError, Result};
+use crate::{DeriveError, Result, join};
 use seqc_algebra::{Builder, Func, InputKind, MapFn, Op, Scan, SeqIn, Ty, ValueId, op::Num};
 use std::collections::HashMap;
 
@@ -33,7 +34,9 @@ fn grows(func: &Func, v: ValueId) -> bool {
         _ => false,
     };
     let constant = |a: &ValueId| matches!(func.op(*a), Op::Const(_));
-    let smaller = |a: &ValueId| func.ty(*a).axes.len() < func.ty(v).axes.len();
+    let smaller = |a: &ValueId| {
+        func.ty(*a).axes.len() < func.ty(v).axes.len() || join::taken(func, *a).is_some()
+    };
     let args = func.args(v);
     arithmetic
         && !args.iter().all(constant)

@@ -2,15 +2,17 @@
 //!
 //! `o = Σ_a q · S` with `S` the state at every step would store time × state. Side condition: the read is a
 //! contraction over axes of the state, pointwise in time, whose other factors do not depend on the scan. Sums
-//! and quotients between the contraction and the trajectory are distributed first: `Σ q·(F+G)`, `Σ q·S/z`.
+//! and quotients between the contraction and the trajectory are distributed first: `Σ q·(F+G)`, `Σ q·S/z`. A read of
+//! the state before a step is one too.
 //! A vector state read by one fixed matrix stays outside: over all times that is one matrix product, and the
 //! trajectory is no larger than what is computed from it.
 
-use crate::Result;
 use crate::order::{depends_on, topological};
 use crate::rewrite::map_values;
+use crate::trajectory::{Trajectory, trajectory};
+use crate::{DeriveError, Result};
 use seqc_algebra::{
-    Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
+    Axis, Builder, Func, InputKind, MapFn, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId, op::Num,
 };
 use std::collections::HashMap;
 
@@ -68,23 +70,10 @@ pub fn sink_reads(func: &Func) -> Result<Func> {
 struct Read {
     at: ValueId,
     scan: ValueId,
-    /// Index among the body's emitted values.
-    emit: usize,
+    /// In the scan's body.
+    value: ValueId,
     axes: Vec<Axis>,
     others: Vec<ValueId>,
-}
-
-/// The scan and emitted index a value is the trajectory of (untiled scans only).
-fn trajectory(func: &Func, v: ValueId) -> Option<(ValueId, usize)> {
-    let Op::Proj(k) = func.op(v) else { return None };
-    let of = func.args(v)[0];
-    match func.op(of) {
-        Op::Scan(scan) if scan.tile.is_none() => match scan.outs[*k] {
-            Out::Emit(e) => Some((of, e)),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 fn find(func: &Func) -> Vec<Read> {
@@ -96,7 +85,7 @@ fn find(func: &Func) -> Vec<Read> {
         };
         let args = func.args(id);
         for (n, a) in args.iter().enumerate() {
-            let Some((scan, emit)) = trajectory(func, *a) else {
+            let Some(Trajectory { scan, value }) = trajectory(func, *a) else {
                 continue;
             };
             let Op::Scan(s) = func.op(scan) else { continue };
@@ -113,7 +102,7 @@ fn find(func: &Func) -> Vec<Read> {
                 reads.push(Read {
                     at: id,
                     scan,
-                    emit,
+                    value,
                     axes: axes.clone(),
                     others,
                 });
@@ -200,9 +189,8 @@ fn extend(
     }
     let mut outs = scan.outs.clone();
     for (k, r) in reads.iter().enumerate() {
-        let Some(traj) = old_image[old.results[scan.states + r.emit].1.index()] else {
-            continue;
-        };
+        let traj = old_image[r.value.index()]
+            .ok_or_else(|| DeriveError("a state that is read was lost".into()))?;
         let mut factors: Vec<ValueId> = r.others.iter().map(|o| inner[&image[o]]).collect();
         factors.push(traj);
         let v = body.contract(&r.axes, &factors)?;
@@ -245,6 +233,18 @@ fn distribute(func: &Func) -> Result<Func> {
         let new = match func.op(id) {
             Op::Contract(axes)
                 if !axes.is_empty() && func.args(id).iter().any(|a| dep[a.index()]) =>
+            {
+                let mut ctx = Spread {
+                    func,
+                    dep: &dep,
+                    image: &image,
+                };
+                ctx.contract(&mut b, axes, func.args(id), &func.ty(id).axes)?
+            }
+            // The sum of a vector state stays outside: it reads no more than what is stored anyway.
+            Op::Reduce(ReduceOp::Sum, axes)
+                if dep[func.args(id)[0].index()]
+                    && func.ty(id).axes.iter().any(|a| a.is_const()) =>
             {
                 let mut ctx = Spread {
                     func,

@@ -11,8 +11,8 @@ pub use carried::{
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, exponential, grad, inputs, powers, real, sink, softmax,
-    step, stream,
+    DeriveError, checkpoint, chunk, conv, dual, exponential, grad, inputs, join, powers, real,
+    sink, softmax, step, stream,
 };
 
 /// Sizes that a target chooses.
@@ -84,9 +84,13 @@ type Pass = (&'static str, Law);
 /// Exact algebra that every form begins with.
 const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_powers(f))];
 
+/// Matrices that are recurrences.
+const DUALS: &[Pass] = &[("dual-recurrences", |f, _| dual::dual_recurrences(f))];
+
 /// What recurrences take from the rest and give to it is computed inside of them, where it is smaller outside.
 const READS: &[Pass] = &[
     ("sink-inputs", |f, _| inputs::sink_inputs(f)),
+    ("join-recurrences", |f, _| join::join_scans(f)),
     ("sink-reads", |f, _| sink::sink_reads(f)),
 ];
 
@@ -108,8 +112,8 @@ const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS];
-const RECURRENT: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES];
-const CHUNKED: &[&[Pass]] = &[NUMBERS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
+const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
+const CHUNKED: &[&[Pass]] = &[NUMBERS, DUALS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
 
 /// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
 const REAL: &[Pass] = &[
@@ -177,7 +181,7 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
 /// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
 /// recurrences that they are.
 pub fn readable(func: &Func) -> Result<Func, DeriveError> {
-    let lists = &[READS, CONVOLUTIONS, STEADY, RENAMES];
+    let lists = &[DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
     apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 

@@ -269,6 +269,7 @@ fn gradients_through_states_are_certified() {
     for (file, mixer) in [
         ("linear_attention.seq", "gla"),
         ("delta.seq", "gated_deltanet"),
+        ("delta.seq", "titans"),
         ("ssm.seq", "lru"),
         ("conv.seq", "hyena"),
     ] {

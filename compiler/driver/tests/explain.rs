@@ -188,6 +188,24 @@ const SPELLINGS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "coupled",
+        "q: seq{dk}, k: seq{dk}, v: seq{dv}, a: seq{}, g: seq{}; dk = 8, dv = 32) -> o: seq{dv}",
+        &[
+            "state P{dk, dv}\nstate S{dk, dv}\nP[t] = g * P[t-1] + k * v\nS[t] = a * S[t-1] + P\no = sum[dk](q * S)",
+            "state P{dv, dk}\nstate S{dv, dk}\nS[t] = S[t-1] - (1 - a) * S[t-1] + P\nP[t] = v * k + P[t-1] * g\no = sum[dk](S * q)",
+            "state S{dk, dv}\nstate P{dk, dv}\nw = k * v\nP[t] = w + g * P[t-1]\nS[t] = w + a * S[t-1] + g * P[t-1]\no = sum[dk](q * S)",
+        ],
+    ),
+    (
+        "coupled",
+        "q: seq{dk}, k: seq{dk}, v: seq{dv}, a: seq{dk}, g: seq{}; dk = 8, dv = 32) -> o: seq{dv}",
+        &[
+            "state S{dk, dv}\nS[t] = a * S[t-1] - g * S[t-2] + k * v\no = sum[dk](q * S)",
+            "state S{dk, dv}\nstate P{dk, dv}\nS[t] = a * S[t-1] - g * P[t-1] + k * v\nP[t] = S[t-1]\no = sum[dk](q * S)",
+            "state S{dv, dk}\nstate P{dv, dk}\nS[t] = v * k + S[t-1] * a - P[t-1] / (1 / g)\nP[t] = S[t-1] + 0 * P[t-1]\no = sum[dk](S * q)",
+        ],
+    ),
+    (
         "diagonal + rank 1",
         "q: seq{dk}, k: seq{dk}, v: seq{dv}, a: seq{dk}, z: seq{dk}; dk = 8, dv = 32) -> o: seq{dv}",
         &[

@@ -202,6 +202,7 @@ fn state_spaces() {
 fn delta_rules() {
     check("delta.seq", "deltanet", &[("d", "8"), ("h", "2")]);
     check("delta.seq", "gated_deltanet", &[("d", "16"), ("h", "2")]);
+    check("delta.seq", "titans", &[("d", "8"), ("h", "2")]);
 }
 
 #[test]

@@ -48,6 +48,11 @@ const CLASSES: &[(&str, &str, &str)] = &[
         "state S{h, dk, dv}\nS[t] = a * S[t-1] - z * sum[dk](k * S[t-1]) + k * v\no = sum[dk](q * S)",
     ),
     (
+        "coupled",
+        "a: seq{h}, g: seq{h}, b: seq{h}",
+        "state P{h, dk, dv}\nstate S{h, dk, dv}\nP[t] = g * P[t-1] + b * k * (v - sum[dk](k * S[t-1]))\nS[t] = a * S[t-1] + P\no = sum[dk](q * S)",
+    ),
+    (
         "low rank",
         "",
         "M[i,j] = sum[dk](q[i] * k[j])  where j <= i\no = sum[j](M[t,j] * v[j])",

@@ -35,6 +35,7 @@ const ITEMS: &[Item] = &[
     ("delta.seq", "deltanet", &[("d", "8")]),
     ("delta.seq", "gated_deltanet", &[("d", "16")]),
     ("delta.seq", "deltaproduct", &[("d", "8")]),
+    ("delta.seq", "titans", &[("d", "8")]),
     ("delta.seq", "rwkv7", &[("d", "8")]),
     ("delta.seq", "swa_delta", &[("d", "16")]),
     ("ssm.seq", "mamba", &[("d", "16"), ("n", "4")]),

@@ -1,93 +1,41 @@
-//! Products of decays over the ranges of a chunk.
+//! Products of gates over the ranges of a chunk, as reads and writes need them: for one state numbers or vectors, for
+//! several small matrices of them. [`super::gates`] makes them.
 
 use super::inside::Chunk;
-use crate::Result;
-use seqc_algebra::{Axis, Builder, Elem, InputKind, MapFn, Out, Scan, SeqIn, Ty, ValueId, op::Num};
+use crate::{DeriveError, Result};
+use seqc_algebra::{Axis, Builder, MapFn, ValueId};
 
-/// Products of decays inside a chunk; `None` where they are all 1.
+/// What of a state is in another after some steps; `None` where that is all of it.
 #[derive(Clone, Copy)]
-pub(super) struct Decays {
+pub(super) struct Pair {
     /// over ..=i and over ..i, along i
     pub pre: Option<ValueId>,
     pub pex: Option<ValueId>,
-    /// `D_ij` over j+1..=i for j <= i, else 0; and over j+1..i for j < i, else 0
-    pub within: ValueId,
-    pub within_ex: ValueId,
-    /// over j+1.., along i
-    pub suf: Option<ValueId>,
     pub tot: Option<ValueId>,
+    /// Does it hang on an axis of K?
+    pub diagonal: bool,
+    /// Of what is written in the chunk, if anything is written to the source.
+    pub within: Option<Within>,
 }
 
+/// What of a write is in a state later in the chunk.
+#[derive(Clone, Copy)]
+pub(super) struct Within {
+    /// `D_ij` over j+1..=i for j <= i, else 0; and over j+1..i for j < i, else 0
+    pub incl: ValueId,
+    pub excl: ValueId,
+    /// over j+1.., along i; `None`: 1
+    pub suf: Option<ValueId>,
+    /// Does it hang on an axis of K?
+    pub diagonal: bool,
+}
+
+/// By state and source; `None`: nothing of the source ever gets there.
+pub(super) type Pairs = Vec<Vec<Option<Pair>>>;
+
 impl Chunk {
-    /// One pass over the chunk carries the running product and, for each source j, the product since j.
-    pub fn decays_of(&mut self, w: ValueId) -> Result<Decays> {
-        let (i, j) = (self.i, self.j);
-        let row: Vec<Axis> = self.b.axes(w).iter().copied().filter(|a| *a != i).collect();
-        let grid = seqc_algebra::shape::canonical([row.clone(), vec![j]].concat());
-        let elem = self.b.elem(w);
-        let kind = |axes: &[Axis]| Ty {
-            elem,
-            axes: axes.to_vec(),
-        };
-        let mut body = Builder::new("decay");
-        let pos = body.input("pos", InputKind::Formal, Ty::real(vec![]));
-        let p = body.input("p", InputKind::Formal, kind(&row));
-        let d = body.input("d", InputKind::Formal, kind(&grid));
-        let a = body.input("a", InputKind::Formal, kind(&row));
-        let p2 = body.mul(a, p)?;
-        let at = body.iota(j)?;
-        let here = body.map2(MapFn::Eq, at, pos)?;
-        let one = body.num(1.0);
-        let decayed = body.mul(a, d)?;
-        let d2 = body.select(here, one, decayed)?;
-        body.result("p", p2);
-        body.result("d", d2);
-        body.result("pre", p2);
-        body.result("within", d2);
-        let p0 = self.start(1.0, kind(&row))?;
-        let d0 = self.start(0.0, kind(&grid))?;
-        let scan = Scan {
-            axis: i,
-            tile: None,
-            reverse: self.reverse,
-            states: 2,
-            seqs: vec![SeqIn { fill: Num(1.0) }],
-            fixed: 0,
-            lo: false,
-            hi: false,
-            body: body.finish(),
-            outs: vec![
-                Out::Emit(0),
-                Out::Emit(1),
-                Out::Enter(0),
-                Out::Enter(1),
-                Out::Final(0),
-                Out::Final(1),
-            ],
-        };
-        let r = self.b.scan(scan, &[p0, d0, w])?;
-        let suf = self.b.rename(r[5], j, i)?;
-        Ok(Decays {
-            pre: Some(r[0]),
-            within: r[1],
-            pex: Some(r[2]),
-            within_ex: r[3],
-            tot: Some(r[4]),
-            suf: Some(suf),
-        })
-    }
-
-    /// `x` everywhere.
-    fn start(&mut self, x: f64, ty: Ty) -> Result<ValueId> {
-        let mut v = self.b.num(x);
-        if ty.elem == Elem::Complex {
-            let zero = self.b.num(0.0);
-            v = self.b.map2(MapFn::Complex, v, zero)?;
-        }
-        Ok(self.b.expand(v, &ty.axes)?)
-    }
-
-    pub fn no_decay(&mut self) -> Result<Decays> {
+    /// A state that is kept as it is.
+    pub fn kept(&mut self) -> Result<Pair> {
         let (at, from) = (self.b.iota(self.i)?, self.b.iota(self.j)?);
         let (zero, one) = (self.b.num(0.0), self.b.num(1.0));
         let (incl, excl) = if self.reverse {
@@ -96,16 +44,63 @@ impl Chunk {
             (MapFn::Le, MapFn::Lt)
         };
         let m = self.b.map2(incl, from, at)?;
-        let within = self.b.select(m, one, zero)?;
+        let incl = self.b.select(m, one, zero)?;
         let m = self.b.map2(excl, from, at)?;
-        let within_ex = self.b.select(m, one, zero)?;
-        Ok(Decays {
+        let excl = self.b.select(m, one, zero)?;
+        Ok(Pair {
             pre: None,
             pex: None,
-            within,
-            within_ex,
-            suf: None,
             tot: None,
+            diagonal: false,
+            within: Some(Within {
+                incl,
+                excl,
+                suf: None,
+                diagonal: false,
+            }),
         })
+    }
+
+    /// What of something written to several states alike is in one of them; `None`: nothing.
+    pub fn toward(&mut self, z: usize, into: &[usize]) -> Result<Option<Within>> {
+        let mut all: Option<Within> = None;
+        for w in into {
+            let Some(pair) = self.pairs[z][*w] else {
+                continue;
+            };
+            let one = pair
+                .within
+                .ok_or_else(|| DeriveError("a state that is written has its products".into()))?;
+            all = Some(match all {
+                None => one,
+                Some(sum) => Within {
+                    incl: self.plus_spread(sum.incl, one.incl)?,
+                    excl: self.plus_spread(sum.excl, one.excl)?,
+                    suf: match (sum.suf, one.suf) {
+                        (Some(a), Some(b)) => Some(self.plus_spread(a, b)?),
+                        _ => return Err(DeriveError("a state that is kept is alone".into())),
+                    },
+                    diagonal: sum.diagonal || one.diagonal,
+                },
+            });
+        }
+        Ok(all)
+    }
+
+    /// The sum of two values, over the axes of both.
+    pub fn plus_spread(&mut self, x: ValueId, y: ValueId) -> Result<ValueId> {
+        let lacks = |b: &Builder, v: ValueId, of: ValueId| -> Vec<Axis> {
+            b.axes(of)
+                .iter()
+                .copied()
+                .filter(|a| !b.has(v, *a))
+                .collect()
+        };
+        let (of_x, of_y) = (lacks(&self.b, x, y), lacks(&self.b, y, x));
+        if of_x.is_empty() || of_y.is_empty() {
+            return Ok(self.b.add2(x, y)?);
+        }
+        let x = self.b.expand(x, &of_x)?;
+        Ok(self.b.add2(x, y)?)
     }
 }

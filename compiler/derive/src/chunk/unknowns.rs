@@ -9,13 +9,13 @@ use super::values::{Factors, add_up, multiply};
 use super::writes_always;
 use crate::Result;
 use crate::affine::Factor;
-use crate::class::{Product, Term};
+use crate::class::{Feedback, Product, Term};
 use seqc_algebra::{Axis, Op, ValueId};
 
 /// The equations: a right-hand side for each unknown, a matrix for each pair of unknowns.
 struct System {
     rhs: Vec<ValueId>,
-    m: Vec<Vec<ValueId>>,
+    m: Vec<Vec<Option<ValueId>>>,
 }
 
 impl Chunk {
@@ -24,23 +24,33 @@ impl Chunk {
         &mut self,
         terms: &[Term],
         inner: &Factors,
-        state: ValueId,
+        states: &[ValueId],
     ) -> Result<Vec<Written>> {
         let (fed, plain): (Vec<&Term>, Vec<&Term>) =
             terms.iter().partition(|t| !t.feedback.is_empty());
         let mut all = vec![];
         for t in plain {
             all.push(Written {
+                into: t.into.clone(),
                 key: self.key(t, inner)?,
                 value: add_up(&mut self.b, &t.values, inner)?,
             });
         }
         let keys = (fed.iter())
-            .map(|t| self.key(t, inner))
+            .map(|t| Ok((t.into.clone(), self.key(t, inner)?)))
             .collect::<Result<Vec<_>>>()?;
-        let system = self.system(&fed, &keys, inner, state, &all)?;
+        let mut system = System {
+            rhs: vec![],
+            m: vec![],
+        };
+        for t in fed {
+            let (rhs, row) = self.equation(t, &keys, inner, states, &all)?;
+            system.rhs.push(rhs);
+            system.m.push(row);
+        }
         let values = self.solved(system)?;
-        all.extend((keys.into_iter().zip(values)).map(|(key, value)| Written { key, value }));
+        let written = |((into, key), value)| Written { into, key, value };
+        all.extend(keys.into_iter().zip(values).map(written));
         Ok(all)
     }
 
@@ -57,51 +67,31 @@ impl Chunk {
         }
     }
 
-    fn system(
-        &mut self,
-        fed: &[&Term],
-        keys: &[ValueId],
-        inner: &Factors,
-        state: ValueId,
-        known: &[Written],
-    ) -> Result<System> {
-        let mut s = System {
-            rhs: vec![],
-            m: vec![],
-        };
-        for t in fed {
-            let (rhs, row) = self.equation(t, keys, inner, state, known)?;
-            s.rhs.push(rhs);
-            s.m.push(row);
-        }
-        Ok(s)
-    }
-
     /// The right-hand side of one unknown, and its matrix with each of the unknowns.
     fn equation(
         &mut self,
         t: &Term,
-        keys: &[ValueId],
+        keys: &[(Vec<usize>, ValueId)],
         inner: &Factors,
-        state: ValueId,
+        states: &[ValueId],
         known: &[Written],
-    ) -> Result<(ValueId, Vec<ValueId>)> {
-        let d = self.decays()?;
+    ) -> Result<(ValueId, Vec<Option<ValueId>>)> {
         let mut rhs: Option<ValueId> = None;
         let mut row: Vec<Option<ValueId>> = vec![None; keys.len()];
-        for (coef, read) in &t.feedback {
+        for Feedback { from, coef, read } in &t.feedback {
             let coef = multiply(&mut self.b, coef, inner)?;
             let read = multiply(&mut self.b, read, inner)?;
-            let mut seen = self.of_state(read, d.pex, state)?;
-            for w in known {
-                let m = self.decayed(read, w.key, d.within_ex)?;
-                let y = self.mix(m, w.value)?;
-                seen = self.b.add2(seen, y)?;
+            let mut seen = self.of_states(*from, read, |p| p.pex, states)?;
+            if let Some(y) = self.of_written(*from, read, |w| w.excl, known)? {
+                seen = self.plus(Some(seen), y)?;
             }
             let fed = self.b.mul(seen, coef)?;
             rhs = Some(self.plus(rhs, fed)?);
-            for (m, key) in row.iter_mut().zip(keys) {
-                let new = self.decayed(read, *key, d.within_ex)?;
+            for (m, (into, key)) in row.iter_mut().zip(keys) {
+                let Some(d) = self.toward(*from, into)? else {
+                    continue;
+                };
+                let new = self.decayed(*from, read, *key, (d.excl, d.diagonal))?;
                 let new = self.b.mul(new, coef)?;
                 let new = self.b.neg(new)?;
                 *m = Some(self.plus(*m, new)?);
@@ -111,9 +101,7 @@ impl Chunk {
             let own = add_up(&mut self.b, &t.values, inner)?;
             rhs = Some(self.plus(rhs, own)?);
         }
-        let zero = self.b.num(0.0);
-        let row = row.into_iter().map(|m| m.unwrap_or(zero)).collect();
-        let rhs = rhs.unwrap_or(zero);
+        let rhs = rhs.unwrap_or_else(|| self.b.num(0.0));
         // What is read and written may be the same at every step.
         let rhs = match self.b.has(rhs, self.i) {
             true => rhs,
@@ -122,37 +110,51 @@ impl Chunk {
         Ok((rhs, row))
     }
 
-    fn plus(&mut self, a: Option<ValueId>, b: ValueId) -> Result<ValueId> {
-        match a {
-            None => Ok(b),
-            Some(a) => Ok(self.b.add2(a, b)?),
-        }
-    }
-
-    /// The unknowns.
+    /// The unknowns. An absent matrix is 0: that unknown does not read what the other writes.
     fn solved(&mut self, mut s: System) -> Result<Vec<ValueId>> {
         let n = s.rhs.len();
         for a in 0..n {
-            s.rhs[a] = self.solve(s.m[a][a], s.rhs[a])?;
-            for b in a + 1..n {
-                s.m[a][b] = self.solve_matrix(s.m[a][a], s.m[a][b])?;
+            if let Some(own) = s.m[a][a] {
+                s.rhs[a] = self.solve(own, s.rhs[a])?;
+                for b in a + 1..n {
+                    if let Some(m) = s.m[a][b] {
+                        s.m[a][b] = Some(self.solve_matrix(own, m)?);
+                    }
+                }
             }
             for c in a + 1..n {
-                let y = self.mix(s.m[c][a], s.rhs[a])?;
-                s.rhs[c] = self.b.sub(s.rhs[c], y)?;
+                let Some(m) = s.m[c][a] else { continue };
+                s.rhs[c] = self.without(s.rhs[c], m, s.rhs[a])?;
                 for b in a + 1..n {
-                    let y = self.product(s.m[c][a], s.m[a][b])?;
-                    s.m[c][b] = self.b.sub(s.m[c][b], y)?;
+                    let Some(of) = s.m[a][b] else { continue };
+                    let y = self.product(m, of)?;
+                    let y = self.b.neg(y)?;
+                    s.m[c][b] = Some(self.plus(s.m[c][b], y)?);
                 }
             }
         }
         for a in (0..n).rev() {
             for b in a + 1..n {
-                let y = self.mix(s.m[a][b], s.rhs[b])?;
-                s.rhs[a] = self.b.sub(s.rhs[a], y)?;
+                if let Some(m) = s.m[a][b] {
+                    s.rhs[a] = self.without(s.rhs[a], m, s.rhs[b])?;
+                }
             }
         }
         Ok(s.rhs)
+    }
+
+    /// `x - m u`
+    fn without(&mut self, x: ValueId, m: ValueId, u: ValueId) -> Result<ValueId> {
+        let y = self.mix(m, u)?;
+        let missing: Vec<Axis> = (self.b.axes(y).iter())
+            .filter(|a| !self.b.has(x, **a))
+            .copied()
+            .collect();
+        let x = match missing.is_empty() {
+            true => x,
+            false => self.b.expand(x, &missing)?,
+        };
+        Ok(self.b.sub(x, y)?)
     }
 
     /// `(1 + m)^-1 rhs` for a strictly triangular m.

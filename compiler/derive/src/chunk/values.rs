@@ -11,14 +11,24 @@ pub(super) type Factors = HashMap<(ValueId, How), ValueId>;
 
 /// Recomputes values of a body that are free of the state outside the scan, over the whole axis. Operations are
 /// written over named axes, so the same operation on the whole sequences is the value at every step.
-pub(super) struct Hoist<'a> {
-    pub scan: &'a Scan,
-    pub args: &'a [ValueId],
-    pub memo: HashMap<ValueId, ValueId>,
-    pub factors: Factors,
+pub(crate) struct Hoist<'a> {
+    scan: &'a Scan,
+    args: &'a [ValueId],
+    memo: HashMap<ValueId, ValueId>,
+    factors: Factors,
 }
 
-impl Hoist<'_> {
+impl<'a> Hoist<'a> {
+    /// `args` are the scan's.
+    pub fn new(scan: &'a Scan, args: &'a [ValueId]) -> Hoist<'a> {
+        Hoist {
+            scan,
+            args,
+            memo: HashMap::new(),
+            factors: Factors::new(),
+        }
+    }
+
     pub fn value(&mut self, b: &mut Builder, v: ValueId) -> Result<ValueId> {
         if let Some(known) = self.memo.get(&v) {
             return Ok(*known);

@@ -1,118 +1,120 @@
 //! Classes of recurrences, found from the affine normal form of a scan's body; and the parts from which the
 //! chunked form is made.
 //!
-//! Roles of the state's axes: **K** is moved by the transition or contracted by a read; **V** appears in neither
-//! the transition nor a read's vector; **B** is the rest (batch, heads). The transition is
-//! `diag(decay) + Σ b aᵀ` over K. Side conditions are those of the derivation calculus, §1.
-//! [`transition`] reads it, [`terms`] what is written and given out, both as [`product`]s.
+//! Roles of the states' axes: **K** is moved by a transition or contracted by a read; **V** appears in neither
+//! a transition nor a read's vector; **B** is the rest (batch, heads). States `S_1 …` step together:
+//! ```text
+//! S_z[t] = Σ_w gate_zw S_w[t-1] + Σ key value,   value = inputs + Σ coef (readᵀ S_w[t-1])
+//! ```
+//! so that one state has the transition `diag(gate) + Σ b aᵀ` over K, and several have a small matrix of gates beside
+//! it. Side conditions are those of the derivation calculus, §1. [`rows`] sorts what each state is made of, [`terms`]
+//! makes the rank-one terms, [`reads`] what is given out, all as [`product`]s; [`transition`] names it.
 
 mod product;
+mod reads;
+mod rows;
 mod terms;
 mod transition;
 
 pub use product::{Product, Sum};
+pub use transition::Transition;
 
 use crate::affine::{Affine, Mono, NotAffine};
-use seqc_algebra::{Axis, Func, Scan, ValueId};
-use terms::{reads, terms};
-use transition::Parts;
+use reads::{contracted, reads};
+use rows::Rows;
+use seqc_algebra::{Axis, Func, Scan};
+use terms::terms;
 
-/// What a scan's transition is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transition {
-    Identity,
-    /// One decay for all K (it may depend on batch-like axes and on time).
-    Scalar,
-    /// A decay per position of K.
-    Diagonal,
-    /// `decay · I + rank r` with a scalar or no decay.
-    ScalarRank(usize),
-    /// `diag(decay) + rank r`
-    DiagonalRank(usize),
-    /// A matrix that mixes positions, or a rank too high to gain from.
-    Dense(String),
-    /// Not affine: where and why.
-    Nonlinear {
-        at: ValueId,
-        why: String,
-    },
-    /// Several states that feed each other.
-    Coupled(usize),
+/// What of one state goes to another, position by position.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Gate {
+    Zero,
+    One,
+    Sum(Vec<Product>),
 }
 
-impl std::fmt::Display for Transition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Transition::Identity => "identity",
-            Transition::Scalar => "scalar",
-            Transition::Diagonal => "diagonal",
-            Transition::ScalarRank(n) => return write!(f, "scalar x (identity + rank {n})"),
-            Transition::DiagonalRank(n) => return write!(f, "diagonal + rank {n}"),
-            Transition::Dense(_) => "dense",
-            Transition::Nonlinear { .. } => "nonlinear",
-            Transition::Coupled(_) => "coupled",
-        })
-    }
-}
-
-impl Transition {
-    /// The transition in a sentence, with the reason why it is no better.
-    pub fn why(&self) -> String {
+impl Gate {
+    /// The products that it is the sum of, where they are not plain numbers.
+    pub fn products(&self) -> &[Product] {
         match self {
-            Transition::Dense(why) => format!("its transition is dense: {why}"),
-            Transition::Coupled(n) => {
-                format!("{n} states feed each other, and only one state is chunked")
-            }
-            other => format!("its transition is {other}"),
+            Gate::Zero | Gate::One => &[],
+            Gate::Sum(all) => all,
         }
     }
 }
 
-/// Rank-one inputs `key ⊗ value` of one key, where the value may also read the state:
+/// Rank-one inputs `key ⊗ value` of one key, where the value may also read states:
 /// `Σ values + Σ coef · (readᵀ S)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
+    /// The states to which it is added.
+    pub into: Vec<usize>,
     /// Factors with K axes.
     pub key: Product,
-    /// Without K axes; none if this term only feeds the state back.
+    /// Without K axes; none if this term only feeds states back.
     pub values: Vec<Product>,
-    /// `(coef, read)`: coef without K axes, read with the K axes, renamed back to the state's.
-    pub feedback: Vec<(Product, Product)>,
+    pub feedback: Vec<Feedback>,
+}
+
+/// `coef · (readᵀ S)`: coef without K axes, read with the K axes, renamed back to the state's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feedback {
+    pub from: usize,
+    pub coef: Product,
+    pub read: Product,
 }
 
 /// The most rank-one terms that are solved for together: the work inside a chunk grows with the square.
 pub const MOST_RANK: usize = 8;
 
-/// One read `Σ_K vector · S`: inclusive (the state after this step) or exclusive (before it).
+/// The most states that step together: the gates of a chunk are a matrix of them.
+pub const MOST_STATES: usize = 8;
+
+/// An emitted value: a sum of reads of states, and of what is no state's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read {
     /// Index among the body's emitted values.
     pub emit: usize,
+    pub parts: Vec<Part>,
+    pub own: Vec<Product>,
+}
+
+/// `Σ_K vector · S`: inclusive (the state after this step) or exclusive (before it).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub state: usize,
     pub inclusive: bool,
     pub vector: Product,
 }
 
-/// A scan with one affine state, in parts.
+/// A scan whose states are affine in each other, in parts.
 #[derive(Clone, Debug)]
 pub struct Linear {
     pub transition: Transition,
+    /// The axes of each state.
+    pub states: Vec<Vec<Axis>>,
     pub k: Vec<Axis>,
     pub v: Vec<Axis>,
-    /// Axes of the state that are neither.
+    /// Axes of the states that are neither.
     pub b: Vec<Axis>,
-    /// The sum of these; `None`: 1. A transition without a diagonal has one product, of scale 0.
-    pub decay: Option<Vec<Product>>,
+    /// `gates[z][w]`: what of w goes to z.
+    pub gates: Vec<Vec<Gate>>,
     pub terms: Vec<Term>,
     pub reads: Vec<Read>,
-    /// Emitted values that are not such reads, and why: they keep the chunked form from applying.
-    pub other_reads: Vec<String>,
+    /// What else there is, and keeps the chunked form from applying.
+    pub others: Vec<String>,
 }
 
-/// The class of a scan; the parts when it is affine in a single state.
-pub fn classify(scan: &Scan) -> (Transition, Option<Linear>) {
-    if scan.states != 1 {
-        return (Transition::Coupled(scan.states), None);
+impl Linear {
+    /// The axes of K that a state has.
+    pub fn keyed(&self, state: usize) -> Vec<Axis> {
+        let own = &self.states[state];
+        self.k.iter().filter(|a| own.contains(a)).copied().collect()
     }
+}
+
+/// The class of a scan; the parts when it is affine in its states.
+pub fn classify(scan: &Scan) -> (Transition, Option<Linear>) {
     match linear(scan) {
         Ok(l) => (l.transition.clone(), Some(l)),
         Err(t) => (t, None),
@@ -121,98 +123,79 @@ pub fn classify(scan: &Scan) -> (Transition, Option<Linear>) {
 
 fn linear(scan: &Scan) -> Result<Linear, Transition> {
     let body = &scan.body;
-    let state = body.params[1];
-    let next = body.results[0].1;
-    let mut affine = Affine::new(body, state);
+    let n = scan.states;
+    if n > MOST_STATES {
+        return Err(Transition::Dense(format!(
+            "{n} states feed each other, more than {MOST_STATES}"
+        )));
+    }
+    let old = &body.params[1..=n];
+    let monos = expanded(scan)?;
+    let mut others = Vec::new();
+    let reads = reads(scan, &mut others);
+    let states: Vec<Vec<Axis>> = old.iter().map(|s| body.ty(*s).axes.clone()).collect();
+    let k = contracted(&monos, &reads);
+    let rows = Rows::new(body, &states, &k, &monos, &mut others)?;
+    let reads: Vec<Read> = reads
+        .into_iter()
+        .filter_map(|r| r.whole(&states, &k, &mut others))
+        .collect();
+    let touched = touched(body, &rows, &reads);
+    let (v, b): (Vec<Axis>, Vec<Axis>) = (distinct(states.concat()).into_iter())
+        .filter(|a| !k.contains(a))
+        .partition(|a| !touched.contains(a) && a.is_const());
+    let transition = Transition::of(body, &rows, &k);
+    let terms = terms(body, &k, &v, &monos, &rows, &mut others);
+    Ok(Linear {
+        transition,
+        states,
+        k,
+        v,
+        b,
+        gates: rows.gates,
+        terms,
+        reads,
+        others,
+    })
+}
+
+/// The new value of each state in monomials of the old ones.
+fn expanded(scan: &Scan) -> Result<Vec<Vec<Mono>>, Transition> {
+    let body = &scan.body;
+    let mut affine = Affine::new(body, &body.params[1..=scan.states]);
     let bad = |e: NotAffine| Transition::Nonlinear {
         at: e.at,
         why: e.why,
     };
-    let monos = affine.expand(next).map_err(bad)?;
-    let state_axes = body.ty(state).axes.clone();
-    let (update, input): (Vec<Mono>, Vec<Mono>) =
-        monos.into_iter().partition(|m| m.state.is_some());
-    let mut parts = Parts::default();
-    for m in &update {
-        parts.transition(body, &state_axes, m)?;
-    }
-    let (reads, other_reads) = reads(scan, &mut affine, state, next);
-    let mut k = parts.moved.clone();
-    for r in &reads {
-        k.extend(
-            r.1.iter()
-                .filter(|a| !k.contains(a))
-                .copied()
-                .collect::<Vec<_>>(),
-        );
-    }
-    let mut other_reads = other_reads;
-    if parts.summed {
-        other_reads.push("a term of its transition is multiplied by a sum".into());
-    }
-    let (reads, partial): (Vec<_>, Vec<_>) = reads
-        .into_iter()
-        .partition(|(_, over)| k.iter().all(|a| over.contains(a)));
-    let names = |axes: &[Axis]| {
-        let all: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
-        format!("{{{}}}", all.join(", "))
-    };
-    other_reads.extend(partial.iter().map(|(_, over)| match over.as_slice() {
-        [] => "the state is given out without being contracted".to_owned(),
-        over => format!(
-            "a read contracts {} of the axes {} that the transition moves or another read contracts",
-            names(over),
-            names(&k)
-        ),
-    }));
-    let decay = parts.decay();
-    let decay_axes: Vec<Axis> = product_axes(body, decay.iter().flatten());
-    let read_axes: Vec<Axis> = reads
-        .iter()
-        .flat_map(|(r, _)| product_axes(body, [&r.vector]))
-        .collect();
-    let rank_axes: Vec<Axis> = parts
-        .rank
-        .iter()
-        .flat_map(|(b, a)| product_axes(body, [b, a]))
-        .collect();
-    let touched =
-        |a: &Axis| decay_axes.contains(a) || read_axes.contains(a) || rank_axes.contains(a);
-    let v: Vec<Axis> = state_axes
-        .iter()
-        .copied()
-        .filter(|a| !k.contains(a) && !touched(a) && a.is_const())
-        .collect();
-    let b: Vec<Axis> = state_axes
-        .iter()
-        .copied()
-        .filter(|a| !k.contains(a) && !v.contains(a))
-        .collect();
-    let scalar = decay_axes.iter().all(|a| !k.contains(a));
-    let transition = match (parts.rank(body), &decay) {
-        (0, None) => Transition::Identity,
-        (0, Some(_)) if scalar && !k.is_empty() => Transition::Scalar,
-        (0, Some(_)) => Transition::Diagonal,
-        (n, _) if n > MOST_RANK => {
-            Transition::Dense(format!("the transition has rank {n} beside its diagonal"))
-        }
-        (n, _) if scalar => Transition::ScalarRank(n),
-        (n, _) => Transition::DiagonalRank(n),
-    };
-    let terms = terms(body, &k, &v, &input, &parts.rank, &mut other_reads);
-    let reads = reads.into_iter().map(|(r, _)| r).collect();
-    Ok(Linear {
-        transition,
-        k,
-        v,
-        b,
-        decay,
-        terms,
-        reads,
-        other_reads,
-    })
+    let next = body.results[..scan.states].iter();
+    next.map(|(_, v)| affine.expand(*v).map_err(bad)).collect()
 }
 
-fn product_axes<'a>(body: &Func, p: impl IntoIterator<Item = &'a Product>) -> Vec<Axis> {
-    p.into_iter().flat_map(|p| p.axes(body)).collect()
+/// The axes that gates, reads and what is fed back depend on.
+fn touched(body: &Func, rows: &Rows, reads: &[Read]) -> Vec<Axis> {
+    let gates = rows.gates.iter().flatten().flat_map(Gate::products);
+    let fed = rows.ranks.iter().flat_map(|r| [&r.write, &r.read]);
+    let read = reads.iter().flat_map(|r| &r.parts).map(|p| &p.vector);
+    gates
+        .chain(fed)
+        .chain(read)
+        .flat_map(|p| p.axes(body))
+        .collect()
+}
+
+/// Each axis once, in canonical order.
+pub(crate) fn distinct(axes: Vec<Axis>) -> Vec<Axis> {
+    let mut once: Vec<Axis> = Vec::new();
+    for a in axes {
+        if !once.contains(&a) {
+            once.push(a);
+        }
+    }
+    seqc_algebra::shape::canonical(once)
+}
+
+/// The names of axes as a set in text.
+fn names(axes: &[Axis]) -> String {
+    let all: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
+    format!("{{{}}}", all.join(", "))
 }

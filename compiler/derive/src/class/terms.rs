@@ -1,100 +1,52 @@
-//! What a step writes and what it gives out: rank-one terms and reads.
+//! What a step writes: rank-one terms, one for each key.
 
-use super::product::{gathered, restored, split};
-use super::{Product, Read, Sum, Term};
-use crate::affine::{Affine, Mono, factor_axes, opened};
-use seqc_algebra::{Axis, Func, Scan, ValueId};
+use super::product::{gathered, split};
+use super::rows::Rows;
+use super::{Feedback, Product, Sum, Term};
+use crate::affine::{Mono, factor_axes, opened};
+use seqc_algebra::{Axis, Func};
 
-/// Emitted values as reads of the new or the old state, each with the axes it contracts.
-pub(super) fn reads(
-    scan: &Scan,
-    affine: &mut Affine<'_>,
-    state: ValueId,
-    next: ValueId,
-) -> (Vec<(Read, Vec<Axis>)>, Vec<String>) {
-    let body = &scan.body;
-    let mut found = Vec::new();
-    let mut other = Vec::new();
-    for (e, (name, v)) in body.results[scan.states..].iter().enumerate() {
-        let mut of_next = Affine::new(body, next);
-        let reads_old = {
-            // Does the value reach the old state by a way that is not through the new one?
-            let mut reach = vec![false; body.values.len()];
-            reach[v.index()] = true;
-            for id in body.ids().rev() {
-                if reach[id.index()] && id != next {
-                    for a in body.args(id) {
-                        reach[a.index()] = true;
-                    }
-                }
-            }
-            reach[state.index()]
-        };
-        let inclusive = of_next.depends(*v) && !reads_old;
-        let monos = if inclusive {
-            of_next.expand(*v)
-        } else {
-            affine.expand(*v)
-        };
-        // The new state may have the axes in another order than the old one.
-        let axes = &body.ty(if inclusive { next } else { state }).axes;
-        let read = match monos {
-            Ok(m) if m.len() == 1 => as_read(axes, &m[0], e, inclusive),
-            Ok(_) => Err("it reads the state more than once or adds to what it reads".to_owned()),
-            Err(why) => Err(why.why),
-        };
-        match read {
-            Ok(r) => found.push(r),
-            Err(why) => other.push(format!("`{name}`: {why}")),
-        }
-    }
-    (found, other)
-}
-
-fn as_read(
-    axes: &[Axis],
-    m: &Mono,
-    emit: usize,
-    inclusive: bool,
-) -> Result<(Read, Vec<Axis>), String> {
-    let moved = m.moved(axes).ok_or("it does not read the state")?;
-    if moved.iter().any(|(_, r)| !m.bound.contains(r)) {
-        return Err("it renames the state's axes".into());
-    }
-    if m.bound.len() != moved.len() {
-        return Err("it sums over axes that the state does not have".into());
-    }
-    let factors = m.factors.iter().map(|f| restored(f, &moved)).collect();
-    let contracted = moved.iter().map(|(a, _)| *a).collect();
-    Ok((
-        Read {
-            emit,
-            inclusive,
-            vector: Product::new(m.scale, factors),
-        },
-        contracted,
-    ))
-}
-
-/// The inputs as rank-one terms, one for each key; what feeds the state back joins the term of its key.
+/// The inputs of each state as rank-one terms; what feeds a state back joins the term of its key, and what is added
+/// to several states alike is one term.
 pub(super) fn terms(
     body: &Func,
     k: &[Axis],
     v: &[Axis],
-    input: &[Mono],
-    rank: &[(Product, Product)],
-    other: &mut Vec<String>,
+    monos: &[Vec<Mono>],
+    rows: &Rows,
+    others: &mut Vec<String>,
+) -> Vec<Term> {
+    let mut all: Vec<Term> = Vec::new();
+    for (into, row) in monos.iter().enumerate() {
+        for term in of_state(body, k, v, (into, row), rows, others) {
+            let same = |t: &&mut Term| {
+                t.key == term.key && t.values == term.values && t.feedback == term.feedback
+            };
+            match all.iter_mut().find(same) {
+                Some(known) => known.into.push(into),
+                None => all.push(term),
+            }
+        }
+    }
+    all
+}
+
+/// The terms of one state.
+fn of_state(
+    body: &Func,
+    k: &[Axis],
+    v: &[Axis],
+    (into, row): (usize, &[Mono]),
+    rows: &Rows,
+    others: &mut Vec<String>,
 ) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
     let outer = |a: &[Axis]| a.iter().any(|a| k.contains(a)) && a.iter().any(|a| v.contains(a));
-    for m in &(input.iter())
-        .flat_map(|m| opened(body, m, &outer))
-        .collect::<Vec<_>>()
-    {
+    for m in (row.iter().filter(|m| m.state.is_none())).flat_map(|m| opened(body, m, &outer)) {
         let (factors, sums) = gathered(body, &m.factors, &m.bound);
         let keyed = |s: &Sum| s.axes(body).iter().any(|a| k.contains(a));
         if sums.iter().any(keyed) {
-            other.push("an input of the state is itself a sum".into());
+            others.push("an input of the state is itself a sum".into());
             continue;
         }
         let whole = Product {
@@ -104,14 +56,19 @@ pub(super) fn terms(
         };
         let (key, value) = keyed_parts(body, k, &whole);
         if key.axes(body).iter().any(|a| v.contains(a)) {
-            other.push("an input of the state is not an outer product of a key and a value".into());
+            others
+                .push("an input of the state is not an outer product of a key and a value".into());
             continue;
         }
-        of_key(&mut terms, key).values.push(value);
+        of_key(&mut terms, into, key).values.push(value);
     }
-    for (write, read) in rank {
-        let (key, coef) = keyed_parts(body, k, write);
-        of_key(&mut terms, key).feedback.push((coef, read.clone()));
+    for r in rows.ranks.iter().filter(|r| r.into == into) {
+        let (key, coef) = keyed_parts(body, k, &r.write);
+        of_key(&mut terms, into, key).feedback.push(Feedback {
+            from: r.from,
+            coef,
+            read: r.read.clone(),
+        });
     }
     terms
 }
@@ -137,10 +94,11 @@ fn keyed_parts(body: &Func, k: &[Axis], p: &Product) -> (Product, Product) {
 }
 
 /// The term of a key, made if there is none.
-fn of_key(terms: &mut Vec<Term>, key: Product) -> &mut Term {
+fn of_key(terms: &mut Vec<Term>, into: usize, key: Product) -> &mut Term {
     let known = terms.iter().position(|t| t.key == key);
     let at = known.unwrap_or_else(|| {
         terms.push(Term {
+            into: vec![into],
             key,
             values: vec![],
             feedback: vec![],

@@ -1,108 +1,108 @@
-//! The transition, read off the monomials of the new state.
+//! Names of transitions.
 
-use super::product::{gathered, restored, split};
-use super::{Product, Transition};
-use crate::affine::{Factor, Mono, factor_axes};
-use seqc_algebra::{Axis, Func};
+use super::product::split;
+use super::rows::{Rank, Rows};
+use super::{Gate, MOST_RANK, Product};
+use crate::affine::{Factor, factor_axes};
+use seqc_algebra::{Axis, Func, ValueId};
 
-/// The transition while its monomials are read.
-#[derive(Default)]
-pub(super) struct Parts {
-    /// The diagonal terms: `a·S - b·S` are two.
-    pub diagonal: Vec<Product>,
-    pub moved: Vec<Axis>,
-    pub rank: Vec<(Product, Product)>,
-    /// Some term is multiplied by a sum of its own, which a product of factors does not hold.
-    pub summed: bool,
+/// What a scan's transition is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    Identity,
+    /// One decay for all K (it may depend on batch-like axes and on time).
+    Scalar,
+    /// A decay per position of K.
+    Diagonal,
+    /// `decay · I + rank r` with a scalar or no decay.
+    ScalarRank(usize),
+    /// `diag(decay) + rank r`
+    DiagonalRank(usize),
+    /// A matrix that mixes positions, or a rank too high to gain from.
+    Dense(String),
+    /// Not affine: where and why.
+    Nonlinear {
+        at: ValueId,
+        why: String,
+    },
+    /// Several states that feed each other: a small matrix of transitions, the widest of which is this one.
+    Coupled(usize, Box<Transition>),
 }
 
-impl Parts {
-    pub fn transition(&mut self, body: &Func, axes: &[Axis], m: &Mono) -> Result<(), Transition> {
-        let Some(moved) = m.moved(axes) else {
-            return Ok(());
-        };
-        if moved.iter().any(|(_, r)| !m.bound.contains(r)) {
-            return Err(Transition::Dense(
-                "the state is summed together with other values".into(),
-            ));
+impl std::fmt::Display for Transition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Transition::Identity => "identity",
+            Transition::Scalar => "scalar",
+            Transition::Diagonal => "diagonal",
+            Transition::ScalarRank(n) => return write!(f, "scalar x (identity + rank {n})"),
+            Transition::DiagonalRank(n) => return write!(f, "diagonal + rank {n}"),
+            Transition::Dense(_) => "dense",
+            Transition::Nonlinear { .. } => "nonlinear",
+            Transition::Coupled(n, of) => return write!(f, "coupled, {n} states, {of}"),
+        })
+    }
+}
+
+impl Transition {
+    /// The transition in a sentence, with the reason why it is no better.
+    pub fn why(&self) -> String {
+        match self {
+            Transition::Dense(why) => format!("its transition is dense: {why}"),
+            other => format!("its transition is {other}"),
         }
-        // Sums that do not reach the state are a number that multiplies the term.
-        let beside: Vec<Axis> = (m.bound.iter().copied())
-            .filter(|a| moved.iter().all(|(_, r)| r != a))
+    }
+
+    /// Read off what the states are made of.
+    pub(super) fn of(body: &Func, rows: &Rows, k: &[Axis]) -> Transition {
+        let all: Vec<&Gate> = rows.gates.iter().flatten().collect();
+        let axes: Vec<Axis> = (all.iter().flat_map(|g| g.products()))
+            .flat_map(|p| p.axes(body))
             .collect();
-        let (free, sums) = gathered(body, &m.factors, &beside);
-        if moved.is_empty() {
-            self.diagonal.push(Product {
-                scale: m.scale,
-                factors: free,
-                sums,
-            });
-            return Ok(());
-        }
-        let on_state = |a: &Axis| moved.iter().any(|(w, r)| a == w || a == r);
-        self.summed |= sums.iter().any(|s| s.axes(body).iter().any(on_state));
-        let (mut left, mut right) = (vec![], vec![]);
-        for f in &free {
-            let shown = factor_axes(body, f);
-            let reads = moved.iter().any(|(_, r)| shown.contains(r));
-            let writes = moved.iter().any(|(a, _)| shown.contains(a));
-            match (reads, writes) {
-                (true, true) => {
-                    return Err(Transition::Dense(
-                        "one matrix both reads and writes an axis of the state".into(),
-                    ));
-                }
-                (true, false) => right.push(restored(f, &moved)),
-                _ => left.push(f.clone()),
+        let scalar = axes.iter().all(|a| !k.contains(a));
+        let rank = rank(body, &rows.ranks, k);
+        let n = rows.gates.len();
+        let kept = n == 1 && matches!(rows.gates[0][0], Gate::One);
+        let one = match rank {
+            0 if kept => Transition::Identity,
+            0 if scalar && !k.is_empty() => Transition::Scalar,
+            0 => Transition::Diagonal,
+            r if r > MOST_RANK => {
+                return Transition::Dense(format!(
+                    "the transition has rank {r} beside its diagonal"
+                ));
             }
-        }
-        for (a, _) in &moved {
-            if !self.moved.contains(a) {
-                self.moved.push(*a);
-            }
-        }
-        let write = Product {
-            scale: m.scale,
-            factors: left,
-            sums,
+            r if scalar => Transition::ScalarRank(r),
+            r => Transition::DiagonalRank(r),
         };
-        self.rank.push((write, Product::new(1.0, right)));
-        Ok(())
-    }
-
-    /// `None`: the state is kept as it is.
-    pub fn decay(&self) -> Option<Vec<Product>> {
-        match self.diagonal.as_slice() {
-            [] => Some(vec![Product::new(0.0, vec![])]),
-            [one] if *one == Product::new(1.0, vec![]) => None,
-            several => Some(several.to_vec()),
+        match n {
+            1 => one,
+            n => Transition::Coupled(n, Box::new(one)),
         }
     }
+}
 
-    /// The rank beside the diagonal: terms that write along one vector, or read along one, count once.
-    pub fn rank(&self, body: &Func) -> usize {
-        let distinct = |side: fn(&(Product, Product)) -> &Product| {
-            let mut seen: Vec<Vec<Factor>> = Vec::new();
-            for term in &self.rank {
-                let vector = self.vector(body, side(term));
-                if !seen.contains(&vector) {
-                    seen.push(vector);
-                }
+/// The rank beside the gates: terms that write along one vector, or read along one, count once.
+fn rank(body: &Func, ranks: &[Rank], k: &[Axis]) -> usize {
+    let distinct = |side: fn(&Rank) -> &Product| {
+        let mut seen: Vec<Vec<Factor>> = Vec::new();
+        for term in ranks {
+            let vector = vector(body, side(term), k);
+            if !seen.contains(&vector) {
+                seen.push(vector);
             }
-            seen.len()
-        };
-        distinct(|t| &t.0).min(distinct(|t| &t.1))
-    }
+        }
+        seen.len()
+    };
+    distinct(|t| &t.write).min(distinct(|t| &t.read))
+}
 
-    /// The factors that have a moved axis, products split.
-    fn vector(&self, body: &Func, p: &Product) -> Vec<Factor> {
-        let mut all: Vec<Factor> = p
-            .factors
-            .iter()
-            .flat_map(|f| split(body, f).factors)
-            .filter(|f| factor_axes(body, f).iter().any(|a| self.moved.contains(a)))
-            .collect();
-        all.sort();
-        all
-    }
+/// The factors that have an axis of K, products split.
+fn vector(body: &Func, p: &Product, k: &[Axis]) -> Vec<Factor> {
+    let mut all: Vec<Factor> = (p.factors.iter())
+        .flat_map(|f| split(body, f).factors)
+        .filter(|f| factor_axes(body, f).iter().any(|a| k.contains(a)))
+        .collect();
+    all.sort();
+    all
 }

@@ -1,6 +1,7 @@
 //! Matrices: values over a pair of times that are summed over one of them.
 
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
+use crate::dual::{Dual, dual};
 use crate::stream::{
     Inequality, is_long, is_pair, long_axes, neg_inf_outside, recomputable, zero_outside,
 };
@@ -8,17 +9,18 @@ use crate::words::expression;
 use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
 
 pub fn equations(func: &Func) -> Vec<Equation> {
-    let mut roots: Vec<ValueId> = Vec::new();
-    for root in sources(func) {
-        if !roots.contains(&root) {
-            roots.push(root);
+    let mut roots: Vec<(ValueId, ValueId)> = Vec::new();
+    for (root, sum) in sources(func) {
+        if !roots.iter().any(|(r, _)| *r == root) {
+            roots.push((root, sum));
         }
     }
-    roots.into_iter().map(|r| equation(func, r)).collect()
+    let each = roots.into_iter().map(|(r, sum)| equation(func, r, sum));
+    each.collect()
 }
 
-/// Pair values where they leave the pair: read by an operation that sums one of the times away.
-fn sources(func: &Func) -> Vec<ValueId> {
+/// Pair values where they leave the pair, with the operation that sums one of the times away.
+fn sources(func: &Func) -> Vec<(ValueId, ValueId)> {
     let live = func.live();
     let mut found = Vec::new();
     for id in func.ids().filter(|id| live[id.index()]) {
@@ -32,7 +34,7 @@ fn sources(func: &Func) -> Vec<ValueId> {
         for a in func.args(id) {
             let v = bare(func, *a);
             if is_pair(func, v) && !through_window(func, v) {
-                found.push(v);
+                found.push((v, id));
             }
         }
     }
@@ -68,7 +70,7 @@ fn cone(func: &Func, v: ValueId) -> Vec<ValueId> {
     all
 }
 
-fn equation(func: &Func, root: ValueId) -> Equation {
+fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
     let name = equation_of(func, root);
     let softmax = cone(func, root).into_iter().find_map(|v| match func.op(v) {
         Op::Softmax(a) | Op::LogSumExp(a) if is_long(a) => Some((v, *a)),
@@ -109,25 +111,41 @@ fn equation(func: &Func, root: ValueId) -> Equation {
             name.clone(),
         ));
     } else {
-        match factored(func, root) {
-            Ok(()) => {
-                e.class = Class::LowRank;
+        match dual(func, sum) {
+            Some(Dual::Recurrence { decays }) => {
+                e.class = match decays {
+                    true => Class::Semiseparable,
+                    false => Class::LowRank,
+                };
                 e.why.push(reason(
-                    "its entries are sums of products of values of one time each".into(),
+                    match decays {
+                        true => "its entries are products of values of one time each and of decays between the two",
+                        false => "its entries are sums of products of values of one time each",
+                    }
+                    .into(),
                     name.clone(),
                 ));
             }
-            Err(v) => e.why.push(reason(
-                format!(
-                    "`{}` mixes the two times in a way that is no sum of products",
-                    expression(func, v, &|_| None)
-                ),
-                equation_of(func, v),
-            )),
+            _ => match factored(func, root) {
+                Ok(()) => {
+                    e.class = Class::LowRank;
+                    e.why.push(reason(
+                        "its entries are sums of products of values of one time each".into(),
+                        name.clone(),
+                    ));
+                }
+                Err(v) => e.why.push(reason(
+                    format!(
+                        "`{}` mixes the two times in a way that is no sum of products",
+                        expression(func, v, &|_| None)
+                    ),
+                    equation_of(func, v),
+                )),
+            },
         }
         pattern(func, &mut e, &zero_outside(func, root), root, name.clone());
     }
-    forms(func, root, name, &mut e);
+    forms(func, (root, sum), name, &mut e);
     e
 }
 
@@ -184,7 +202,18 @@ fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
     }
 }
 
-fn forms(func: &Func, root: ValueId, name: Option<String>, e: &mut Equation) {
+fn forms(func: &Func, (root, sum): (ValueId, ValueId), name: Option<String>, e: &mut Equation) {
+    let why = match dual(func, sum) {
+        Some(Dual::Recurrence { .. }) => {
+            e.forms.extend(["recurrent", "chunked"]);
+            return;
+        }
+        _ if e.class == Class::Softmax => {
+            "a softmax needs all earlier entries of its row: its cost cannot be carried in a state of fixed size".into()
+        }
+        Some(Dual::Missing(why)) => format!("{why}, so no state of fixed size stands for the past"),
+        None => "its two times stay, so no state of fixed size stands for the past".into(),
+    };
     match recomputable(func, root, true) {
         Ok(()) => e.forms.push("chunked"),
         Err(v) => e.missing.push(Missing {
@@ -196,20 +225,9 @@ fn forms(func: &Func, root: ValueId, name: Option<String>, e: &mut Equation) {
             at: equation_of(func, v),
         }),
     }
-    let why = match e.class {
-        Class::Softmax => {
-            "a softmax needs all earlier entries of its row: its cost cannot be carried in a state of fixed size"
-        }
-        Class::LowRank => {
-            "the dual recurrence of a low-rank matrix is not derived; write it as a `state`"
-        }
-        _ => {
-            "its entries are not sums of products of a row's and a column's values, so no state of fixed size stands for the past"
-        }
-    };
     e.missing.push(Missing {
         form: "recurrent",
-        why: why.into(),
+        why,
         at: name,
     });
 }

@@ -9,7 +9,7 @@ mod matrix;
 mod recurrence;
 
 use crate::stream::is_long;
-use crate::{Result, inputs, sink};
+use crate::{Result, inputs, join, sink};
 use seqc_algebra::{Axis, Func, Op, ValueId};
 
 /// The vocabulary of classes, canonical: the words of `class:` lines.
@@ -29,6 +29,7 @@ pub enum Class {
     IdentityRank,
     ScalarRank,
     DiagonalRank,
+    Coupled,
     DenseRecurrence,
     Nonlinear,
     /// Recurrences in both directions, linear.
@@ -36,6 +37,7 @@ pub enum Class {
     /// Matrices.
     Softmax,
     LowRank,
+    Semiseparable,
     Pairwise,
     DenseMatrix,
     /// Kernels.
@@ -48,7 +50,7 @@ pub enum Class {
 
 impl Class {
     /// Every class with its word and what it means.
-    pub const ALL: [(Class, &'static str, &'static str); 24] = {
+    pub const ALL: [(Class, &'static str, &'static str); 26] = {
         use Class::*;
         [
             (Pointwise, "pointwise", "no equation in time"),
@@ -96,6 +98,11 @@ impl Class {
                 "(diag(w) + a sum of some b a) S'",
             ),
             (
+                Coupled,
+                "coupled",
+                "several states that feed each other: a small matrix of such transitions",
+            ),
+            (
                 DenseRecurrence,
                 "dense recurrence",
                 "linear in the state, without a structure that is used",
@@ -115,6 +122,11 @@ impl Class {
                 LowRank,
                 "low rank",
                 "entries are sums of products of a row's and a column's values",
+            ),
+            (
+                Semiseparable,
+                "semiseparable",
+                "low rank, times a product of decays between the two times",
             ),
             (
                 Pairwise,
@@ -211,7 +223,7 @@ pub struct Equation {
 
 /// The time equations of an elaborated program.
 pub fn equations(func: &Func) -> Result<Vec<Equation>> {
-    let func = sink::sink_reads(&inputs::sink_inputs(func)?)?;
+    let func = sink::sink_reads(&join::join_scans(&inputs::sink_inputs(func)?)?)?;
     let mut all = Vec::new();
     let live = func.live();
     for id in func.ids().filter(|id| live[id.index()]) {

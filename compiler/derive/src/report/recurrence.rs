@@ -2,7 +2,7 @@
 
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, set};
 use crate::affine::NotAffine;
-use crate::class::{Linear, Product, Transition, classify};
+use crate::class::{Gate, Linear, Product, Transition, classify};
 use crate::linear::jointly_affine;
 use crate::order::depends_on;
 use crate::words::expression;
@@ -132,11 +132,6 @@ impl View<'_> {
             e.class = Class::DenseRecurrence;
             e.fixed = self.fixed_body();
             let text = match transition {
-                Transition::Coupled(n) => {
-                    format!(
-                        "{n} states feed each other: together they are one state, whose transition is taken as dense"
-                    )
-                }
                 Transition::Dense(why) => why,
                 Transition::Nonlinear { at, why } => format!(
                     "`{}` is linear, but outside the normal form of transitions ({why})",
@@ -147,7 +142,9 @@ impl View<'_> {
             e.why.push(Reason { text, at: None });
             return;
         };
-        e.class = match (&transition, l.decay.is_some()) {
+        let kept = matches!(l.gates[0][0], Gate::One);
+        e.class = match (&transition, !kept) {
+            (Transition::Coupled(..), _) => Class::Coupled,
             (Transition::Identity, _) => Class::Identity,
             (Transition::Scalar | Transition::Diagonal, _) if complex => Class::ComplexDiagonal,
             (Transition::Scalar, _) => Class::Scalar,
@@ -171,32 +168,31 @@ impl View<'_> {
                 at: None,
             });
         }
-        match &l.decay {
-            None => e.why.push(Reason {
-                text: "nothing multiplies it: it is kept as it is".into(),
-                at: None,
-            }),
-            Some(sum) => {
-                let text: Vec<String> = sum.iter().map(|p| self.product(p)).collect();
-                let over = if l.k.is_empty() || self.touches(sum, &l.k) {
-                    "a factor for each position of the state".to_owned()
-                } else {
-                    format!("one factor for all of {}", set(&l.k))
-                };
+        match l.states.len() {
+            1 => self.own_gate(e, l),
+            n => {
                 e.why.push(Reason {
-                    text: format!("its decay is `{}`: {over}", text.join(" + ")),
-                    at: sum.iter().find_map(|p| self.name(p)),
+                    text: format!(
+                        "{n} states that step together, with a small matrix of transitions"
+                    ),
+                    at: None,
                 });
+                self.gates(e, l);
             }
         }
         for t in &l.terms {
-            for (coef, read) in &t.feedback {
+            for f in &t.feedback {
                 e.why.push(Reason {
                     text: format!(
-                        "it is read along `{}` and written back along `{}` times `{}`: rank 1",
-                        self.product(read),
+                        "{} is read along `{}` and written {} along `{}` times `{}`: rank 1",
+                        self.state(l, &[f.from]),
+                        self.product(&f.read),
+                        match l.states.len() {
+                            1 => "back".to_owned(),
+                            _ => format!("to {}", self.state(l, &t.into)),
+                        },
                         self.product(&t.key),
-                        self.product(coef)
+                        self.product(&f.coef)
                     ),
                     at: self.name(&t.key),
                 });
@@ -219,6 +215,60 @@ impl View<'_> {
             text: format!("axes of the state: {}", roles.join("; ")),
             at: None,
         });
+    }
+
+    /// What multiplies a state that steps alone.
+    fn own_gate(&self, e: &mut Equation, l: &Linear) {
+        match &l.gates[0][0] {
+            Gate::Sum(sum) => {
+                let over = if l.k.is_empty() || self.touches(sum, &l.k) {
+                    "a factor for each position of the state".to_owned()
+                } else {
+                    format!("one factor for all of {}", set(&l.k))
+                };
+                e.why.push(Reason {
+                    text: format!("its decay is `{}`: {over}", self.sum(sum)),
+                    at: sum.iter().find_map(|p| self.name(p)),
+                });
+            }
+            _ => e.why.push(Reason {
+                text: "nothing multiplies it: it is kept as it is".into(),
+                at: None,
+            }),
+        }
+    }
+
+    /// What of each state goes to each.
+    fn gates(&self, e: &mut Equation, l: &Linear) {
+        for (z, row) in l.gates.iter().enumerate() {
+            for (w, gate) in row.iter().enumerate() {
+                let text = match gate {
+                    Gate::Zero => continue,
+                    Gate::One => "1".to_owned(),
+                    Gate::Sum(sum) => self.sum(sum),
+                };
+                let (from, to) = (self.state(l, &[w]), self.state(l, &[z]));
+                e.why.push(Reason {
+                    text: format!("of {from}, `{text}` times goes to {to}"),
+                    at: gate.products().iter().find_map(|p| self.name(p)),
+                });
+            }
+        }
+    }
+
+    /// States by name, or `it` where there is one.
+    fn state(&self, l: &Linear, which: &[usize]) -> String {
+        if l.states.len() == 1 {
+            return "it".into();
+        }
+        let name = |z: &usize| format!("`{}`", self.body.results[*z].0);
+        let all: Vec<String> = which.iter().map(name).collect();
+        all.join(" and ")
+    }
+
+    fn sum(&self, sum: &[Product]) -> String {
+        let text: Vec<String> = sum.iter().map(|p| self.product(p)).collect();
+        text.join(" + ")
     }
 
     fn touches(&self, sum: &[Product], axes: &[Axis]) -> bool {
@@ -273,10 +323,10 @@ impl View<'_> {
     fn fixed(&self, l: &Linear) -> bool {
         let moving = self.moving();
         let still = |p: &Product| p.all_factors().all(|f| !moving[f.value.index()]);
-        l.decay.iter().flatten().all(still)
+        (l.gates.iter().flatten().flat_map(Gate::products)).all(still)
             && l.terms
                 .iter()
-                .flat_map(|t| t.feedback.iter().map(|f| (&t.key, &f.0, &f.1)))
+                .flat_map(|t| t.feedback.iter().map(|f| (&t.key, &f.coef, &f.read)))
                 .all(|(key, coef, read)| still(key) && still(coef) && still(read))
     }
 

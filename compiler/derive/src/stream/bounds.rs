@@ -77,26 +77,26 @@ fn holds(func: &Func, v: ValueId) -> Vec<Inequality> {
         Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => {
             args[..2].iter().flat_map(|a| holds(func, *a)).collect()
         }
-        Op::Map(f @ (MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt)) => {
-            let (small, large) = if matches!(f, MapFn::Le | MapFn::Lt) {
-                (args[0], args[1])
-            } else {
-                (args[1], args[0])
-            };
-            let strict = matches!(f, MapFn::Lt | MapFn::Gt);
-            match (affine(func, small), affine(func, large)) {
-                (Some(a), Some(b)) => {
-                    let d = combine(&a, &b, -1);
-                    vec![Inequality {
-                        terms: d.terms,
-                        constant: d.constant + i64::from(strict),
-                    }]
-                }
-                _ => vec![],
-            }
-        }
-        _ => vec![],
+        _ => condition(func, v).into_iter().collect(),
     }
+}
+
+/// A comparison of positions as the inequality that it is.
+pub fn condition(func: &Func, v: ValueId) -> Option<Inequality> {
+    let args = func.args(v);
+    let Op::Map(f @ (MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt)) = func.op(v) else {
+        return None;
+    };
+    let (small, large) = match f {
+        MapFn::Le | MapFn::Lt => (args[0], args[1]),
+        _ => (args[1], args[0]),
+    };
+    let strict = matches!(f, MapFn::Lt | MapFn::Gt);
+    let d = combine(&affine(func, small)?, &affine(func, large)?, -1);
+    Some(Inequality {
+        terms: d.terms,
+        constant: d.constant + i64::from(strict),
+    })
 }
 
 /// A value as an affine function of positions with integer coefficients.

@@ -16,7 +16,7 @@ mod bounds;
 mod exits;
 mod tiles;
 
-pub use bounds::{Inequality, neg_inf_outside, zero_outside};
+pub use bounds::{Inequality, condition, neg_inf_outside, zero_outside};
 pub use exits::{is_pair, recomputable};
 
 use crate::Result;

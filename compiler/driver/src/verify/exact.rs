@@ -14,9 +14,9 @@ use crate::engine::{Named, Sizes};
 use crate::passes::{self, FORMS, Form, Shapes};
 use crate::{Error, Result, other, timeline};
 use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Tensor, run_exact};
-use seqc_derive::exponential;
 use seqc_derive::step::cache;
 use seqc_derive::stream::Tiles;
+use seqc_derive::{dual, exponential, powers};
 
 /// Small, so that a few steps are several chunks and tiles.
 const SHAPES: Shapes = Shapes {
@@ -33,21 +33,28 @@ const BATCH: usize = 2;
 /// Rows of all forms; or a note that says what is not exact.
 pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
     let mut rows = vec![];
-    let subject = &match powers(subject) {
+    let subject = &match kernels(subject) {
         Ok(subject) => subject,
         Err(e) => {
             notes.push(format!("not exact: {e}"));
             return rows;
         }
     };
-    let reference =
-        match passes::plain_gradient(&subject.definition, &subject.wrt(), &subject.outs()) {
-            Ok(f) => f,
-            Err(e) => {
-                notes.push(format!("not exact: {e}"));
-                return rows;
-            }
-        };
+    let definition = match products(subject) {
+        Ok(definition) => definition,
+        Err(e) => {
+            notes.push(format!("not exact: {e}"));
+            return rows;
+        }
+    };
+    let outs = subject.outs();
+    let reference = match passes::plain_gradient(&definition.definition, &subject.wrt(), &outs) {
+        Ok(f) => f,
+        Err(e) => {
+            notes.push(format!("not exact: {e}"));
+            return rows;
+        }
+    };
     let cases = match cases(subject, &reference) {
         Ok(cases) => cases,
         Err(why) => {
@@ -57,6 +64,10 @@ pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
     };
     for form in FORMS {
         let mut row = Row::new(form.name(), "exact", Part::Gradient);
+        let subject = match form {
+            Form::Matrix => &definition,
+            Form::Recurrent | Form::Chunked => subject,
+        };
         match compared(subject, form, &cases, &mut row) {
             Ok(()) => rows.push(row),
             Err(why) => notes.push(format!("not exact, {} gradient: {why}", form.name())),
@@ -75,8 +86,18 @@ pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
 
 /// The mixer with powers for exponentials of the lag: of an opaque `exp` nothing is known, so that `exp(r lag)` and
 /// `exp(r) ^ lag` are the same is not to be shown here, but by the rows of floating point.
-fn powers(subject: &Subject) -> Result<Subject> {
+fn kernels(subject: &Subject) -> Result<Subject> {
     let definition = exponential::kernels_as_powers(&subject.definition);
+    Ok(Subject {
+        definition: definition.map_err(|e| other(&subject.name, e))?,
+        ..subject.clone()
+    })
+}
+
+/// Of it, the definition with quotients of products for the decays of a matrix, for the same reason.
+fn products(subject: &Subject) -> Result<Subject> {
+    let plain = powers::exponential_powers(&subject.definition);
+    let definition = plain.and_then(|f| dual::decays_as_products(&f));
     Ok(Subject {
         definition: definition.map_err(|e| other(&subject.name, e))?,
         ..subject.clone()

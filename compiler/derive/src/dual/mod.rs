@@ -1,0 +1,183 @@
+//! Law: a matrix whose entries are sums of products of a row's and a column's values, times a product of decays
+//! between the two, applied to values, is a recurrence:
+//! ```text
+//! y_i = Σ_{j <= i} (q_i · k_j) (Π_{l = j+1..i} a_l) v_j    =    q_i · S_i,   S_i = a_i S_{i-1} + k_i v_i
+//! ```
+//! (the dual of a low-rank or semiseparable matrix). `j < i` reads the state before the step, `i <= j` steps from the end
+//! to the start, and without a condition `Σ_j k_j v_j` is one sum over the whole sequence. Decays may be written as
+//! `exp(c_i - c_j)` with `c` a running sum, as `exp((i - j) x)` or as `x ^ (i - j)`: the step takes the increment,
+//! which is never a difference of large numbers.
+//!
+//! Side conditions: every term has one such condition, or none and no decay; nothing else mixes the two times; the
+//! state is not too large to gain ([`MOST_KEYS`]). [`entry`] takes a matrix apart, [`decay`] finds what decays,
+//! [`recurrence`] makes the scan; [`products`] states the same decays without `exp`.
+
+mod decay;
+mod entry;
+mod products;
+mod recurrence;
+
+pub use products::decays_as_products;
+
+use crate::Result;
+use crate::stream::{Inequality, is_long, is_pair, long_axes};
+use entry::{Entries, Entry};
+use seqc_algebra::{Axis, Builder, Func, Op, ReduceOp, ValueId};
+
+/// The most numbers by which rows and columns are matched: a state of more is worth it at great lengths only.
+pub const MOST_KEYS: usize = 1024;
+
+/// Which columns a row sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sees {
+    /// Those up to its own position, or before it.
+    Earlier {
+        inclusive: bool,
+    },
+    /// Those from its own position on, or after it.
+    Later {
+        inclusive: bool,
+    },
+    Everything,
+}
+
+/// Rewrites every sum over a time of a matrix and values that has a dual recurrence.
+pub fn dual_recurrences(func: &Func) -> Result<Func> {
+    let mut b = Builder::new(&func.name);
+    let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
+    let live = func.live();
+    for id in (func.ids()).filter(|id| live[id.index()] || func.params.contains(id)) {
+        let found = |v: ValueId| image[v.index()];
+        let new = match taken_apart(func, id) {
+            Some(Ok(sum)) => recurrence::made(&mut b, func, &sum, &found)?,
+            _ => {
+                let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| found(*a)).collect();
+                b.copy(func.value(id), &args)?
+            }
+        };
+        if let Some(name) = func.value(id).name {
+            b.name(new, name.as_str());
+        }
+        image[id.index()] = Some(new);
+    }
+    for (name, v) in &func.results {
+        if let Some(v) = image[v.index()] {
+            b.result(name, v);
+        }
+    }
+    crate::sink::prune(&b.finish())
+}
+
+/// A sum over one time of products over a pair of times.
+struct Summed {
+    /// The time that stays, and the one that is summed.
+    row: Axis,
+    col: Axis,
+    terms: Vec<(Entry, Sees)>,
+    /// Of the result.
+    axes: Vec<Axis>,
+}
+
+/// What a sum over a time of a matrix and values is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dual {
+    /// A recurrence, with or without decays.
+    Recurrence { decays: bool },
+    /// None, and why.
+    Missing(String),
+}
+
+/// Whether the value sums a matrix over a time, and if so whether that is a recurrence.
+pub fn dual(func: &Func, id: ValueId) -> Option<Dual> {
+    Some(match taken_apart(func, id)? {
+        Ok(sum) => Dual::Recurrence {
+            decays: sum.terms.iter().any(|(e, _)| !e.decays.is_empty()),
+        },
+        Err(why) => Dual::Missing(why),
+    })
+}
+
+fn taken_apart(func: &Func, id: ValueId) -> Option<std::result::Result<Summed, String>> {
+    let over = match func.op(id) {
+        Op::Contract(axes) | Op::Reduce(ReduceOp::Sum, axes) => axes,
+        _ => return None,
+    };
+    let long: Vec<Axis> = over.iter().copied().filter(is_long).collect();
+    let [col] = long[..] else { return None };
+    let [row] = long_axes(func, id)[..] else {
+        return None;
+    };
+    let pair = func.args(id).iter().any(|a| is_pair(func, *a));
+    pair.then(|| summed(func, id, over, row, col))
+}
+
+fn summed(
+    func: &Func,
+    id: ValueId,
+    over: &[Axis],
+    row: Axis,
+    col: Axis,
+) -> std::result::Result<Summed, String> {
+    let inner: Vec<Axis> = over.iter().copied().filter(|a| *a != col).collect();
+    let entries =
+        Entries::new(func, (row, col), &func.ty(id).axes).product(func.args(id), &inner)?;
+    let terms = entries.into_iter().map(|e| {
+        let keys: usize = e.bound.iter().filter_map(|a| a.size.constant()).product();
+        if keys > MOST_KEYS {
+            return Err(format!(
+                "its state would match rows and columns by {keys} numbers"
+            ));
+        }
+        let sees = sees(&e.bounds, row, col)?;
+        match (sees, e.decays.is_empty()) {
+            (Sees::Earlier { .. } | Sees::Later { .. }, _) if row.size != col.size => {
+                Err("its two times are of different clocks".into())
+            }
+            (Sees::Everything, false) => {
+                Err("what decays between two times is not bounded to one side".into())
+            }
+            _ => Ok((e, sees)),
+        }
+    });
+    Ok(Summed {
+        row,
+        col,
+        terms: terms.collect::<std::result::Result<_, String>>()?,
+        axes: func.ty(id).axes.clone(),
+    })
+}
+
+/// The values of two times that a value is made of.
+fn pair_values(func: &Func, v: ValueId) -> Vec<ValueId> {
+    let mut seen = vec![false; func.values.len()];
+    let mut stack = func.args(v).to_vec();
+    let mut all = vec![];
+    while let Some(v) = stack.pop() {
+        if is_pair(func, v) && !std::mem::replace(&mut seen[v.index()], true) {
+            all.push(v);
+            stack.extend(func.args(v));
+        }
+    }
+    all
+}
+
+/// The one condition on the two positions.
+fn sees(bounds: &[Inequality], row: Axis, col: Axis) -> std::result::Result<Sees, String> {
+    let mut once: Vec<&Inequality> = vec![];
+    for b in bounds {
+        if !once.contains(&b) {
+            once.push(b);
+        }
+    }
+    let [b] = once[..] else {
+        return match once.is_empty() {
+            true => Ok(Sees::Everything),
+            false => Err("it is bounded on two sides: a window has no state of fixed size without subtraction".into()),
+        };
+    };
+    match (b.of(row), b.of(col), b.constant) {
+        (-1, 1, c @ (0 | 1)) => Ok(Sees::Earlier { inclusive: c == 0 }),
+        (1, -1, c @ (0 | 1)) => Ok(Sees::Later { inclusive: c == 0 }),
+        _ => Err("its condition on the two positions is not `j <= i` or its like".into()),
+    }
+}

@@ -1,0 +1,302 @@
+//! The recurrences of a sum: one for each of its products.
+
+use super::decay::{Count, Decay};
+use super::entry::Entry;
+use super::{Sees, Summed};
+use crate::affine::{Factor, How, factor_axes};
+use crate::chunk::Hoist;
+use crate::{DeriveError, Result};
+use seqc_algebra::{
+    Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
+};
+use std::collections::HashMap;
+
+/// The sum, made in the program `b`; `image` gives values of the old program there.
+pub(super) fn made(
+    b: &mut Builder,
+    func: &Func,
+    sum: &Summed,
+    image: &dyn Fn(ValueId) -> Option<ValueId>,
+) -> Result<ValueId> {
+    let mut all: Option<ValueId> = None;
+    for (entry, sees) in &sum.terms {
+        let mut make = Make {
+            b,
+            func,
+            row: sum.row,
+            image,
+        };
+        let y = make.term(sum, entry, *sees)?;
+        all = Some(match all {
+            None => y,
+            Some(x) => b.add2(x, y)?,
+        });
+    }
+    all.ok_or_else(|| DeriveError("a matrix without entries".into()))
+}
+
+/// What makes values of a program of those of an old one.
+pub(super) struct Make<'a> {
+    pub b: &'a mut Builder,
+    pub func: &'a Func,
+    /// The time along which recurrences run.
+    pub row: Axis,
+    pub image: &'a dyn Fn(ValueId) -> Option<ValueId>,
+}
+
+/// The factors of a product by the time that they have.
+struct Sides {
+    rows: Vec<ValueId>,
+    cols: Vec<ValueId>,
+}
+
+impl Make<'_> {
+    fn term(&mut self, sum: &Summed, e: &Entry, sees: Sees) -> Result<ValueId> {
+        let y = match sees {
+            Sees::Everything => {
+                let sides = self.sides(e, sum.col, sum.col)?;
+                self.whole(sum.col, e, &sides)?
+            }
+            _ => {
+                let sides = self.sides(e, sum.col, sum.row)?;
+                self.scanned(e, sees, &sides)?
+            }
+        };
+        let scale = self.b.num(e.scale);
+        let y = self.b.mul(y, scale)?;
+        let missing: Vec<Axis> = (sum.axes.iter().copied())
+            .filter(|a| !self.b.has(y, *a))
+            .collect();
+        Ok(self.b.expand(y, &missing)?)
+    }
+
+    /// Factors of the column, along the given time; factors that have no time are the row's.
+    fn sides(&mut self, e: &Entry, col: Axis, along: Axis) -> Result<Sides> {
+        let (mut rows, mut cols) = (vec![], vec![]);
+        for f in &e.factors {
+            let of_col = factor_axes(self.func, f).contains(&col);
+            let v = self.factor(f)?;
+            match of_col {
+                true => cols.push(self.renamed(v, col, along)?),
+                false => rows.push(v),
+            }
+        }
+        if cols.is_empty() {
+            // Every column alike: what is summed is their number.
+            let one = self.b.num(1.0);
+            cols.push(self.b.expand(one, &[along])?);
+        }
+        // What no row is matched by is summed at once.
+        let apart: Vec<Axis> = (e.bound.iter().copied())
+            .filter(|a| !rows.iter().any(|v| self.b.has(*v, *a)))
+            .collect();
+        if !apart.is_empty() {
+            cols = vec![self.b.contract(&apart, &cols)?];
+        }
+        Ok(Sides { rows, cols })
+    }
+
+    fn factor(&mut self, f: &Factor) -> Result<ValueId> {
+        let mut v = (self.image)(f.value)
+            .ok_or_else(|| DeriveError("a factor of a matrix was lost".into()))?;
+        for (from, to) in &f.renamed {
+            v = self.renamed(v, *from, *to)?;
+        }
+        let (zero, one) = (self.b.num(0.0), self.b.num(1.0));
+        Ok(match f.how {
+            How::Times => v,
+            How::Over => self.b.div(one, v)?,
+            How::Where => self.b.select(v, one, zero)?,
+            How::Unless => self.b.select(v, zero, one)?,
+        })
+    }
+
+    /// The value along another axis; a renaming that led away from it is undone.
+    fn renamed(&mut self, v: ValueId, from: Axis, to: Axis) -> Result<ValueId> {
+        if from == to {
+            return Ok(v);
+        }
+        match self.b.func().op(v) {
+            Op::Rename { from: f, to: t } if *t == from && *f == to => Ok(self.b.func().args(v)[0]),
+            _ => Ok(self.b.rename(v, from, to)?),
+        }
+    }
+
+    /// `q_i · Σ_j k_j v_j`
+    fn whole(&mut self, col: Axis, e: &Entry, s: &Sides) -> Result<ValueId> {
+        let all = self.b.contract(&[col], &s.cols)?;
+        let mut factors = s.rows.clone();
+        factors.push(all);
+        let matched = self.matched(e, &factors);
+        Ok(self.b.contract(&matched, &factors)?)
+    }
+
+    /// The bound axes that the factors still have.
+    fn matched(&self, e: &Entry, factors: &[ValueId]) -> Vec<Axis> {
+        let left = |a: &Axis| factors.iter().any(|v| self.b.has(*v, *a));
+        e.bound.iter().copied().filter(left).collect()
+    }
+
+    fn scanned(&mut self, e: &Entry, sees: Sees, s: &Sides) -> Result<ValueId> {
+        let time = self.row;
+        let (reverse, inclusive) = match sees {
+            Sees::Later { inclusive } => (true, inclusive),
+            Sees::Earlier { inclusive } => (false, inclusive),
+            Sees::Everything => return Err(DeriveError("nothing is bounded".into())),
+        };
+        let decays = (e.decays.iter())
+            .map(|d| self.step(d, reverse))
+            .collect::<Result<Vec<_>>>()?;
+        let outer: Vec<ValueId> = [&decays, &s.cols, &s.rows]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        let (seqs, fixed) = by_time(self.b, &outer, time);
+        let kept: Vec<ValueId> = decays.iter().chain(&s.cols).copied().collect();
+        let mut axes =
+            crate::class::distinct(kept.iter().flat_map(|v| self.b.axes(*v).to_vec()).collect());
+        axes.retain(|a| *a != time);
+        let elem = match kept
+            .iter()
+            .any(|v| self.b.elem(*v) == seqc_algebra::Elem::Complex)
+        {
+            true => seqc_algebra::Elem::Complex,
+            false => seqc_algebra::Elem::Real,
+        };
+        let ty = Ty { elem, axes };
+        let mut body = Builder::new("dual");
+        body.input("position", InputKind::Formal, Ty::real(vec![]));
+        let state = body.input("S", InputKind::Formal, ty.clone());
+        let mut inner: HashMap<ValueId, ValueId> = HashMap::new();
+        for v in seqs.iter().chain(&fixed) {
+            let mut axes = self.b.axes(*v).to_vec();
+            axes.retain(|a| *a != time);
+            let ty = Ty {
+                elem: self.b.elem(*v),
+                axes,
+            };
+            let name = self.b.func().value(*v).name.map_or("x", |n| n.as_str());
+            inner.insert(*v, body.input(name, InputKind::Formal, ty));
+        }
+        let given = |all: &[ValueId]| all.iter().map(|v| inner[v]).collect::<Vec<_>>();
+        let mut faded = state;
+        for d in given(&decays) {
+            faded = body.mul(faded, d)?;
+        }
+        let written = body.contract(&[], &given(&s.cols))?;
+        let next = sum_over(&mut body, faded, written, &ty.axes)?;
+        let seen = if inclusive { next } else { faded };
+        let mut factors = given(&s.rows);
+        factors.push(seen);
+        let matched = self.bound_in(&body, e, &factors);
+        let y = body.contract(&matched, &factors)?;
+        body.result("S", next);
+        body.result("y", y);
+        let start = everywhere_zero(self.b, &ty)?;
+        let scan = Scan {
+            axis: time,
+            tile: None,
+            reverse,
+            states: 1,
+            seqs: seqs.iter().map(|_| SeqIn { fill: Num(0.0) }).collect(),
+            fixed: fixed.len(),
+            lo: false,
+            hi: false,
+            body: body.finish(),
+            outs: vec![Out::Emit(0)],
+        };
+        let args = [vec![start], seqs, fixed].concat();
+        Ok(self.b.scan(scan, &args)?[0])
+    }
+
+    fn bound_in(&self, body: &Builder, e: &Entry, factors: &[ValueId]) -> Vec<Axis> {
+        let left = |a: &Axis| factors.iter().any(|v| body.has(*v, *a));
+        e.bound.iter().copied().filter(left).collect()
+    }
+
+    /// What one step multiplies by.
+    pub fn step(&mut self, d: &Decay, reverse: bool) -> Result<ValueId> {
+        // From the end to the start, what lies between a step and the one before it there is the later one's.
+        let mut x = self.increment(d.count, reverse)?;
+        let sign = if reverse { -d.scale } else { d.scale };
+        let plain = d.rate.is_empty() && sign == 1.0;
+        if let (Some(base), Count::Position, true) = (&d.base, d.count, plain) {
+            return self.factor(base);
+        }
+        for f in &d.rate {
+            let rate = self.factor(f)?;
+            x = self.b.mul(x, rate)?;
+        }
+        let scale = self.b.num(sign);
+        x = self.b.mul(x, scale)?;
+        match &d.base {
+            None => Ok(self.b.map1(MapFn::Exp, x)?),
+            Some(base) => {
+                let base = self.factor(base)?;
+                Ok(self.b.map2(MapFn::Pow, base, x)?)
+            }
+        }
+    }
+
+    fn increment(&mut self, count: Count, reverse: bool) -> Result<ValueId> {
+        let Count::Sum { scan, g, sign } = count else {
+            return Ok(self.b.num(1.0));
+        };
+        let Op::Scan(s) = self.func.op(scan) else {
+            return Err(DeriveError("a running sum is a recurrence".into()));
+        };
+        let lost = || DeriveError("a running sum was lost".into());
+        let args = (self.func.args(scan).iter())
+            .map(|a| (self.image)(*a).ok_or_else(lost))
+            .collect::<Result<Vec<_>>>()?;
+        let mut x = Hoist::new(s, &args).value(self.b, g)?;
+        if self.b.has(x, s.axis) {
+            x = self.renamed_time(x, s.axis)?;
+            if reverse {
+                x = self.b.shift(x, self.row, -1)?;
+            }
+        }
+        match sign {
+            1 => Ok(x),
+            _ => Ok(self.b.neg(x)?),
+        }
+    }
+
+    fn renamed_time(&mut self, x: ValueId, from: Axis) -> Result<ValueId> {
+        match from == self.row {
+            true => Ok(x),
+            false => self.renamed(x, from, self.row),
+        }
+    }
+}
+
+/// Values once each: those that vary along the time, and the others.
+fn by_time(b: &Builder, all: &[ValueId], time: Axis) -> (Vec<ValueId>, Vec<ValueId>) {
+    let mut once: Vec<ValueId> = vec![];
+    for v in all {
+        if !once.contains(v) {
+            once.push(*v);
+        }
+    }
+    once.into_iter().partition(|v| b.has(*v, time))
+}
+
+/// The sum of two values with all of the axes.
+fn sum_over(b: &mut Builder, x: ValueId, y: ValueId, axes: &[Axis]) -> Result<ValueId> {
+    let missing: Vec<Axis> = axes.iter().copied().filter(|a| !b.has(y, *a)).collect();
+    let y = match missing.is_empty() {
+        true => y,
+        false => b.expand(y, &missing)?,
+    };
+    Ok(b.add2(x, y)?)
+}
+
+fn everywhere_zero(b: &mut Builder, ty: &Ty) -> Result<ValueId> {
+    let mut v = b.num(0.0);
+    if ty.elem == seqc_algebra::Elem::Complex {
+        let zero = b.num(0.0);
+        v = b.map2(MapFn::Complex, v, zero)?;
+    }
+    Ok(b.expand(v, &ty.axes)?)
+}
