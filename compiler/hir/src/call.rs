@@ -237,6 +237,13 @@ impl<'p> Elab<'p> {
     ) -> Val {
         let program = self.program;
         let mixer = program.mixer(item);
+        let Some(given_axes) = self.given_axes(s, mixer, c, values) else {
+            return Val::Poison;
+        };
+        let Some(values) = self.under_own_names(&given_axes, values) else {
+            return Val::Poison;
+        };
+        let values = values.as_slice();
         let mut callee = Scope::new(program.items[item].module, mixer, home);
         for (v, _) in values {
             callee
@@ -295,7 +302,11 @@ impl<'p> Elab<'p> {
         let outs: Vec<Val> = mixer
             .outputs
             .iter()
-            .map(|p| self.output(&mut callee, p).map_or(Val::Poison, Val::Dyn))
+            .map(|p| {
+                let v = self.output(&mut callee, p);
+                v.and_then(|v| self.under_callers_names(&given_axes, v, span))
+                    .map_or(Val::Poison, Val::Dyn)
+            })
             .collect();
         match <[Val; 1]>::try_from(outs) {
             Ok([one]) => one,

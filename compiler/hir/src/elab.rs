@@ -77,6 +77,8 @@ pub struct Elab<'p> {
     /// Formula and place of each size, for messages.
     pub sizes: HashMap<Axis, (String, Span)>,
     pub limits: Vec<Limit>,
+    /// Coarser clocks, by axis.
+    pub ticks: HashMap<Axis, crate::clocks::Ticks>,
     /// Types of the names of the outermost mixer, in order, for the dump.
     pub types: Vec<(String, String)>,
 }
@@ -101,6 +103,7 @@ impl<'p> Elab<'p> {
             spans: HashMap::new(),
             sizes: HashMap::new(),
             limits: vec![],
+            ticks: HashMap::new(),
             types: vec![],
         }
     }
@@ -373,7 +376,7 @@ impl<'p> Elab<'p> {
             let inside = self.map2(MapFn::Ge, &at, &first, span)?;
             out = self.select(&inside, &out, start, span)?;
         }
-        out.reach = v.reach.shifted(axis.name, by.saturating_neg());
+        out.reach = v.reach.shifted(axis, by.saturating_neg());
         out.index = v.index.clone();
         Some(out)
     }

@@ -9,7 +9,7 @@ use crate::scope::{Index, Scope};
 use crate::stat::Stat;
 use crate::time::Use;
 use crate::value::{Dyn, Kernel, Matrix, Val};
-use seqc_algebra::{Axis, MapFn, Sym};
+use seqc_algebra::{Axis, MapFn};
 use seqc_syntax::ast::{BinaryOp, Equation, Expr, ExprKind, Name, UnaryOp};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::BTreeMap;
@@ -63,9 +63,18 @@ impl<'p> Elab<'p> {
         })
     }
 
+    /// What an index runs over, from its uses; the mixer's own clock if they do not say.
+    pub(crate) fn runs_over(&self, s: &Scope<'p>, index: &str, e: &Expr) -> Axis {
+        match self.find_use(s, index, e) {
+            Some(Use::Time(a) | Use::Lag(a)) => a,
+            None => s.now(),
+        }
+    }
+
     /// `f[lag] = …`
     pub fn kernel(&mut self, s: &mut Scope<'p>, eq: &'p Equation, index: &'p Name) -> Val {
-        let lag = s.now().renamed(&s.fresh(&index.text));
+        let over = self.runs_over(s, &index.text, &eq.value);
+        let lag = over.renamed(&s.fresh(&index.text));
         let mut inner = self.indexed_scope(s, eq);
         inner.indices.insert(
             index.text.clone(),
@@ -185,10 +194,12 @@ impl<'p> Elab<'p> {
             if let ([(small, _)], [(big, _)], 2) = (plus.as_slice(), minus.as_slice(), terms.len())
                 && let (Some(a), Some(b)) = (self.axis_called(s, small), self.axis_called(s, big))
                 && constant.is_finite()
+                // Positions of different clocks are different times.
+                && a.size == b.size
             {
                 out.push(Bound {
-                    small: a,
-                    big: b,
+                    small: a.name,
+                    big: b.name,
                     by: (-constant).floor() as i64,
                 });
             }
@@ -196,11 +207,9 @@ impl<'p> Elab<'p> {
         out
     }
 
-    fn axis_called(&self, s: &Scope<'p>, name: &str) -> Option<Sym> {
-        s.indices
-            .get(name)
-            .map(|i| i.axis.name)
-            .or_else(|| s.clocks.get(name).map(|a| a.name))
+    fn axis_called(&self, s: &Scope<'p>, name: &str) -> Option<Axis> {
+        let index = s.indices.get(name).map(|i| i.axis);
+        index.or_else(|| s.clocks.get(name).copied())
     }
 
     /// Least and greatest lag that a domain leaves.

@@ -10,8 +10,10 @@
 
 mod axes;
 mod body;
+mod borrowed;
 mod builtin;
 mod call;
+mod clocks;
 mod domain;
 mod elab;
 mod elaborate;

@@ -22,16 +22,8 @@ impl<'p> Elab<'p> {
             return Some(());
         }
         if mixer.group.is_empty() {
-            let d = Diagnostic::error(
-                "E28",
-                format!("`{}` takes no axes in brackets", c.name.text),
-                c.group[0].span,
-            );
-            self.report(
-                d.secondary(mixer.name.span, "defined here")
-                    .help("its inputs' axes are matched by name"),
-            );
-            return None;
+            // Its inputs' axes were given, and have its own names by now.
+            return Some(());
         }
         let mut lists = Vec::new();
         for n in &c.group {
@@ -283,9 +275,8 @@ impl<'p> Elab<'p> {
                     ),
                     at,
                 );
-                self.report(
-                    d.help("both arguments must run on one clock; join clocks through a matrix"),
-                );
+                let old = *old;
+                self.report(self.about_clocks(d, &[old, clock]));
                 None
             }
             _ => {
@@ -433,7 +424,11 @@ impl<'p> Elab<'p> {
                 )
                 .help("reduce it in time: `mean[t](…)`, `x[last]`"),
             };
-            self.report(d.secondary(port.span, "the header"));
+            let d = d.secondary(port.span, "the header");
+            self.report(match own {
+                Some(own) => self.about_clocks(d, &[*other, own]),
+                None => d,
+            });
             return None;
         }
         let mut v = v;

@@ -296,7 +296,12 @@ impl<'p> Elab<'p> {
                 .get(&n.text)
                 .map(|i| i.axis)
                 .or_else(|| s.clocks.get(&n.text).copied());
-            if let Some(a) = time {
+            if let Some(mut a) = time {
+                // `t` of a value on a coarser clock is that clock.
+                if s.is_clock(a) && !p.all().any(|f| self.has(f, a)) {
+                    let coarser = p.all().map(|f| self.meant(s, f, a)).find(|m| *m != a);
+                    a = coarser.unwrap_or(a);
+                }
                 if !p.all().any(|f| self.has(f, a)) {
                     let d = Diagnostic::error(
                         "E10",

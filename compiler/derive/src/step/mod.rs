@@ -185,6 +185,11 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                     order: Order::OldestFirst,
                 });
             }
+            (Op::Patch { .. } | Op::Unpatch { .. }, _) => {
+                return Err(DeriveError(
+                    "no step form: a coarser clock is not stepped yet".into(),
+                ));
+            }
             (Op::Gather(axis), Some(of)) if *axis == t && reads_first(func, id) => {
                 carries.push(Carry::First { of });
             }
@@ -256,10 +261,7 @@ fn summed_over(func: &Func, axis: Axis) -> bool {
 
 /// The number of positions of a program over several.
 fn length(b: &mut Builder) -> Result<ValueId> {
-    match clock().size {
-        Size::Len(s) => Ok(b.push(Op::Length(s), &[])?),
-        _ => Err(DeriveError("the clock has no length".into())),
-    }
+    Ok(b.push(Op::Length(clock().size), &[])?)
 }
 
 fn cached(a: &Axis) -> Axis {

@@ -167,7 +167,7 @@ impl<'p> Elab<'p> {
         let Some(clock) = crate::reach::clock_of(axis) else {
             return Val::Poison;
         };
-        match self.emit_at(0, Op::Length(clock), &[], span) {
+        match self.emit_at(0, Op::Length(axis.size), &[], span) {
             Some(mut v) => {
                 v.reach = Reach::whole(clock);
                 Val::Dyn(v)

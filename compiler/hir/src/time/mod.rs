@@ -18,7 +18,7 @@ use crate::value::{Dyn, Val};
 use seqc_algebra::Axis;
 use seqc_syntax::ast::{Expr, ExprKind};
 use seqc_syntax::{Diagnostic, Span};
-pub(crate) use uses::{Use, mentions, names_in};
+pub(crate) use uses::{Use, mentions, names_at_own_rate, names_in};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Base {
@@ -118,7 +118,7 @@ impl<'p> Elab<'p> {
         if axis.is_const() {
             v.reach.clone()
         } else {
-            v.reach.summed(axis.name, bounds)
+            v.reach.summed(axis, bounds)
         }
     }
 }
