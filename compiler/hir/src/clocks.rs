@@ -45,6 +45,16 @@ impl<'p> Elab<'p> {
             .unwrap_or(clock)
     }
 
+    /// The clock that an index by `clock` means for a matrix whose index runs as `of` does.
+    pub(crate) fn clock_like(&self, s: &Scope<'p>, of: Axis, clock: Axis) -> Axis {
+        let root = self.ticks_of(clock).root;
+        let alike = |a: &Axis| a.size == of.size && self.ticks_of(*a).root == root;
+        match of.size == clock.size {
+            true => clock,
+            false => s.clocks.values().copied().find(alike).unwrap_or(clock),
+        }
+    }
+
     /// The axis of ticks, made a clock of the scope.
     pub(crate) fn clock_with(&mut self, s: &mut Scope<'p>, ticks: Ticks) -> Axis {
         let Ticks { root, steps } = ticks;

@@ -2,19 +2,27 @@
 
 use super::{Base, TimeIndex};
 use crate::elab::Elab;
+use crate::scope::Scope;
 use crate::value::{Dyn, Matrix};
 use seqc_syntax::{Diagnostic, Span};
 
 impl<'p> Elab<'p> {
     /// `M[row, col]`
-    pub(super) fn entry(&mut self, m: &Matrix, at: [&TimeIndex; 2], span: Span) -> Option<Dyn> {
+    pub(super) fn entry(
+        &mut self,
+        s: &Scope<'p>,
+        m: &Matrix,
+        at: [&TimeIndex; 2],
+        span: Span,
+    ) -> Option<Dyn> {
         let mut out = m.value.clone();
         let mut targets = Vec::new();
         for (k, ti) in at.iter().enumerate() {
             let to = match ti.base {
-                Some(Base::Now(a) | Base::Bound(a)) if ti.ranges.is_empty() && ti.lag.is_none() => {
-                    a
+                Some(Base::Now(a)) if ti.ranges.is_empty() && ti.lag.is_none() => {
+                    self.clock_like(s, m.index[k], a)
                 }
+                Some(Base::Bound(a)) if ti.ranges.is_empty() && ti.lag.is_none() => a,
                 _ => {
                     self.wrong_index(
                         "a matrix is read at `t` or a bound index, plus a constant",

@@ -68,7 +68,7 @@ impl<'p> Elab<'p> {
         match (value, at.as_slice()) {
             (Val::Poison, _) => Val::Poison,
             (Val::Matrix(m), [row, col]) => self
-                .entry(&m, [row, col], span)
+                .entry(s, &m, [row, col], span)
                 .map_or(Val::Poison, Val::Dyn),
             (Val::Kernel(k), [one]) => {
                 let plain = one.base.is_none() && one.c == 0 && one.ranges.is_empty();
