@@ -23,6 +23,7 @@ pub mod sink;
 pub mod softmax;
 pub mod step;
 pub mod stream;
+pub mod ticks;
 pub mod words;
 
 use seqc_algebra::ShapeError;

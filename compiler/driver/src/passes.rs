@@ -12,7 +12,7 @@ use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
     DeriveError, checkpoint, chunk, conv, exponential, grad, inputs, powers, real, sink, softmax,
-    step, stream,
+    step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -105,10 +105,14 @@ const STEADY: &[Pass] = &[("exponential-kernels", |f, _| {
     exponential::exponential_kernels(f)
 })];
 const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
+/// One clock, where a program goes step by step.
+const TICKS: &[Pass] = &[("coarser-clocks", |f, _| ticks::at_every_step(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS];
 const RECURRENT: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES];
+/// What laws of steps begin with.
+const STEPPED: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES, TICKS];
 const CHUNKED: &[&[Pass]] = &[NUMBERS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
 
 /// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
@@ -177,7 +181,7 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
 /// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
 /// recurrences that they are.
 pub fn readable(func: &Func) -> Result<Func, DeriveError> {
-    let lists = &[READS, CONVOLUTIONS, STEADY, RENAMES];
+    let lists = &[READS, CONVOLUTIONS, STEADY, RENAMES, TICKS];
     apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 
@@ -274,7 +278,7 @@ pub fn generation_step(
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
+    let f = apply(func.clone(), STEPPED, shapes, timings)?;
     let f = step::step(&f)?;
     verify(&f, "step")?;
     apply(f, &[REAL], shapes, timings)
@@ -303,7 +307,7 @@ fn one_pass(
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = law(&apply(func.clone(), RECURRENT, shapes, timings)?)?;
+    let f = law(&apply(func.clone(), STEPPED, shapes, timings)?)?;
     verify(&f, name)?;
     apply(f, lists, shapes, timings)
 }

@@ -187,7 +187,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
             }
             (Op::Patch { .. } | Op::Unpatch { .. }, _) => {
                 return Err(DeriveError(
-                    "no step form: a coarser clock is not stepped yet".into(),
+                    "no step form: a coarser clock was not brought to the clock of steps".into(),
                 ));
             }
             (Op::Gather(axis), Some(of)) if *axis == t && reads_first(func, id) => {
