@@ -69,6 +69,9 @@ impl<'p> Elab<'p> {
                 axis = axis.renamed(&format!("{}'", axis.name));
             }
             self.ticks.insert(axis, ticks);
+            if axis.is_const() {
+                self.lines.push(axis);
+            }
         }
         if !s.is_clock(axis) {
             s.clocks.insert(axis.name.as_str().to_owned(), axis);

@@ -28,7 +28,7 @@ impl<'p> Elab<'p> {
                 Some(Use::Time(a) | Use::Lag(a)) => a,
                 None => s.now(),
             };
-            axes.push(over.renamed(&s.fresh(&n.text)));
+            axes.push(self.index_over(s, over, &n.text));
         }
         let mut inner = self.indexed_scope(s, eq);
         for (n, a) in index.iter().zip(&axes) {
@@ -74,7 +74,7 @@ impl<'p> Elab<'p> {
     /// `f[lag] = …`
     pub fn kernel(&mut self, s: &mut Scope<'p>, eq: &'p Equation, index: &'p Name) -> Val {
         let over = self.runs_over(s, &index.text, &eq.value);
-        let lag = over.renamed(&s.fresh(&index.text));
+        let lag = self.index_over(s, over, &index.text);
         let mut inner = self.indexed_scope(s, eq);
         inner.indices.insert(
             index.text.clone(),

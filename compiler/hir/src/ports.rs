@@ -208,6 +208,12 @@ impl<'p> Elab<'p> {
         None
     }
 
+    /// What an input calls its clock, if it is a sequence.
+    pub fn clock_name(port: &Port) -> Option<&str> {
+        let seq = port.ty.seq.as_ref()?;
+        Some(seq.clock.as_ref().map_or("t", |k| k.name.text.as_str()))
+    }
+
     /// The callee's clock is the argument's; an index that the argument is read at is a clock to the callee.
     fn bind_clock(
         &mut self,
@@ -218,11 +224,14 @@ impl<'p> Elab<'p> {
         v: &Dyn,
         at: Span,
     ) -> Option<()> {
-        let times: Vec<Axis> = self
-            .times(v)
-            .into_iter()
-            .filter(|a| !s.extras.contains(a))
-            .collect();
+        let (mapped, times): (Vec<Axis>, Vec<Axis>) =
+            (self.times(v).into_iter()).partition(|a| s.extras.contains(a));
+        // What the caller is mapped over, the callee is mapped over too.
+        for a in mapped {
+            if !callee.extras.contains(&a) {
+                callee.extras.push(a);
+            }
+        }
         let Some(seq) = &port.ty.seq else {
             let Some(time) = times.first() else {
                 return Some(());

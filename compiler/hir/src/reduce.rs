@@ -129,7 +129,7 @@ impl<'p> Elab<'p> {
             Use::Lag(a) => (a, true),
         };
         Some(Index {
-            axis: axis.renamed(&s.fresh(&n.text)),
+            axis: self.index_over(s, axis, &n.text),
             lag,
         })
     }
@@ -401,7 +401,7 @@ impl<'p> Elab<'p> {
         );
         let (v, axis) = if !one_axis {
             (v, axes[0])
-        } else if axes.iter().all(|a| a.is_const()) {
+        } else if axes.iter().all(|a| self.is_feature(*a)) {
             self.merged(&v, axes, span)?
         } else if let [one] = axes {
             (v, *one)

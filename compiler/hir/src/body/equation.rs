@@ -174,7 +174,7 @@ impl<'p> Elab<'p> {
                 && self.find_use(s, &n.text, inside).is_some()
             {
                 let over = self.runs_over(s, &n.text, inside);
-                let axis = over.renamed(&s.fresh(&n.text));
+                let axis = self.index_over(s, over, &n.text);
                 s.indices
                     .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
             }
