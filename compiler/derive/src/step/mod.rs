@@ -9,6 +9,7 @@
 //! may be cut anywhere. All three have states of the same names and shapes. Side condition: no operation looks
 //! ahead; the first that does is named.
 
+mod mapped;
 mod merge;
 mod one;
 mod prefill;
@@ -363,7 +364,7 @@ impl Plan<'_> {
         &self,
         id: ValueId,
         op: Op,
-        axes: impl Fn(&[Axis]) -> Vec<Axis>,
+        axes: &dyn Fn(&[Axis]) -> Vec<Axis>,
     ) -> Result<Option<Op>> {
         let summed = |over: &[Axis]| -> Result<Vec<Axis>> {
             if over.iter().any(|a| self.is_present(a)) {
@@ -386,6 +387,7 @@ impl Plan<'_> {
                 from: self.along(&from),
                 to: self.along(&to),
             },
+            Op::Scan(scan) => Op::Scan(Box::new(self.mapped(id, &scan, axes)?)),
             other => other,
         }))
     }

@@ -98,7 +98,7 @@ impl Walk<'_> {
                 let args = (0..self.plan.func.args(id).len())
                     .map(|n| self.arg(id, n))
                     .collect::<Result<Vec<_>>>()?;
-                let op = self.plan.relabel(id, op, |a| self.plan.beside(a))?;
+                let op = self.plan.relabel(id, op, &|a| self.plan.beside(a))?;
                 match op {
                     None => args[0],
                     Some(op) => self.b.push(op, &args)?,

@@ -68,7 +68,7 @@ impl Walk<'_> {
                 let args = (0..plan.func.args(id).len())
                     .map(|n| self.arg(id, n))
                     .collect::<Result<Vec<_>>>()?;
-                match plan.relabel(id, op, axes)? {
+                match plan.relabel(id, op, &axes)? {
                     None => args[0],
                     Some(op) => self.b.push(op, &args)?,
                 }

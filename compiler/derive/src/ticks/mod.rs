@@ -15,6 +15,7 @@ mod kernels;
 mod masks;
 
 use crate::affine::describe;
+use crate::rewrite::on_other_axes;
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Scan, Size, Sym, ValueId};
 
@@ -168,6 +169,10 @@ impl Steps<'_> {
             } if let (Some(n), Some(_)) = (rate(axis), rate(lag)) => {
                 self.convolved(id, lag, n, &args)?
             }
+            Op::Scan(scan) if mentions_ticks(&scan) => {
+                let scan = self.mapped(id, &scan)?;
+                self.b.push(Op::Scan(Box::new(scan)), &args)?
+            }
             op if self.ranges(&op).next().is_some() => self.over_ticks(id, op, args)?,
             Op::Expand(new) => {
                 let new = self.all_fine(&new);
@@ -182,6 +187,30 @@ impl Steps<'_> {
                 }
                 self.b.push(op, &args)?
             }
+        })
+    }
+
+    /// A loop that is mapped over ticks, mapped over steps.
+    fn mapped(&self, id: ValueId, scan: &Scan) -> Result<Scan> {
+        let body = on_other_axes(&scan.body, &|axes| self.all_fine(axes), &|op| {
+            if self.ranges(op).next().is_some() || self.along_ticks(op) {
+                return Err(self.refused(id, "runs along a coarser clock inside"));
+            }
+            Ok(Some(match op {
+                Op::Iota(a) if rate(*a).is_some() => {
+                    return Err(self.refused(id, "counts ticks inside"));
+                }
+                Op::Expand(new) => Op::Expand(self.all_fine(new)),
+                Op::Rename { from, to } => Op::Rename {
+                    from: self.fine(*from),
+                    to: self.fine(*to),
+                },
+                op => op.clone(),
+            }))
+        })?;
+        Ok(Scan {
+            body,
+            ..scan.clone()
         })
     }
 
