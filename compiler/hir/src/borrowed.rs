@@ -31,9 +31,10 @@ impl<'p> Elab<'p> {
             let d = Diagnostic::error(
                 "E28",
                 format!(
-                    "the inputs of `{}` have {} axes, {} stand in brackets",
+                    "`{}` has {} ax{}s in its inputs, {} in brackets",
                     c.name.text,
                     own.len(),
+                    if own.len() == 1 { "i" } else { "e" },
                     c.group.len()
                 ),
                 c.group[0].span,
