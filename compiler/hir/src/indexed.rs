@@ -10,7 +10,7 @@ use crate::stat::Stat;
 use crate::time::Use;
 use crate::value::{Dyn, Kernel, Matrix, Val};
 use seqc_algebra::{Axis, MapFn};
-use seqc_syntax::ast::{BinaryOp, Equation, Expr, ExprKind, Name, UnaryOp};
+use seqc_syntax::ast::{Arg, BinaryOp, Equation, Expr, ExprKind, Name, UnaryOp};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::BTreeMap;
 
@@ -194,8 +194,9 @@ impl<'p> Elab<'p> {
             if let ([(small, _)], [(big, _)], 2) = (plus.as_slice(), minus.as_slice(), terms.len())
                 && let (Some(a), Some(b)) = (self.axis_called(s, small), self.axis_called(s, big))
                 && constant.is_finite()
-                // Positions of different clocks are different times.
+                // Positions of different clocks are different times; blocks bound from above only.
                 && a.size == b.size
+                && !small.contains('/')
             {
                 out.push(Bound {
                     small: a.name,
@@ -207,7 +208,15 @@ impl<'p> Elab<'p> {
         out
     }
 
+    /// What a term of a condition counts: an index, a clock, or blocks of one (`i/4`, as ticks of 4 steps).
     fn axis_called(&self, s: &Scope<'p>, name: &str) -> Option<Axis> {
+        if let Some((of, size)) = name.split_once('/') {
+            let (of, size) = (self.axis_called(s, of)?, size.parse().ok()?);
+            return Some(Axis {
+                name: of.name,
+                size: of.size.tiled(size),
+            });
+        }
         let index = s.indices.get(name).map(|i| i.axis);
         index.or_else(|| s.clocks.get(name).copied())
     }
@@ -292,6 +301,18 @@ impl<'p> Elab<'p> {
                     || (s.clocks.contains_key(&n.text) && !s.names.contains_key(&n.text)) =>
             {
                 Some((BTreeMap::from([(n.text.clone(), 1)]), 0.0))
+            }
+            ExprKind::Call(c) if c.name.text == "block" => {
+                let [Arg::Positional(of), Arg::Positional(size)] = c.args.as_slice() else {
+                    return None;
+                };
+                let (ExprKind::Name(n), size) = (&of.kind, self.quiet_static(s, size)?) else {
+                    return None;
+                };
+                let known = s.indices.contains_key(&n.text) || s.clocks.contains_key(&n.text);
+                let size = size.as_size().filter(|n| known && *n > 0)?;
+                let term = format!("{}/{size}", n.text);
+                Some((BTreeMap::from([(term, 1)]), 0.0))
             }
             ExprKind::Binary {
                 op: BinaryOp::Add,

@@ -250,12 +250,13 @@ fn needed(func: &Func) -> Vec<bool> {
     all
 }
 
-/// Is the axis summed (or normalised) over somewhere? Then it stands for earlier positions; else for the present.
+/// Is the axis summed (or normalised) over somewhere, or read by position? Then it stands for earlier positions; else for the present.
 fn summed_over(func: &Func, axis: Axis) -> bool {
     func.values.iter().any(|v| match &v.op {
         Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
         Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
         Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
+        Op::Gather(a) => *a == axis,
         _ => false,
     })
 }

@@ -1,6 +1,6 @@
 //! Sums over ticks as sums over steps: of a past tick its last step counts, of the present one the present step.
 
-use super::{Steps, ends, rate};
+use super::{Steps, ends, rate, remainder};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, MapFn, Op, ReduceOp, ValueId};
 
@@ -68,6 +68,30 @@ impl Steps<'_> {
             }
             matches!(self.func.op(v), Op::Softmax(a) if *a == axis)
         })
+    }
+
+    /// What has an index over ticks, at the tick of each position of `axis`: where that tick stands for it, which as seen
+    /// from the other axis of steps is its last step, or the present.
+    pub(super) fn at_blocks(
+        &mut self,
+        x: ValueId,
+        (ticks, n): (Axis, usize),
+        within: Axis,
+        axis: Axis,
+    ) -> Result<ValueId> {
+        let own = self.fine(ticks);
+        let row = (self.steps_of(x).into_iter()).find(|a| *a != own && *a != axis);
+        let b = &mut self.b;
+        let (at, rest) = (b.iota(axis)?, b.num(n as f64 - 1.0));
+        let inside = remainder(b, at, n)?;
+        let first = b.sub(at, inside)?;
+        let mut last = b.add2(first, rest)?;
+        if let Some(row) = row {
+            let now = b.iota(row)?;
+            last = b.map2(MapFn::Min, last, now)?;
+        }
+        let all = b.push(Op::Gather(own), &[x, last])?;
+        Ok(b.push(Op::Gather(within), &[all, inside])?)
     }
 
     /// The axes of steps of a rebuilt value.

@@ -21,16 +21,7 @@ use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Scan, Size, Sym, ValueId};
 
 /// The program on the clock of steps alone; itself, if there is no other.
 pub fn at_every_step(func: &Func) -> Result<Func> {
-    let live = func.live();
-    let clocks: Vec<Axis> = func
-        .ids()
-        .filter(|id| live[id.index()])
-        .filter_map(|id| match func.op(id) {
-            Op::Patch { ticks, .. } | Op::Unpatch { ticks, .. } => Some(*ticks),
-            _ => None,
-        })
-        .filter(|a| rate(*a).is_some())
-        .collect();
+    let clocks = coarser_clocks(func);
     if clocks.is_empty() {
         return Ok(func.clone());
     }
@@ -42,6 +33,7 @@ pub fn at_every_step(func: &Func) -> Result<Func> {
         ahead: vec![0; func.values.len()],
         later: None,
     };
+    let live = func.live();
     for id in func
         .ids()
         .filter(|id| live[id.index()] || func.params.contains(id))
@@ -58,6 +50,24 @@ pub fn at_every_step(func: &Func) -> Result<Func> {
         }
     }
     Ok(walk.b.finish())
+}
+
+/// The clocks that patches make, and those that unpatching these makes. Other axes of ticks are indices.
+fn coarser_clocks(func: &Func) -> Vec<Axis> {
+    let live = func.live();
+    let mut clocks: Vec<Axis> = vec![];
+    for id in func.ids().filter(|id| live[id.index()]) {
+        let (from, to) = match func.op(id) {
+            Op::Patch { axis, ticks, .. } => (*axis, *ticks),
+            Op::Unpatch { ticks, axis, .. } => (*ticks, *axis),
+            _ => continue,
+        };
+        let known = |a: Axis| a == Axis::time() || clocks.contains(&a);
+        if known(from) && !known(to) && rate(to).is_some() {
+            clocks.push(to);
+        }
+    }
+    clocks
 }
 
 /// Steps of the stepped clock in one position of an axis, if that is more than one.
@@ -122,12 +132,23 @@ impl Steps<'_> {
                 axis,
                 ticks,
                 within,
-            } if rate(ticks).is_some() => self.patched(args[0], rate(axis).unwrap_or(1), within)?,
-            Op::Unpatch { axis, within, .. }
-                if axis.size == Axis::time().size || rate(axis).is_some() =>
-            {
+            } if self.clocks.contains(&ticks) => {
+                self.patched(args[0], rate(axis).unwrap_or(1), within)?
+            }
+            Op::Unpatch {
+                ticks,
+                within,
+                axis,
+            } if self.clocks.contains(&ticks) => {
                 let at = self.within(rate(axis).unwrap_or(1), within)?;
                 self.b.push(Op::Gather(within), &[args[0], at])?
+            }
+            Op::Unpatch {
+                ticks,
+                within,
+                axis,
+            } if let (Some(n), None) = (rate(ticks), rate(axis)) => {
+                self.at_blocks(args[0], (ticks, n), within, axis)?
             }
             Op::Shift { axis, by } if let Some(n) = rate(axis) => match usize::try_from(by) {
                 Ok(by) => {
@@ -254,6 +275,11 @@ impl Steps<'_> {
                 return Err(self.refused(id, "reads later times"));
             }
             // Past ticks are whole.
+            Op::Unpatch { ticks, axis, .. }
+                if rate(*ticks).is_some() && *axis != Axis::time() && rate(*axis).is_none() =>
+            {
+                0
+            }
             op if self.ranges(op).next().is_some() && !self.on_ticks(id) => 0,
             _ => of,
         })

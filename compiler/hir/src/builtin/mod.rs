@@ -202,7 +202,7 @@ impl<'p> Elab<'p> {
     }
 
     /// Exactly `n` arguments without names, and no brackets unless allowed.
-    fn args(
+    pub(crate) fn args(
         &mut self,
         c: &'p Call,
         n: usize,

@@ -18,10 +18,17 @@ impl<'p> Elab<'p> {
         start: Option<&Dyn>,
         span: Span,
     ) -> Option<Dyn> {
+        if let Some(Base::Block(of, size)) = at.base {
+            let ticks = self.clock_of(s, v);
+            return match ticks {
+                Some(ticks) => self.at_block(v, ticks, at, (of, size), span),
+                None => Some(v.clone()),
+            };
+        }
         let (time, rename) = match at.base {
             Some(Base::Now(clock)) => (self.meant(s, v, clock), None),
             Some(Base::Bound(index)) => (self.runs_on(s, v, index)?, Some(index)),
-            Some(Base::First | Base::Last) | None => {
+            Some(Base::First | Base::Last | Base::Block(..)) | None => {
                 let own = self.clock_of(s, v);
                 (own.unwrap_or_else(|| s.now()), None)
             }

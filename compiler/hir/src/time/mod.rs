@@ -5,6 +5,7 @@
 //! Here is what an index is and which read it asks for; the reads themselves are a file each.
 
 mod at;
+mod blocks;
 mod entry;
 mod inside;
 mod terms;
@@ -24,6 +25,8 @@ pub(crate) use uses::{Use, mentions, names_at_own_rate, names_in};
 enum Base {
     Now(Axis),
     Bound(Axis),
+    /// The tick of so many positions that an index lies in.
+    Block(Axis, usize),
     First,
     Last,
 }

@@ -25,7 +25,11 @@ impl<'p> Elab<'p> {
         match &e.kind {
             ExprKind::Number(_) | ExprKind::Name(_) => {}
             ExprKind::Index { base, index: at } => {
-                for (k, x) in at.iter().enumerate().filter(|(_, x)| mentions(x, index)) {
+                // A block of an index runs over another clock than the index.
+                let block =
+                    |x: &Expr| matches!(&x.kind, ExprKind::Call(c) if c.name.text == "block");
+                let own = |x: &Expr| mentions(x, index) && !block(x);
+                for (k, x) in at.iter().enumerate().filter(|(_, x)| own(x)) {
                     out.push(self.use_at(s, index, base, x, k));
                 }
                 self.uses(s, index, base, out);
