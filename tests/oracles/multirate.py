@@ -1,7 +1,8 @@
-"""Mixers with coarser rates inside: SaShiMi's pyramid, rows of a picture."""
+"""Mixers with coarser rates inside: SaShiMi's pyramid, rows of a picture, attention to chosen blocks."""
 
 import numpy as np
 
+from attention import attend, project
 from basics import SCALE, linear, mixer, previous
 from linear_recurrences import gla
 
@@ -57,3 +58,20 @@ def scan2d(p, s, x):
     rows = np.array([run_gla(p, "f", row, 1) for row in picture])
     columns = np.stack([run_gla(p, "g", picture[:, c], 1) for c in range(w)], axis=1)
     return {"y": (rows + columns).reshape(-1, picture.shape[-1])[: len(x)]}
+
+
+@mixer("infllm", sizes=dict(d=6, h=2, dk=3, b=3, keep=1, window=2), settings=["h", "dk", "b", "keep", "window"], length=11,
+       inputs={"x": "d"}, outputs={"y": "d"}, file="tier2",
+       params={"q.weight": "d h dk", "k.weight": "d h dk", "v.weight": "d h dk", "y.weight": "h dk d"})
+def infllm(p, s, x):
+    """arXiv:2402.04617: the last steps, and the earlier whole blocks whose mean key is nearest to the query."""
+    b, keep, window = s["b"], s["keep"], s["window"]
+    q, k, v = project(p, x)
+    o = np.zeros_like(v)
+    for h in range(s["h"]):
+        chosen = []
+        for i in range(len(x)):
+            means = [k[b * c : b * c + b, h].mean(0) for c in range(i // b)]
+            chosen.append(sorted(range(i // b), key=lambda c: -q[i, h] @ means[c])[:keep])
+        o[:, h] = attend(q[:, h], k[:, h], v[:, h], lambda i, j: j <= i and (i - j < window or j // b in chosen[i]))
+    return {"y": linear(o, p["y.weight"], 2)}
