@@ -3,7 +3,7 @@
 use super::{Steps, ends, quotient, remainder};
 use crate::{DeriveError, Result};
 use seqc_algebra::{
-    Axis, Builder, Elem, InputKind, MapFn, Num, Op, Out, Scan, SeqIn, Ty, ValueId, shape,
+    Axis, Builder, Elem, Func, InputKind, MapFn, Num, Op, Out, Scan, SeqIn, Ty, ValueId, shape,
 };
 use std::collections::HashMap;
 
@@ -129,39 +129,79 @@ impl Steps<'_> {
         if super::mentions_ticks(scan) {
             return Err(self.refused(id, "holds values of a coarser clock in a state"));
         }
-        let old = &scan.body;
-        let mut b = Builder::new(&old.name);
-        let mut given = HashMap::new();
-        let mut formals = vec![];
-        for p in &old.params {
-            let v = b.copy(old.value(*p), &[])?;
-            given.insert(*p, v);
-            formals.push(v);
-        }
-        let tick = quotient(&mut b, formals[0], rate)?;
-        given.insert(old.params[0], tick);
-        let over = ends(&mut b, formals[0], rate)?;
-        let image = b.inline(old, &given)?;
-        for (k, (name, v)) in old.results.iter().enumerate() {
-            let lost = || DeriveError("a recurrence's result was lost".into());
-            let mut v = image[v.index()].ok_or_else(lost)?;
-            if k < scan.states {
-                v = b.select(over, v, formals[1 + k])?;
-            }
-            b.result(name, v);
-        }
+        // A start that is read off the first tick is not known before its last step.
+        let begins = scan.states + scan.seqs.len();
+        let late: Vec<usize> = (0..scan.states)
+            .filter(|k| self.b.has(args[*k], Axis::time()))
+            .collect();
+        let body = held(&scan.body, scan.states, begins, &late, rate)?;
         let t = Axis::time();
         let mut args = args.to_vec();
-        for a in &mut args[scan.states..scan.states + scan.seqs.len()] {
+        for a in &mut args[scan.states..begins] {
             if !self.b.has(*a, t) {
                 *a = self.b.expand(*a, &[t])?;
             }
         }
-        let stepped = Scan {
+        for (n, k) in late.iter().enumerate() {
+            let ty = scan.body.ty(scan.body.params[1 + k]).clone();
+            let (start, zeros) = (args[*k], self.zeros(&ty)?);
+            args[*k] = zeros;
+            args.insert(begins + n, start);
+        }
+        let mut stepped = Scan {
             axis: t,
-            body: b.finish(),
+            body,
             ..scan.clone()
         };
+        stepped
+            .seqs
+            .extend(late.iter().map(|_| SeqIn { fill: Num(0.0) }));
         Ok(self.b.push(Op::Scan(Box::new(stepped)), &args)?)
     }
+}
+
+/// A step that is counted in ticks, and whose states change when a tick ends. States `late` are, in the first tick, what
+/// further sequences say, which stand before parameter `begins` of the fixed values.
+fn held(old: &Func, states: usize, begins: usize, late: &[usize], rate: usize) -> Result<Func> {
+    let mut b = Builder::new(&old.name);
+    let mut formals = vec![];
+    for (n, p) in old.params.iter().enumerate() {
+        if n == 1 + begins {
+            for k in late {
+                b.copy(old.value(old.params[1 + k]), &[])?;
+            }
+        }
+        formals.push(b.copy(old.value(*p), &[])?);
+    }
+    if old.params.len() == 1 + begins {
+        for k in late {
+            b.copy(old.value(old.params[1 + k]), &[])?;
+        }
+    }
+    let starts = b.func().params[1 + begins..][..late.len()].to_vec();
+    let pos = formals[0];
+    let (tick, over) = (quotient(&mut b, pos, rate)?, ends(&mut b, pos, rate)?);
+    let mut given: HashMap<ValueId, ValueId> = old
+        .params
+        .iter()
+        .copied()
+        .zip(formals.iter().copied())
+        .collect();
+    given.insert(old.params[0], tick);
+    let n = b.num(rate as f64);
+    for (k, start) in late.iter().zip(starts) {
+        let first = b.map2(MapFn::Lt, pos, n)?;
+        let v = b.select(first, start, formals[1 + k])?;
+        given.insert(old.params[1 + k], v);
+    }
+    let image = b.inline(old, &given)?;
+    for (k, (name, v)) in old.results.iter().enumerate() {
+        let lost = || DeriveError("a recurrence's result was lost".into());
+        let mut v = image[v.index()].ok_or_else(lost)?;
+        if k < states {
+            v = b.select(over, v, formals[1 + k])?;
+        }
+        b.result(name, v);
+    }
+    Ok(b.finish())
 }
