@@ -18,18 +18,18 @@ def mixer(name, sizes, inputs, outputs, params, settings=None, variants=(None,),
     outputs:  name -> axes
     params:   path -> axes, or (axes, draw) with draw(rng, shape, s) -> array
     settings: the sizes that are settings of the spec (given at the call), the others being input axes
-    variants: dicts that override sizes, each of which gets a fixture of its own; key "suffix" names it
+    variants: dicts that override sizes, each of which gets a fixture of its own; key "suffix" names it, "length" is its own
     """
 
     def register(function):
         for variant in variants:
             over = dict(variant or {})
-            suffix = over.pop("suffix", None)
+            suffix, steps = over.pop("suffix", None), over.pop("length", length)
             key = f"{name}_{suffix}" if suffix else name
             given = list(settings or []) + [k for k in over if k not in (settings or [])]
             REGISTRY[key] = dict(
                 mixer=name, file=file, function=function, sizes=sizes | over, inputs=inputs, outputs=outputs,
-                params=params, settings=given, length=over.pop("length", length),
+                params=params, settings=given, length=steps,
             )
         return function
 

@@ -119,7 +119,7 @@ def cauchy_mixer(p, s, x, v):
 
 
 @mixer("monarch", sizes=dict(d=3, b=2, p=3, n=6), settings=["b", "p"], length=12, inputs={"x": "d"},
-       outputs={"y": "d"}, params={"L": "b p p'", "R": "p b b'"})
+       outputs={"y": "d"}, params={"L": "b p p'", "R": "p b b'"}, variants=[None, {"suffix": "ragged", "length": 8}])
 def monarch(p, s, x):
     """arXiv:2310.12109, along time, windows of b p steps: block-diagonal L, transpose, block-diagonal R."""
     b, width = s["b"], s["p"]
@@ -133,4 +133,5 @@ def monarch(p, s, x):
         for i in range(b):
             for o in range(b):
                 right[o * width + block, i * width + block] = p["R"][block, i, o]
-    return {"y": np.concatenate([right @ left @ x[at : at + n] for at in range(0, len(x), n)])}
+    whole = np.concatenate([x, np.zeros((-len(x) % n, x.shape[1]))])  # the last window reads 0 past the end
+    return {"y": np.concatenate([right @ left @ whole[at : at + n] for at in range(0, len(x), n)])[: len(x)]}

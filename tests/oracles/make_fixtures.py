@@ -15,7 +15,7 @@ import zlib
 
 import numpy as np
 
-import attention, delta, kernels, linear_recurrences, nonlinear, pointwise, state_space  # noqa: E401,F401
+import attention, delta, kernels, linear_recurrences, multirate, nonlinear, pointwise, state_space  # noqa: E401,F401
 from basics import REGISTRY
 
 FOLDER = pathlib.Path(__file__).parent / "fixtures"

@@ -57,6 +57,15 @@ pub enum Size {
 }
 
 impl Size {
+    /// How many tiles of `tile` positions there are, the last of which may be ragged.
+    pub fn tiled(self, tile: usize) -> Size {
+        match self {
+            Size::Const(n) => Size::Const(n.div_ceil(tile)),
+            Size::Len(s) => Size::Tiles(s, tile),
+            Size::Tiles(s, n) => Size::Tiles(s, n.saturating_mul(tile)),
+        }
+    }
+
     pub fn constant(self) -> Option<usize> {
         match self {
             Size::Const(n) => Some(n),

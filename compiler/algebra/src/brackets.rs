@@ -87,6 +87,22 @@ pub(crate) fn bracketed(name: &str, groups: &Brackets, known: &[Axis]) -> Option
             }),
             _ => None,
         },
+        ("patch", [a, parts]) => match (a.as_slice(), parts.as_slice()) {
+            ([a], [ticks, within]) => Some(Op::Patch {
+                axis: axis(a)?,
+                ticks: axis(ticks)?,
+                within: axis(within)?,
+            }),
+            _ => None,
+        },
+        ("unpatch", [parts, a]) => match (parts.as_slice(), a.as_slice()) {
+            ([ticks, within], [a]) => Some(Op::Unpatch {
+                ticks: axis(ticks)?,
+                within: axis(within)?,
+                axis: axis(a)?,
+            }),
+            _ => None,
+        },
         ("scatter_add", [a, over]) => match a.as_slice() {
             [a] => Some(Op::ScatterAdd {
                 axis: axis(a)?,

@@ -387,10 +387,13 @@ impl<'a> Plan<'a> {
         let t = match (op, args) {
             (Op::Const(Num(x)), []) => Tensor::scalar(*x),
             (Op::Iota(_), []) => ops::place::iota(to)?,
-            (Op::Length(s), []) => match self.sizes.get(s) {
-                Some(n) => Tensor::scalar(*n as f64),
-                None => return Err(EvalError::new(format!("the length `{s}` is not given"))),
-            },
+            (Op::Length(size), []) => {
+                let axis = Axis {
+                    name: Sym::new("length"),
+                    size: *size,
+                };
+                Tensor::scalar(length(axis, self.sizes).map_err(EvalError::new)? as f64)
+            }
             (Op::Map(f), args) => ops::map::eval(*f, args, to)?,
             (Op::Reduce(r, over), [x]) => ops::reduce::eval(*r, over, x, to)?,
             (Op::Contract(_), args) => ops::contract::eval(args, to)?,
@@ -402,6 +405,22 @@ impl<'a> Plan<'a> {
             (Op::Merge { axes, .. }, [x]) => ops::place::merge(axes, x, to)?,
             (Op::Flip(a), [x]) => ops::place::flip(*a, x, to)?,
             (Op::Shift { axis, by }, [x]) => ops::place::shift(*axis, *by, x, to)?,
+            (
+                Op::Patch {
+                    axis,
+                    ticks,
+                    within,
+                },
+                [x],
+            ) => ops::patch::patch(*axis, [*ticks, *within], x, to)?,
+            (
+                Op::Unpatch {
+                    ticks,
+                    within,
+                    axis,
+                },
+                [x],
+            ) => ops::patch::unpatch([*ticks, *within], *axis, x, to)?,
             (Op::Window { axis, lag, ahead }, [x]) => {
                 ops::window::window(*axis, *lag, *ahead, x, to)?
             }

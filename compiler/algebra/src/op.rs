@@ -1,6 +1,6 @@
 //! The operations. Shape rules are in [`crate::shape`], evaluation and derivatives in `ops/`, one file an op.
 
-use crate::axis::{Axis, Sym};
+use crate::axis::{Axis, Size, Sym};
 use crate::func::Func;
 
 /// A number compared and hashed by its bits.
@@ -243,8 +243,8 @@ pub enum Op {
     Const(Num),
     /// The coordinate along an axis: 0, 1, 2, …
     Iota(Axis),
-    /// A run-time length as a number.
-    Length(Sym),
+    /// A run-time length, or the number of its tiles, as a number.
+    Length(Size),
     /// Pointwise, broadcasting by name.
     Map(MapFn),
     Reduce(ReduceOp, Vec<Axis>),
@@ -270,6 +270,19 @@ pub enum Op {
     Merge {
         axes: Vec<Axis>,
         into: Axis,
+    },
+    /// `y[c, r] = x[|within| c + r]`, 0 past the end: the steps of `axis` in tiles, one position of `ticks` each. The last
+    /// tile may be ragged.
+    Patch {
+        axis: Axis,
+        ticks: Axis,
+        within: Axis,
+    },
+    /// Transpose and left inverse of `Patch`: `y[p] = x[p / |within|, p % |within|]`; what lies past the end is dropped.
+    Unpatch {
+        ticks: Axis,
+        within: Axis,
+        axis: Axis,
     },
     Flip(Axis),
     /// `y[p] = x[p - by]`, 0 outside.

@@ -226,17 +226,18 @@ impl Parser<'_> {
         if !self.eat("=")? {
             return Ok(Named { name, size: None });
         }
-        let size = match self.lex.next()? {
+        let size = Some(self.size()?);
+        Ok(Named { name, size })
+    }
+
+    fn size(&mut self) -> Result<Size> {
+        Ok(match self.lex.next()? {
             Token::Number(n) => {
                 Size::Const(n.parse().map_err(|_| self.lex.error("expected a size"))?)
             }
             Token::Word(w) if self.eat("/")? => Size::Tiles(Sym::new(&w), self.whole()?),
             Token::Word(w) => Size::Len(Sym::new(&w)),
             _ => return Err(self.lex.error("expected a size")),
-        };
-        Ok(Named {
-            name,
-            size: Some(size),
         })
     }
 
@@ -314,7 +315,7 @@ impl Parser<'_> {
     fn leaf(&mut self, name: &str) -> Result<Option<Op>> {
         let kind = match name {
             "const" => return Ok(Some(Op::Const(self.number()?))),
-            "length" => return Ok(Some(Op::Length(Sym::new(&self.word()?)))),
+            "length" => return Ok(Some(Op::Length(self.size()?))),
             "data" => InputKind::Data,
             "state" => InputKind::State,
             "formal" => InputKind::Formal,

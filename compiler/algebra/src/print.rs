@@ -171,7 +171,7 @@ fn head(op: &Op, n: &Names) -> String {
         Op::Input(i) => input(i.name, &i.kind),
         Op::Const(x) => format!("const {}", number(*x)),
         Op::Iota(a) => format!("iota[{}]", n.one(*a)),
-        Op::Length(s) => format!("length {}", word(s.as_str())),
+        Op::Length(s) => format!("length {}", size(*s)),
         Op::Map(f) => f.name().to_owned(),
         Op::Reduce(r, over) => format!("{}[{}]", reduce_name(*r), n.all(over)),
         Op::Contract(over) => format!("contract[{}]", n.all(over)),
@@ -182,6 +182,16 @@ fn head(op: &Op, n: &Names) -> String {
         Op::Rename { from, to } => format!("rename[{} -> {}]", n.one(*from), n.one(*to)),
         Op::Split { axis, into } => format!("split[{} -> {}]", n.one(*axis), n.all(into)),
         Op::Merge { axes, into } => format!("merge[{} -> {}]", n.all(axes), n.one(*into)),
+        Op::Patch {
+            axis,
+            ticks,
+            within,
+        } => format!("patch[{} -> {}]", n.one(*axis), n.all(&[*ticks, *within])),
+        Op::Unpatch {
+            ticks,
+            within,
+            axis,
+        } => format!("unpatch[{} -> {}]", n.all(&[*ticks, *within]), n.one(*axis)),
         Op::Flip(a) => format!("flip[{}]", n.one(*a)),
         Op::Shift { axis, by } => format!("shift[{}, {by}]", n.one(*axis)),
         Op::Window {

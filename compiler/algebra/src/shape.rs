@@ -182,14 +182,21 @@ fn multiply_up(axis: Axis, parts: &[Axis]) -> Result<(), ShapeError> {
 
 /// The axis of tiles of `axis`: `t` in tiles of 16 is `t~16`.
 pub fn tiles(axis: Axis, tile: usize) -> Axis {
-    let size = match axis.size {
-        Size::Const(n) => Size::Const(n.div_ceil(tile)),
-        Size::Len(s) => Size::Tiles(s, tile),
-        Size::Tiles(s, n) => Size::Tiles(s, n.saturating_mul(tile)),
-    };
     Axis {
         name: Sym::new(&format!("{}~{tile}", axis.name)),
-        size,
+        size: axis.size.tiled(tile),
+    }
+}
+
+/// Do tiles of `within` steps of `axis` make up `ticks`?
+fn makes_ticks(axis: Axis, ticks: Axis, within: Axis) -> Result<(), ShapeError> {
+    let tile = within.size.constant().filter(|n| *n > 0);
+    match tile.map(|n| axis.size.tiled(n) == ticks.size) {
+        Some(true) => Ok(()),
+        _ => Err(ShapeError::Sizes {
+            axis,
+            parts: vec![ticks, within],
+        }),
     }
 }
 
@@ -293,6 +300,29 @@ pub fn infer(func: &Func, op: &Op, args: &[ValueId]) -> Result<Ty, ShapeError> {
                 out.push(*into);
             }
             distinct(out)?
+        }
+        Op::Patch {
+            axis,
+            ticks,
+            within,
+        } => {
+            need(ty(0), *axis, 0)?;
+            makes_ticks(*axis, *ticks, *within)?;
+            canonical(replaced(ty(0), *axis, &[*ticks, *within])?)
+        }
+        Op::Unpatch {
+            ticks,
+            within,
+            axis,
+        } => {
+            need(ty(0), *ticks, 0)?;
+            need(ty(0), *within, 0)?;
+            makes_ticks(*axis, *ticks, *within)?;
+            let rest = Ty {
+                elem,
+                axes: without(ty(0), &[*within]),
+            };
+            canonical(replaced(&rest, *ticks, &[*axis])?)
         }
         Op::Window { axis, lag, .. } => {
             need(ty(0), *axis, 0)?;

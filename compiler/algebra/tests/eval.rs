@@ -501,3 +501,55 @@ fn inputs_that_nothing_needs_may_be_absent() {
             .contains("`x`")
     );
 }
+
+/// Seven steps in tiles of three: the last tile lacks two, which read 0; and back, what lies past the end is dropped.
+#[test]
+fn steps_in_tiles() {
+    let t = Axis::time();
+    let (ticks, p) = (
+        Axis {
+            name: Sym::new("t/3"),
+            size: t.size.tiled(3),
+        },
+        ax("p", 3),
+    );
+    let x: Vec<f64> = (1..=14).map(f64::from).collect();
+    let x = Tensor::real(vec![t, ax("d", 2)], vec![7, 2], x).unwrap();
+    let patch = Op::Patch {
+        axis: t,
+        ticks,
+        within: p,
+    };
+    let y = try_eval(std::slice::from_ref(&x), &[("t", 7)], |b, x| {
+        b.push(patch.clone(), x).unwrap()
+    })
+    .unwrap();
+    let y = y.ordered(&[ticks, p, ax("d", 2)]).unwrap();
+    assert_eq!(y.shape, [3, 3, 2]);
+    let mut want: Vec<f64> = (1..=14).map(f64::from).collect();
+    want.extend([0.0; 4]);
+    assert_eq!(y.as_real().unwrap(), want);
+    let back = try_eval(std::slice::from_ref(&x), &[("t", 7)], |b, x| {
+        let y = b.push(patch.clone(), x).unwrap();
+        let y = b.map2(MapFn::Add, y, y).unwrap();
+        let op = Op::Unpatch {
+            ticks,
+            within: p,
+            axis: t,
+        };
+        let n = b.push(Op::Length(ticks.size), &[]).unwrap();
+        let y = b.push(op, &[y]).unwrap();
+        b.mul(y, n).unwrap()
+    })
+    .unwrap();
+    let six: Vec<f64> = (1..=14).map(|k| f64::from(6 * k)).collect();
+    assert_eq!(back.as_real().unwrap(), six);
+    let wrong = Op::Patch {
+        axis: t,
+        ticks,
+        within: ax("p", 2),
+    };
+    let mut b = Builder::new("wrong");
+    let v = b.input("x", InputKind::Data, Ty::real(vec![t]));
+    assert!(b.push(wrong, &[v]).is_err());
+}

@@ -8,7 +8,7 @@
 
 use crate::Result;
 use crate::rewrite::map_values;
-use seqc_algebra::{Axis, Builder, Func, InputKind, Op, Out, Scan, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Func, InputKind, Op, Out, Scan, Ty, ValueId};
 use std::collections::HashMap;
 
 /// Puts every top-level scan that steps along a run-time axis into tiles of `tile` steps.
@@ -17,20 +17,20 @@ pub fn checkpoint_scans(func: &Func, tile: usize) -> Result<Func> {
         let Op::Scan(scan) = func.op(id) else {
             return Ok(None);
         };
-        let Size::Len(length) = scan.axis.size else {
+        if scan.axis.is_const() {
             return Ok(None);
-        };
+        }
         let enters = scan.outs.iter().any(|o| matches!(o, Out::Enter(_)));
         if scan.tile.is_some() || scan.lo || scan.hi || scan.states == 0 || enters {
             return Ok(None);
         }
         let steps = Axis::new(&format!("{}%s", scan.axis.name), tile);
-        let outer = tiled(scan, steps, length)?;
+        let outer = tiled(scan, steps)?;
         Ok(Some(b.push(Op::Scan(Box::new(outer)), args)?))
     })
 }
 
-fn tiled(scan: &Scan, steps: Axis, length: seqc_algebra::Sym) -> Result<Scan> {
+fn tiled(scan: &Scan, steps: Axis) -> Result<Scan> {
     let old = &scan.body;
     let first_seq = 1 + scan.states;
     let first_fixed = first_seq + scan.seqs.len();
@@ -60,7 +60,7 @@ fn tiled(scan: &Scan, steps: Axis, length: seqc_algebra::Sym) -> Result<Scan> {
             .collect(),
         ..scan.clone()
     };
-    let len = b.push(Op::Length(length), &[])?;
+    let len = b.push(Op::Length(scan.axis.size), &[])?;
     let exist = b.sub(len, formals[0])?;
     // The inner scan's arguments in its order: states, sequences, fixed values, then the tile's position and its
     // number of steps.

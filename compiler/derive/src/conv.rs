@@ -5,7 +5,7 @@
 
 use crate::Result;
 use crate::rewrite::map_values;
-use seqc_algebra::{Axis, Builder, Func, Op, Size, ValueId};
+use seqc_algebra::{Axis, Builder, Func, Op, ValueId};
 
 /// Rewrites every contraction of a long window with a kernel into `Conv`.
 pub fn long_convolutions(func: &Func) -> Result<Func> {
@@ -32,9 +32,7 @@ pub(crate) fn kernel_of(b: &Builder, func: &Func, id: ValueId, args: &[ValueId])
         return None;
     };
     let (axis, lag, ahead, window) = args.iter().find_map(|a| match b.func().op(*a) {
-        Op::Window { axis, lag, ahead }
-            if matches!(lag.size, Size::Len(_)) && over.contains(lag) =>
-        {
+        Op::Window { axis, lag, ahead } if !lag.is_const() && over.contains(lag) => {
             Some((*axis, *lag, *ahead, *a))
         }
         _ => None,

@@ -10,8 +10,8 @@
 //! A convolution over all lags is counted as the transform that computes it. A loop whose bounds follow the position
 //! of the loop around it (causal, windowed) runs as often as on average.
 
-use crate::poly::{Poly, Var};
-use seqc_algebra::{Axis, Elem, Func, InputKind, MapFn, Op, Scan, Size, Ty, ValueId};
+use crate::poly::Poly;
+use seqc_algebra::{Axis, Elem, Func, InputKind, MapFn, Op, Scan, Ty, ValueId};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cost {
@@ -170,16 +170,16 @@ fn union(func: &Func, values: &[ValueId]) -> Vec<Axis> {
 /// A linear convolution of length T through real transforms of length 2T (2.5 N log2 N each): one for each
 /// operand and one back, and the product between.
 fn transform(func: &Func, id: ValueId, axis: Axis) -> Poly {
-    let Size::Len(length) = axis.size else {
+    let Some(log) = Poly::log(axis.size) else {
         return Poly::default();
     };
-    let long = |a: &Axis| matches!(a.size, Size::Len(s) if s == length);
+    let long = |a: &Axis| a.size == axis.size;
     let channels = |axes: &[Axis]| {
         let rest: Vec<Axis> = axes.iter().copied().filter(|a| !long(a)).collect();
         entries(&rest)
     };
     let t = Poly::size(axis.size);
-    let one = t.times(&Poly::var(Var::Log(length))).scaled(5.0);
+    let one = t.times(&log).scaled(5.0);
     let each = func
         .args(id)
         .iter()
@@ -193,10 +193,9 @@ fn transform(func: &Func, id: ValueId, axis: Axis) -> Poly {
 /// One position of a convolution, on average: of each power of two B up to N, every 2B positions two transforms of
 /// length 2B and the product between.
 fn online(func: &Func, id: ValueId, axis: Axis) -> Poly {
-    let Size::Len(length) = axis.size else {
+    let Some(log) = Poly::log(axis.size) else {
         return Poly::default();
     };
-    let log = Poly::var(Var::Log(length));
     let each = log.times(&log).scaled(2.5).plus(&log.scaled(3.0));
     entries(&func.ty(id).axes).times(&each)
 }
@@ -311,6 +310,8 @@ fn fused(func: &Func, id: ValueId) -> bool {
         | Op::Rename { .. }
         | Op::Split { .. }
         | Op::Merge { .. }
+        | Op::Patch { .. }
+        | Op::Unpatch { .. }
         | Op::Flip(_)
         | Op::Shift { .. }
         | Op::Window { .. }
@@ -347,7 +348,7 @@ fn streamed(body: &Func, times: &Poly, stride: f64) -> Poly {
         let Op::Scan(scan) = body.op(id) else {
             continue;
         };
-        if let Size::Len(_) = scan.axis.size {
+        if !scan.axis.is_const() {
             let inner = extent(body, id, scan, stride);
             for seq in &body.args(id)[scan.states..scan.states + scan.seqs.len()] {
                 let ty = body.ty(*seq);

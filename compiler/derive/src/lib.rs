@@ -25,6 +25,7 @@ pub mod sink;
 pub mod softmax;
 pub mod step;
 pub mod stream;
+pub mod ticks;
 pub mod trajectory;
 pub mod words;
 

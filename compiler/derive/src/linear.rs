@@ -53,6 +53,8 @@ fn affine_step(func: &Func, v: ValueId, depends: &[bool]) -> Result<(), NotAffin
         | Op::Rename { .. }
         | Op::Split { .. }
         | Op::Merge { .. }
+        | Op::Patch { .. }
+        | Op::Unpatch { .. }
         | Op::Flip(_)
         | Op::Shift { .. }
         | Op::Window { .. }

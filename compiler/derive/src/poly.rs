@@ -39,6 +39,18 @@ impl Poly {
         }
     }
 
+    /// `log2(2 N)` of a run-time number of positions.
+    pub fn log(size: Size) -> Option<Poly> {
+        match size {
+            Size::Const(_) => None,
+            Size::Len(s) => Some(Poly::var(Var::Log(s))),
+            Size::Tiles(s, n) => {
+                let fewer = Poly::num(-(n.max(1) as f64).log2());
+                Some(Poly::var(Var::Log(s)).plus(&fewer))
+            }
+        }
+    }
+
     fn length(s: Sym) -> Poly {
         if s.as_str() == "batch" {
             Poly::num(1.0)

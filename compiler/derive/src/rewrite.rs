@@ -1,7 +1,51 @@
 //! The frame of a law: rebuild a program value by value, replacing where the law applies.
 
 use crate::Result;
-use seqc_algebra::{Builder, Func, ValueId};
+use seqc_algebra::{Axis, Builder, Func, Op, Ty, ValueId};
+
+/// A loop's body on other axes: those of its inputs become `axes`, and each operation what `op` says; none where nothing is
+/// left to do.
+pub fn on_other_axes(
+    body: &Func,
+    axes: &dyn Fn(&[Axis]) -> Vec<Axis>,
+    op: &dyn Fn(&Op) -> Result<Option<Op>>,
+) -> Result<Func> {
+    let mut b = Builder::new(&body.name);
+    let live = body.live();
+    let mut image: Vec<Option<ValueId>> = vec![None; body.values.len()];
+    for p in &body.params {
+        let (Some(input), ty) = (body.input(*p), body.ty(*p)) else {
+            continue;
+        };
+        let ty = Ty {
+            elem: ty.elem,
+            axes: axes(&ty.axes),
+        };
+        image[p.index()] = Some(b.input(input.name.as_str(), input.kind.clone(), ty));
+    }
+    for id in body
+        .ids()
+        .filter(|id| live[id.index()] && body.input(*id).is_none())
+    {
+        let args: Vec<ValueId> = (body.args(id).iter())
+            .filter_map(|a| image[a.index()])
+            .collect();
+        let v = match op(body.op(id))? {
+            Some(op) => b.push(op, &args)?,
+            None => args[0],
+        };
+        if let Some(name) = body.value(id).name {
+            b.name(v, name.as_str());
+        }
+        image[id.index()] = Some(v);
+    }
+    for (name, v) in &body.results {
+        if let Some(v) = image[v.index()] {
+            b.result(name, v);
+        }
+    }
+    Ok(b.finish())
+}
 
 /// Rebuilds a program, asking `law` for a replacement of each live value.
 pub fn map_values(

@@ -105,6 +105,10 @@ impl Writer<'_> {
             Op::Expand(_) | Op::Rename { .. } | Op::Split { .. } | Op::Merge { .. } => {
                 self.operand(args[0], depth)
             }
+            Op::Patch { within, .. } => (format!("patch[{}]({})", within.name, sub(0, SUM)), ATOM),
+            Op::Unpatch { within, .. } => {
+                (format!("unpatch[{}]({})", within.name, sub(0, SUM)), ATOM)
+            }
             op => list(&describe(op)),
         }
     }

@@ -4,7 +4,7 @@ use crate::passes::{self, Form, Shapes, Timings};
 use crate::target::Target;
 use crate::{Result, other};
 use seqc_abi::Plan;
-use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, Size, ValueId};
+use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, ValueId};
 use seqc_hir::Elaborated;
 use seqc_schedule::ir::Kernel;
 use seqc_schedule::lower::{Lowered, Options, lower};
@@ -223,9 +223,6 @@ pub fn only(func: &Func, keep: impl Fn(&str) -> bool) -> Result<Func> {
 fn last_position(func: &Func) -> Result<Func> {
     let shape = |e: seqc_algebra::ShapeError| other("derivation", e);
     let time = seqc_algebra::Axis::time();
-    let Size::Len(length) = time.size else {
-        return Ok(func.clone());
-    };
     let mut b = Builder::new(&func.name);
     let image = b.inline(func, &HashMap::new()).map_err(shape)?;
     for (name, v) in &func.results {
@@ -233,7 +230,10 @@ fn last_position(func: &Func) -> Result<Func> {
             continue;
         };
         if b.has(v, time) && !name.starts_with("state.") {
-            let (len, one) = (b.push(Op::Length(length), &[]).map_err(shape)?, b.num(1.0));
+            let (len, one) = (
+                b.push(Op::Length(time.size), &[]).map_err(shape)?,
+                b.num(1.0),
+            );
             let at: ValueId = b.map2(MapFn::Sub, len, one).map_err(shape)?;
             v = b.push(Op::Gather(time), &[v, at]).map_err(shape)?;
         }

@@ -12,7 +12,7 @@ use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
     DeriveError, checkpoint, chunk, conv, dual, exponential, grad, inputs, join, powers, real,
-    sink, softmax, step, stream,
+    sink, softmax, step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -109,10 +109,14 @@ const STEADY: &[Pass] = &[("exponential-kernels", |f, _| {
     exponential::exponential_kernels(f)
 })];
 const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
+/// One clock, where a program goes step by step.
+const TICKS: &[Pass] = &[("coarser-clocks", |f, _| ticks::at_every_step(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS];
 const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
+/// What laws of steps begin with.
+const STEPPED: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES, TICKS];
 const CHUNKED: &[&[Pass]] = &[NUMBERS, DUALS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
 
 /// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
@@ -181,7 +185,7 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
 /// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
 /// recurrences that they are.
 pub fn readable(func: &Func) -> Result<Func, DeriveError> {
-    let lists = &[DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
+    let lists = &[DUALS, READS, CONVOLUTIONS, STEADY, RENAMES, TICKS];
     apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 
@@ -278,7 +282,7 @@ pub fn generation_step(
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
+    let f = apply(func.clone(), STEPPED, shapes, timings)?;
     let f = step::step(&f)?;
     verify(&f, "step")?;
     apply(f, &[REAL], shapes, timings)
@@ -307,7 +311,7 @@ fn one_pass(
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = law(&apply(func.clone(), RECURRENT, shapes, timings)?)?;
+    let f = law(&apply(func.clone(), STEPPED, shapes, timings)?)?;
     verify(&f, name)?;
     apply(f, lists, shapes, timings)
 }

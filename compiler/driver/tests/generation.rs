@@ -130,6 +130,19 @@ fn attention_with_rotary_positions() {
     agrees("attention", "attention(rmsnorm(x), g = 2, r = 1)");
 }
 
+/// Ticks of four steps inside: a prompt may end anywhere in one.
+#[test]
+fn coarser_clock() {
+    agrees("sashimi_level", "sashimi_level(rmsnorm(x))");
+}
+
+/// Keys of ticks, of which the nearest are read step by step.
+#[test]
+fn chosen_blocks() {
+    let call = "infllm(rmsnorm(x), h = 2, b = 4, keep = 2, window = 5)";
+    agrees("infllm", call);
+}
+
 /// Blocks that are summed directly, and those that are transformed; each kind of hand-over to them.
 #[test]
 fn long_kernel() {

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use support::brief;
 
 /// Blocks that are made of a mixer which the user gives.
-const NEED_A_MIXER: &[&str] = &["prenorm", "both", "sashimi_level", "scan2d", "crnn"];
+const NEED_A_MIXER: &[&str] = &["prenorm", "both", "crnn"];
 /// Mixers that use constructs which are not built.
-const NOT_BUILT: &[&str] = &["monarch", "infllm", "resonance", "ssd_matrix"];
+const NOT_BUILT: &[&str] = &["resonance", "ssd_matrix"];
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stdlib");

@@ -62,6 +62,18 @@ const CLASSES: &[(&str, &str, &str)] = &[
         "",
         "M[i,j] = softmax[j](sum[dk](q[i] * k[j]) / 8)  where j <= i\no = sum[j](M[t,j] * v[j])",
     ),
+    (
+        "diagonal, on a coarser clock",
+        "a: seq{h, dk}",
+        "p = 4\nA = mean[p](patch[p](a))\nK = mean[p](patch[p](k))\nV = mean[p](patch[p](v))\nQ = mean[p](patch[p](q))\n\
+         state S{h, dk, dv}\nS[t] = A * S[t-1] + K * V\nO = sum[dk](Q * S[t-1])\no = O[block(t, p)]",
+    ),
+    (
+        "softmax, over a coarser clock",
+        "",
+        "p = 4\nK = mean[p](patch[p](k))\nV = mean[p](patch[p](v))\n\
+         M[i,j] = softmax[j](sum[dk](q[i] * K[j]) / 8)  where j < block(i, p)\no = sum[j](M[t,j] * V[j])",
+    ),
 ];
 
 fn text(more: &str, body: &str) -> String {

@@ -3,7 +3,7 @@
 
 mod models;
 
-use models::{MODELS, agree, compiled, definition, sizes, truth, values};
+use models::{MODELS, RATES, agree, compiled, definition, sizes, truth, values};
 use seqc_driver::code;
 use seqc_driver::passes::Form;
 use seqc_driver::stage::Stage;
@@ -54,7 +54,7 @@ fn ptxas_accepts_every_kernel() {
         eprintln!("SKIPPED: no ptxas; run scripts/ptxas.sh or set SEQC_CUDA_TOOLKIT");
         return;
     };
-    for item in MODELS {
+    for item in MODELS.into_iter().chain(RATES) {
         for (name, _, low) in plans(&item.elaborated()) {
             for gpu in ["sm_80", "sm_90a"] {
                 assemble(&ptxas, &format!("{} {name}", item.name), &low, gpu);
@@ -109,7 +109,7 @@ fn f32s(values: Vec<f64>) -> Data {
 
 #[test]
 fn emulated_models_and_their_gradients() {
-    for item in MODELS {
+    for item in MODELS.into_iter().chain(RATES) {
         let e = item.elaborated();
         for (name, grad, low) in plans(&e) {
             let meant = definition(&e, grad);

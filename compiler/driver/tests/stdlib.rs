@@ -16,8 +16,7 @@ type Item = (
     &'static [(&'static str, &'static str)],
 );
 
-/// Mixers at small sizes; all of tier 1 but `ssd_matrix` and `monarch`, which
-/// are checked only (a state for each source position, patches of time).
+/// Mixers at small sizes; all of tier 1 but `ssd_matrix`, which is checked only (a state for each source position).
 const ITEMS: &[Item] = &[
     ("attention.seq", "attention", &[("d", "16")]),
     ("attention.seq", "cross_attention", &[("d", "16")]),
@@ -82,6 +81,17 @@ const ITEMS: &[Item] = &[
         "cauchy_mixer",
         &[("d", "4"), ("h", "2"), ("p", "3"), ("n", "3")],
     ),
+    (
+        "matrices.seq",
+        "monarch",
+        &[("d", "3"), ("b", "2"), ("p", "2")],
+    ),
+    (
+        "multirate.seq",
+        "sashimi_level",
+        &[("d", "8"), ("pool", "2")],
+    ),
+    ("multirate.seq", "scan2d", &[("d", "8"), ("w", "2")]),
     ("rnn.seq", "elman", &[("d", "8")]),
     ("rnn.seq", "lstm", &[("d", "8")]),
     ("rnn.seq", "gru", &[("d", "8")]),
@@ -95,6 +105,10 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("bigla", "prefill", "reads later times"),
     ("hydra", "step", "reads later times"),
     ("hydra", "prefill", "reads later times"),
+    ("monarch", "step", "reads later times"),
+    ("monarch", "prefill", "reads later times"),
+    ("scan2d", "step", "reads later times"),
+    ("scan2d", "prefill", "reads later times"),
     ("toeplitz_mixer", "step", "reads later times"),
     ("toeplitz_mixer", "prefill", "reads later times"),
 ];

@@ -7,6 +7,7 @@
 use crate::elab::{Elab, MAX_CALLS};
 use crate::scope::Scope;
 use crate::value::{Dyn, Instance, Val};
+use seqc_algebra::Axis;
 use seqc_syntax::ast::{Arg, Call, Expr, Mixer, Name};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::HashSet;
@@ -21,6 +22,8 @@ pub type Given = Vec<(String, Val, Span)>;
 struct Arguments<'p> {
     inputs: Vec<Option<(&'p Expr, Span)>>,
     settings: Vec<(&'p Name, &'p Expr)>,
+    /// `along = w`
+    along: Option<&'p Name>,
 }
 
 impl<'p> Elab<'p> {
@@ -94,7 +97,16 @@ impl<'p> Elab<'p> {
         if !self.enter(m.item, e.span) {
             return Val::Poison;
         }
-        let out = self.inline(s, m.item, c, home, &values, given, e.span);
+        let mark = self.lines.len();
+        let line = match args.along {
+            Some(name) => self.line(s, name, &values).map(Some),
+            None => Some(None),
+        };
+        let out = match line {
+            Some(line) => self.inline(s, m.item, (c, line), home, &values, given, e.span),
+            None => Val::Poison,
+        };
+        self.lines.truncate(mark);
         self.stack.pop();
         out
     }
@@ -140,11 +152,12 @@ impl<'p> Elab<'p> {
                     first.get_or_insert(v);
                 }
                 Arg::Named { name, value, .. } => {
-                    if name.text == "along" {
-                        self.not_built("running a mixer along another axis (`along`)", name.span);
-                        first = Some(Val::Poison);
-                    } else {
+                    if name.text != "along" {
                         self.eval(s, value);
+                    } else if let (Some(line), Some(Val::Dyn(v))) =
+                        (self.line_named(value), first.clone())
+                    {
+                        self.need_axis(s, line, &v, "`along`");
                     }
                 }
                 Arg::Map(_) | Arg::Per { .. } => {}
@@ -157,6 +170,7 @@ impl<'p> Elab<'p> {
         let mut out = Arguments {
             inputs: vec![None; mixer.inputs.len()],
             settings: vec![],
+            along: None,
         };
         let mut next = 0;
         for a in &c.args {
@@ -181,10 +195,10 @@ impl<'p> Elab<'p> {
                 }
                 Arg::Named { name, value, .. } => {
                     if name.text == "along" {
-                        self.not_built("running a mixer along another axis (`along`)", name.span);
-                        return None;
-                    }
-                    if let Some(k) = mixer.inputs.iter().position(|p| p.name.text == name.text) {
+                        out.along = Some(self.line_named(value)?);
+                    } else if let Some(k) =
+                        mixer.inputs.iter().position(|p| p.name.text == name.text)
+                    {
                         if out.inputs[k].replace((value, value.span)).is_some() {
                             self.report(Diagnostic::error(
                                 "E28",
@@ -229,7 +243,7 @@ impl<'p> Elab<'p> {
         &mut self,
         s: &mut Scope<'p>,
         item: usize,
-        c: &'p Call,
+        (c, line): (&'p Call, Option<Axis>),
         home: crate::value::Home,
         values: &[(Dyn, Span)],
         given: Given,
@@ -237,6 +251,13 @@ impl<'p> Elab<'p> {
     ) -> Val {
         let program = self.program;
         let mixer = program.mixer(item);
+        let Some(given_axes) = self.given_axes(s, mixer, c, values) else {
+            return Val::Poison;
+        };
+        let Some(values) = self.under_own_names(&given_axes, values) else {
+            return Val::Poison;
+        };
+        let values = values.as_slice();
         let mut callee = Scope::new(program.items[item].module, mixer, home);
         for (v, _) in values {
             callee
@@ -244,6 +265,13 @@ impl<'p> Elab<'p> {
                 .extend(self.axes(v).iter().map(|a| a.name.as_str().to_owned()));
         }
         callee.taken.insert("t".into());
+        if let Some(line) = line {
+            for port in &mixer.inputs {
+                if let Some(clock) = Self::clock_name(port) {
+                    callee.clocks.insert(clock.to_owned(), line);
+                }
+            }
+        }
         let ok = self.bind_group(s, &mut callee, mixer, c, values);
         let mut ok = ok.is_some();
         for (port, (v, at)) in mixer.inputs.iter().zip(values) {
@@ -295,7 +323,11 @@ impl<'p> Elab<'p> {
         let outs: Vec<Val> = mixer
             .outputs
             .iter()
-            .map(|p| self.output(&mut callee, p).map_or(Val::Poison, Val::Dyn))
+            .map(|p| {
+                let v = self.output(&mut callee, p);
+                v.and_then(|v| self.under_callers_names(&given_axes, v, span))
+                    .map_or(Val::Poison, Val::Dyn)
+            })
             .collect();
         match <[Val; 1]>::try_from(outs) {
             Ok([one]) => one,

@@ -89,7 +89,7 @@ impl<'p> Elab<'p> {
         let names: Vec<String> = s
             .clocks
             .iter()
-            .filter(|(_, a)| **a == clock)
+            .filter(|(_, a)| self.ticks_of(**a).root == self.ticks_of(clock).root)
             .map(|(n, _)| n.clone())
             .collect();
         let mut late = 0i64;

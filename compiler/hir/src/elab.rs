@@ -6,6 +6,7 @@
 
 use crate::program::Program;
 use crate::reach::Reach;
+use crate::scope::Scope;
 use crate::value::{Dyn, Home};
 use seqc_algebra::{
     Axis, Builder, Elem, InputKind, MapFn, Num, Op, ShapeError, Size, Sym, Ty, ValueId,
@@ -77,6 +78,10 @@ pub struct Elab<'p> {
     /// Formula and place of each size, for messages.
     pub sizes: HashMap<Axis, (String, Span)>,
     pub limits: Vec<Limit>,
+    /// Coarser clocks, by axis.
+    pub ticks: HashMap<Axis, crate::clocks::Ticks>,
+    /// Axes of constant size that are times in the mixer being elaborated.
+    pub lines: Vec<Axis>,
     /// Types of the names of the outermost mixer, in order, for the dump.
     pub types: Vec<(String, String)>,
 }
@@ -101,6 +106,8 @@ impl<'p> Elab<'p> {
             spans: HashMap::new(),
             sizes: HashMap::new(),
             limits: vec![],
+            ticks: HashMap::new(),
+            lines: vec![],
             types: vec![],
         }
     }
@@ -149,17 +156,31 @@ impl<'p> Elab<'p> {
         self.axes(v)
             .iter()
             .copied()
-            .filter(|a| a.is_const())
+            .filter(|a| self.is_feature(*a))
             .collect()
     }
 
-    /// The axes of run-time length, without the batch.
+    /// The axes that are times here, without the batch: of run-time length, or run along by a mixer.
     pub fn times(&self, v: &Dyn) -> Vec<Axis> {
         self.axes(v)
             .iter()
             .copied()
-            .filter(|a| !a.is_const() && *a != Axis::batch())
+            .filter(|a| !self.is_feature(*a) && *a != Axis::batch())
             .collect()
+    }
+
+    /// Is an axis one of features, and no mixer's time?
+    pub fn is_feature(&self, axis: Axis) -> bool {
+        axis.is_const() && !self.lines.contains(&axis)
+    }
+
+    /// An index over a clock, under a name that nothing else has.
+    pub fn index_over(&mut self, s: &Scope<'p>, clock: Axis, name: &str) -> Axis {
+        let index = clock.renamed(&s.fresh(name));
+        if index.is_const() {
+            self.lines.push(index);
+        }
+        index
     }
 
     fn wrap(&self, depth: usize, id: ValueId, reach: Reach) -> Dyn {
@@ -373,7 +394,7 @@ impl<'p> Elab<'p> {
             let inside = self.map2(MapFn::Ge, &at, &first, span)?;
             out = self.select(&inside, &out, start, span)?;
         }
-        out.reach = v.reach.shifted(axis.name, by.saturating_neg());
+        out.reach = v.reach.shifted(axis, by.saturating_neg());
         out.index = v.index.clone();
         Some(out)
     }

@@ -9,8 +9,8 @@ use crate::scope::{Index, Scope};
 use crate::stat::Stat;
 use crate::time::Use;
 use crate::value::{Dyn, Kernel, Matrix, Val};
-use seqc_algebra::{Axis, MapFn, Sym};
-use seqc_syntax::ast::{BinaryOp, Equation, Expr, ExprKind, Name, UnaryOp};
+use seqc_algebra::{Axis, MapFn};
+use seqc_syntax::ast::{Arg, BinaryOp, Equation, Expr, ExprKind, Name, UnaryOp};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ impl<'p> Elab<'p> {
                 Some(Use::Time(a) | Use::Lag(a)) => a,
                 None => s.now(),
             };
-            axes.push(over.renamed(&s.fresh(&n.text)));
+            axes.push(self.index_over(s, over, &n.text));
         }
         let mut inner = self.indexed_scope(s, eq);
         for (n, a) in index.iter().zip(&axes) {
@@ -63,9 +63,18 @@ impl<'p> Elab<'p> {
         })
     }
 
+    /// What an index runs over, from its uses; the mixer's own clock if they do not say.
+    pub(crate) fn runs_over(&self, s: &Scope<'p>, index: &str, e: &Expr) -> Axis {
+        match self.find_use(s, index, e) {
+            Some(Use::Time(a) | Use::Lag(a)) => a,
+            None => s.now(),
+        }
+    }
+
     /// `f[lag] = …`
     pub fn kernel(&mut self, s: &mut Scope<'p>, eq: &'p Equation, index: &'p Name) -> Val {
-        let lag = s.now().renamed(&s.fresh(&index.text));
+        let over = self.runs_over(s, &index.text, &eq.value);
+        let lag = self.index_over(s, over, &index.text);
         let mut inner = self.indexed_scope(s, eq);
         inner.indices.insert(
             index.text.clone(),
@@ -185,10 +194,13 @@ impl<'p> Elab<'p> {
             if let ([(small, _)], [(big, _)], 2) = (plus.as_slice(), minus.as_slice(), terms.len())
                 && let (Some(a), Some(b)) = (self.axis_called(s, small), self.axis_called(s, big))
                 && constant.is_finite()
+                // Positions of different clocks are different times; blocks bound from above only.
+                && a.size == b.size
+                && !small.contains('/')
             {
                 out.push(Bound {
-                    small: a,
-                    big: b,
+                    small: a.name,
+                    big: b.name,
                     by: (-constant).floor() as i64,
                 });
             }
@@ -196,11 +208,17 @@ impl<'p> Elab<'p> {
         out
     }
 
-    fn axis_called(&self, s: &Scope<'p>, name: &str) -> Option<Sym> {
-        s.indices
-            .get(name)
-            .map(|i| i.axis.name)
-            .or_else(|| s.clocks.get(name).map(|a| a.name))
+    /// What a term of a condition counts: an index, a clock, or blocks of one (`i/4`, as ticks of 4 steps).
+    fn axis_called(&self, s: &Scope<'p>, name: &str) -> Option<Axis> {
+        if let Some((of, size)) = name.split_once('/') {
+            let (of, size) = (self.axis_called(s, of)?, size.parse().ok()?);
+            return Some(Axis {
+                name: of.name,
+                size: of.size.tiled(size),
+            });
+        }
+        let index = s.indices.get(name).map(|i| i.axis);
+        index.or_else(|| s.clocks.get(name).copied())
     }
 
     /// Least and greatest lag that a domain leaves.
@@ -283,6 +301,18 @@ impl<'p> Elab<'p> {
                     || (s.clocks.contains_key(&n.text) && !s.names.contains_key(&n.text)) =>
             {
                 Some((BTreeMap::from([(n.text.clone(), 1)]), 0.0))
+            }
+            ExprKind::Call(c) if c.name.text == "block" => {
+                let [Arg::Positional(of), Arg::Positional(size)] = c.args.as_slice() else {
+                    return None;
+                };
+                let (ExprKind::Name(n), size) = (&of.kind, self.quiet_static(s, size)?) else {
+                    return None;
+                };
+                let known = s.indices.contains_key(&n.text) || s.clocks.contains_key(&n.text);
+                let size = size.as_size().filter(|n| known && *n > 0)?;
+                let term = format!("{}/{size}", n.text);
+                Some((BTreeMap::from([(term, 1)]), 0.0))
             }
             ExprKind::Binary {
                 op: BinaryOp::Add,

@@ -8,10 +8,13 @@
 // A diagnostic is made once, when something is wrong: what moving it costs does not matter.
 #![allow(clippy::result_large_err)]
 
+mod along;
 mod axes;
 mod body;
+mod borrowed;
 mod builtin;
 mod call;
+mod clocks;
 mod domain;
 mod elab;
 mod elaborate;

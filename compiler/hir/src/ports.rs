@@ -22,16 +22,8 @@ impl<'p> Elab<'p> {
             return Some(());
         }
         if mixer.group.is_empty() {
-            let d = Diagnostic::error(
-                "E28",
-                format!("`{}` takes no axes in brackets", c.name.text),
-                c.group[0].span,
-            );
-            self.report(
-                d.secondary(mixer.name.span, "defined here")
-                    .help("its inputs' axes are matched by name"),
-            );
-            return None;
+            // Its inputs' axes were given, and have its own names by now.
+            return Some(());
         }
         let mut lists = Vec::new();
         for n in &c.group {
@@ -216,6 +208,12 @@ impl<'p> Elab<'p> {
         None
     }
 
+    /// What an input calls its clock, if it is a sequence.
+    pub fn clock_name(port: &Port) -> Option<&str> {
+        let seq = port.ty.seq.as_ref()?;
+        Some(seq.clock.as_ref().map_or("t", |k| k.name.text.as_str()))
+    }
+
     /// The callee's clock is the argument's; an index that the argument is read at is a clock to the callee.
     fn bind_clock(
         &mut self,
@@ -226,11 +224,14 @@ impl<'p> Elab<'p> {
         v: &Dyn,
         at: Span,
     ) -> Option<()> {
-        let times: Vec<Axis> = self
-            .times(v)
-            .into_iter()
-            .filter(|a| !s.extras.contains(a))
-            .collect();
+        let (mapped, times): (Vec<Axis>, Vec<Axis>) =
+            (self.times(v).into_iter()).partition(|a| s.extras.contains(a));
+        // What the caller is mapped over, the callee is mapped over too.
+        for a in mapped {
+            if !callee.extras.contains(&a) {
+                callee.extras.push(a);
+            }
+        }
         let Some(seq) = &port.ty.seq else {
             let Some(time) = times.first() else {
                 return Some(());
@@ -283,9 +284,8 @@ impl<'p> Elab<'p> {
                     ),
                     at,
                 );
-                self.report(
-                    d.help("both arguments must run on one clock; join clocks through a matrix"),
-                );
+                let old = *old;
+                self.report(self.about_clocks(d, &[old, clock]));
                 None
             }
             _ => {
@@ -433,7 +433,11 @@ impl<'p> Elab<'p> {
                 )
                 .help("reduce it in time: `mean[t](…)`, `x[last]`"),
             };
-            self.report(d.secondary(port.span, "the header"));
+            let d = d.secondary(port.span, "the header");
+            self.report(match own {
+                Some(own) => self.about_clocks(d, &[*other, own]),
+                None => d,
+            });
             return None;
         }
         let mut v = v;

@@ -122,7 +122,7 @@ impl<'p> Elab<'p> {
                 .axes(mask)
                 .iter()
                 .copied()
-                .filter(|a| !a.is_const())
+                .filter(|a| !self.is_feature(*a))
                 .collect();
             let shared =
                 |this: &Self, f: &Dyn| this.axes(f).iter().filter(|a| along.contains(a)).count();
@@ -156,9 +156,13 @@ impl<'p> Elab<'p> {
         edge: Option<(Axis, i64)>,
         span: Span,
     ) -> Option<Dyn> {
-        let fixed: Vec<Axis> = axes.iter().copied().filter(|a| a.is_const()).collect();
+        let fixed: Vec<Axis> = (axes.iter().copied())
+            .filter(|a| self.is_feature(*a))
+            .collect();
         let mut out = self.volume(&fixed, span).map(|n| self.number(n as f64))?;
-        let mut times: Vec<Axis> = axes.iter().copied().filter(|a| !a.is_const()).collect();
+        let mut times: Vec<Axis> = (axes.iter().copied())
+            .filter(|a| !self.is_feature(*a))
+            .collect();
         if let Some((axis, late)) = edge {
             times.retain(|a| *a != axis);
             let (len, by, one) = (

@@ -3,6 +3,8 @@
 //! A value at position p of a time axis depends on inputs up to p + r. A value may hang on several time axes
 //! (`M[i,j]`), and on a clock as a whole (`mean[t]`). Reads shift reaches, sums over an index move them to the
 //! index that bounds it, and everything that cannot be bounded becomes "the whole clock".
+//! Reaches count steps of the finest clock: at tick c of a clock of n steps a tick, a value depends on inputs up to
+//! n c + r. A clock that is an axis of constant size has none: an axis of a value is there at once.
 
 use seqc_algebra::{Axis, Size, Sym};
 use std::collections::BTreeMap;
@@ -47,6 +49,14 @@ pub fn clock_of(axis: Axis) -> Option<Sym> {
     }
 }
 
+/// Steps of the finest clock in one position of an axis.
+fn steps_in(axis: Axis) -> i64 {
+    match axis.size {
+        Size::Tiles(_, n) => i64::try_from(n).unwrap_or(i64::MAX),
+        Size::Len(_) | Size::Const(_) => 1,
+    }
+}
+
 impl Reach {
     /// A sequence input: itself at its own position.
     pub fn input(time: Axis) -> Reach {
@@ -68,18 +78,25 @@ impl Reach {
         }
     }
 
-    /// Reading `by` steps later along an axis.
-    pub fn shifted(&self, axis: Sym, by: i64) -> Reach {
+    /// Reading `by` positions later along an axis.
+    pub fn shifted(&self, axis: Axis, by: i64) -> Reach {
+        let by = by.saturating_mul(steps_in(axis));
         self.map(|(c, a), r| {
             (
                 (c, a),
-                if a == Some(axis) {
+                if a == Some(axis.name) {
                     r.saturating_add(by)
                 } else {
                     r
                 },
             )
         })
+    }
+
+    /// `tile` positions of an axis read together, as one tick of a coarser clock.
+    pub fn patched(&self, axis: Axis, ticks: Axis, tile: usize) -> Reach {
+        let others = i64::try_from(tile).unwrap_or(i64::MAX).saturating_sub(1);
+        self.shifted(axis, others).renamed(axis.name, ticks.name)
     }
 
     pub fn renamed(&self, from: Sym, to: Sym) -> Reach {
@@ -107,20 +124,14 @@ impl Reach {
     }
 
     /// The axis is summed: its positions are bounded by another axis if some bound says so.
-    pub fn summed(&self, axis: Sym, bounds: &[Bound]) -> Reach {
+    pub fn summed(&self, axis: Axis, bounds: &[Bound]) -> Reach {
         let by = bounds
             .iter()
-            .filter(|b| b.small == axis)
+            .filter(|b| b.small == axis.name)
             .min_by_key(|b| b.by);
         match by {
-            Some(b) => self.map(|(c, a), r| {
-                if a == Some(axis) {
-                    ((c, Some(b.big)), r.saturating_add(b.by))
-                } else {
-                    ((c, a), r)
-                }
-            }),
-            None => self.whole_axis(axis),
+            Some(b) => self.shifted(axis, b.by).renamed(axis.name, b.big),
+            None => self.whole_axis(axis.name),
         }
     }
 
@@ -163,17 +174,17 @@ mod tests {
     fn a_masked_sum_is_causal_and_an_unmasked_one_is_not() {
         let t = Axis::time();
         let x = Reach::input(t);
-        let (i, j) = (Sym::new("i"), Sym::new("j"));
-        let mut m = x.renamed(t.name, i);
-        m.join(&x.renamed(t.name, j));
+        let (i, j) = (t.renamed("i"), t.renamed("j"));
+        let mut m = x.renamed(t.name, i.name);
+        m.join(&x.renamed(t.name, j.name));
         let bound = Bound {
-            small: j,
-            big: i,
+            small: j.name,
+            big: i.name,
             by: 0,
         };
-        let causal = m.summed(j, &[bound]).renamed(i, t.name);
+        let causal = m.summed(j, &[bound]).renamed(i.name, t.name);
         assert_eq!(causal.looks(Some(t))[&Sym::new("t")], Look::Causal);
-        let whole = m.summed(j, &[]).renamed(i, t.name);
+        let whole = m.summed(j, &[]).renamed(i.name, t.name);
         assert_eq!(whole.looks(Some(t))[&Sym::new("t")], Look::Whole);
     }
 
@@ -187,12 +198,31 @@ mod tests {
     #[test]
     fn reading_later_looks_ahead() {
         let t = Axis::time();
-        let mut x = Reach::input(t).shifted(t.name, 2);
-        x.join(&Reach::input(t).shifted(t.name, -3));
+        let mut x = Reach::input(t).shifted(t, 2);
+        x.join(&Reach::input(t).shifted(t, -3));
         assert_eq!(x.looks(Some(t))[&Sym::new("t")], Look::Ahead(2));
         assert_eq!(
-            Reach::input(t).shifted(t.name, -1).looks(Some(t))[&Sym::new("t")],
+            Reach::input(t).shifted(t, -1).looks(Some(t))[&Sym::new("t")],
             Look::Causal
         );
+    }
+
+    #[test]
+    fn a_tick_before_the_tick_of_now_is_past() {
+        let t = Axis::time();
+        let ticks = Axis {
+            name: Sym::new("t/4"),
+            size: t.size.tiled(4),
+        };
+        let own = |r: &Reach| r.renamed(ticks.name, t.name).looks(Some(t))[&Sym::new("t")];
+        let x = Reach::input(t).patched(t, ticks, 4);
+        assert_eq!(own(&x), Look::Ahead(3));
+        assert_eq!(own(&x.shifted(ticks, -1)), Look::Causal);
+        let wider = Axis {
+            name: Sym::new("t/12"),
+            size: t.size.tiled(12),
+        };
+        let twice = x.patched(ticks, wider, 3).renamed(wider.name, t.name);
+        assert_eq!(twice.looks(Some(t))[&Sym::new("t")], Look::Ahead(11));
     }
 }

@@ -129,7 +129,7 @@ impl<'p> Elab<'p> {
             Use::Lag(a) => (a, true),
         };
         Some(Index {
-            axis: axis.renamed(&s.fresh(&n.text)),
+            axis: self.index_over(s, axis, &n.text),
             lag,
         })
     }
@@ -296,7 +296,12 @@ impl<'p> Elab<'p> {
                 .get(&n.text)
                 .map(|i| i.axis)
                 .or_else(|| s.clocks.get(&n.text).copied());
-            if let Some(a) = time {
+            if let Some(mut a) = time {
+                // `t` of a value on a coarser clock is that clock.
+                if s.is_clock(a) && !p.all().any(|f| self.has(f, a)) {
+                    let coarser = p.all().map(|f| self.meant(s, f, a)).find(|m| *m != a);
+                    a = coarser.unwrap_or(a);
+                }
                 if !p.all().any(|f| self.has(f, a)) {
                     let d = Diagnostic::error(
                         "E10",
@@ -396,7 +401,7 @@ impl<'p> Elab<'p> {
         );
         let (v, axis) = if !one_axis {
             (v, axes[0])
-        } else if axes.iter().all(|a| a.is_const()) {
+        } else if axes.iter().all(|a| self.is_feature(*a)) {
             self.merged(&v, axes, span)?
         } else if let [one] = axes {
             (v, *one)

@@ -107,7 +107,7 @@ fn views_and_shifts() -> Result<(), ShapeError> {
     b.result("flipped", g);
     let st = b.push(Op::Stack(Axis::new("two", 2)), &[x, e])?;
     b.result("stacked", st);
-    let length = b.push(Op::Length(seqc_algebra::Sym::new("t")), &[])?;
+    let length = b.push(Op::Length(seqc_algebra::Axis::time().size), &[])?;
     let at = b.iota(Axis::time())?;
     let left = b.sub(length, at)?;
     b.result("left", left);

@@ -7,6 +7,7 @@ pub mod index;
 pub mod map;
 pub mod matmul;
 pub mod online;
+pub mod patch;
 pub mod place;
 pub mod reduce;
 pub mod solve;

@@ -128,8 +128,10 @@ impl Chunk {
                 for b in a + 1..n {
                     let Some(of) = s.m[a][b] else { continue };
                     let y = self.product(m, of)?;
-                    let y = self.b.neg(y)?;
-                    s.m[c][b] = Some(self.plus(s.m[c][b], y)?);
+                    s.m[c][b] = Some(match s.m[c][b] {
+                        Some(x) => self.less(x, y)?,
+                        None => self.b.neg(y)?,
+                    });
                 }
             }
         }
@@ -146,6 +148,11 @@ impl Chunk {
     /// `x - m u`
     fn without(&mut self, x: ValueId, m: ValueId, u: ValueId) -> Result<ValueId> {
         let y = self.mix(m, u)?;
+        self.less(x, y)
+    }
+
+    /// `x - y`, over the axes of both.
+    fn less(&mut self, x: ValueId, y: ValueId) -> Result<ValueId> {
         let missing: Vec<Axis> = (self.b.axes(y).iter())
             .filter(|a| !self.b.has(x, **a))
             .copied()

@@ -29,7 +29,7 @@ use crate::rewrite::map_values;
 use modes::{Mode, Modes};
 use recurrence::{convolved, state_of};
 use seqc_algebra::shape::ShapeError;
-use seqc_algebra::{Axis, Builder, Func, Op, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Func, Op, Ty, ValueId};
 use std::collections::HashMap;
 
 /// What keeps a kernel from being a sum of exponentials, and where.
@@ -154,7 +154,7 @@ fn unsteady(func: &Func, v: ValueId, lag: Axis) -> Option<ValueId> {
         if std::mem::replace(&mut seen[v.index()], true) {
             continue;
         }
-        let length = matches!(func.op(v), Op::Length(s) if Size::Len(*s) == lag.size);
+        let length = matches!(func.op(v), Op::Length(size) if *size == lag.size);
         if length || func.ty(v).axes.iter().any(|a| a.size == lag.size) {
             return Some(v);
         }

@@ -58,6 +58,7 @@ fn positive(func: &Func, v: ValueId, depth: usize) -> bool {
         | Op::Rename { .. }
         | Op::Split { .. }
         | Op::Merge { .. }
+        | Op::Unpatch { .. }
         | Op::Flip(_)
         | Op::Pick { .. } => pos(0),
         _ => false,
@@ -105,6 +106,8 @@ fn nonneg(func: &Func, v: ValueId, depth: usize) -> bool {
         | Op::Rename { .. }
         | Op::Split { .. }
         | Op::Merge { .. }
+        | Op::Patch { .. }
+        | Op::Unpatch { .. }
         | Op::Flip(_)
         | Op::Pick { .. } => non(0),
         Op::Reduce(ReduceOp::Sum | ReduceOp::Max | ReduceOp::Min | ReduceOp::Prod, _) => non(0),
@@ -145,6 +148,8 @@ fn nonpos(func: &Func, v: ValueId, depth: usize) -> bool {
         | Op::Rename { .. }
         | Op::Split { .. }
         | Op::Merge { .. }
+        | Op::Patch { .. }
+        | Op::Unpatch { .. }
         | Op::Flip(_)
         | Op::Pick { .. } => neg(0),
         Op::Reduce(ReduceOp::Sum | ReduceOp::Max | ReduceOp::Min, _) => neg(0),

@@ -104,7 +104,7 @@ fn batch_mean(b: &mut Builder, v: ValueId, loss: &str) -> Result<ValueId> {
         [] => Ok(v),
         [one] if *one == Axis::batch() => {
             let sum = b.sum(&axes, v)?;
-            let n = b.push(Op::Length(Sym::new("batch")), &[])?;
+            let n = b.push(Op::Length(Axis::batch().size), &[])?;
             Ok(b.map2(MapFn::Div, sum, n)?)
         }
         _ => Err(GradError(format!(

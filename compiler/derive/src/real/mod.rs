@@ -202,6 +202,8 @@ impl<'a> Split<'a> {
             | Op::Rename { .. }
             | Op::Split { .. }
             | Op::Merge { .. }
+            | Op::Patch { .. }
+            | Op::Unpatch { .. }
             | Op::Flip(_)
             | Op::Shift { .. }
             | Op::Window { .. }

@@ -4,7 +4,7 @@ use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::Result;
 use crate::conv::long_convolutions;
 use crate::{exponential, step};
-use seqc_algebra::{Axis, Elem, Func, Op, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Elem, Func, Op, Ty, ValueId};
 
 /// Up to so many lags a kernel is short: its direct sum fuses with its neighbours.
 const SHORT: usize = 64;
@@ -87,7 +87,7 @@ fn equation(func: &Func, id: ValueId, kernel: ValueId, lag: Axis, transform: boo
             .ty(kernel)
             .axes
             .iter()
-            .any(|a| matches!(a.size, Size::Len(_)) && *a != lag && a.name.as_str() != "batch"),
+            .any(|a| !a.is_const() && *a != lag && a.name.as_str() != "batch"),
         why: vec![Reason {
             text,
             at: name.clone(),

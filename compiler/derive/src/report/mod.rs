@@ -1,12 +1,14 @@
 //! What the time equations of a program are: each with its class, the reasons, and what keeps a form from existing.
 //!
 //! An equation is found by its structure in the elaborated algebra: a scan along time (a recurrence), a value over
-//! a pair of times that is summed over one (a matrix), a window that is contracted over its lags (a kernel).
+//! a pair of times that is summed over one (a matrix), a window that is contracted over its lags (a kernel), steps of a
+//! tick that are mixed (a window).
 //! Everything else is pointwise in time. Names are those of the spec and serve to point at its lines only.
 
 mod kernel;
 mod matrix;
 mod recurrence;
+mod window;
 
 use crate::stream::is_long;
 use crate::{Result, inputs, join, sink};
@@ -45,12 +47,15 @@ pub enum Class {
     ExplicitKernel,
     ImplicitKernel,
     DataKernel,
+    /// Windows.
+    Monarch,
+    Window,
     Composition,
 }
 
 impl Class {
     /// Every class with its word and what it means.
-    pub const ALL: [(Class, &'static str, &'static str); 26] = {
+    pub const ALL: [(Class, &'static str, &'static str); 28] = {
         use Class::*;
         [
             (Pointwise, "pointwise", "no equation in time"),
@@ -155,6 +160,12 @@ impl Class {
                 "a sum over all lags, weights computed from the sequence",
             ),
             (
+                Monarch,
+                "Monarch",
+                "windows of steps, mixed along their axes one after another",
+            ),
+            (Window, "window", "windows of steps, each mixed in itself"),
+            (
                 Composition,
                 "composition",
                 "equations of several of these classes",
@@ -189,6 +200,7 @@ pub enum Kind {
     Recurrence,
     Matrix,
     Kernel,
+    Window,
 }
 
 /// One step of the reasoning, and the equation of the spec that it speaks of.
@@ -233,6 +245,7 @@ pub fn equations(func: &Func) -> Result<Vec<Equation>> {
     }
     all.extend(matrix::equations(&func));
     all.extend(kernel::equations(&func)?);
+    all.extend(window::equations(&func));
     Ok(all)
 }
 

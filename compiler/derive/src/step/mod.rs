@@ -9,6 +9,7 @@
 //! may be cut anywhere. All three have states of the same names and shapes. Side condition: no operation looks
 //! ahead; the first that does is named.
 
+mod mapped;
 mod merge;
 mod one;
 mod prefill;
@@ -185,6 +186,11 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                     order: Order::OldestFirst,
                 });
             }
+            (Op::Patch { .. } | Op::Unpatch { .. }, _) => {
+                return Err(DeriveError(
+                    "no step form: a coarser clock was not brought to the clock of steps".into(),
+                ));
+            }
             (Op::Gather(axis), Some(of)) if *axis == t && reads_first(func, id) => {
                 carries.push(Carry::First { of });
             }
@@ -244,22 +250,20 @@ fn needed(func: &Func) -> Vec<bool> {
     all
 }
 
-/// Is the axis summed (or normalised) over somewhere? Then it stands for earlier positions; else for the present.
+/// Is the axis summed (or normalised) over somewhere, or read by position? Then it stands for earlier positions; else for the present.
 fn summed_over(func: &Func, axis: Axis) -> bool {
     func.values.iter().any(|v| match &v.op {
         Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
         Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
         Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
+        Op::Gather(a) => *a == axis,
         _ => false,
     })
 }
 
 /// The number of positions of a program over several.
 fn length(b: &mut Builder) -> Result<ValueId> {
-    match clock().size {
-        Size::Len(s) => Ok(b.push(Op::Length(s), &[])?),
-        _ => Err(DeriveError("the clock has no length".into())),
-    }
+    Ok(b.push(Op::Length(clock().size), &[])?)
 }
 
 fn cached(a: &Axis) -> Axis {
@@ -361,7 +365,7 @@ impl Plan<'_> {
         &self,
         id: ValueId,
         op: Op,
-        axes: impl Fn(&[Axis]) -> Vec<Axis>,
+        axes: &dyn Fn(&[Axis]) -> Vec<Axis>,
     ) -> Result<Option<Op>> {
         let summed = |over: &[Axis]| -> Result<Vec<Axis>> {
             if over.iter().any(|a| self.is_present(a)) {
@@ -384,6 +388,7 @@ impl Plan<'_> {
                 from: self.along(&from),
                 to: self.along(&to),
             },
+            Op::Scan(scan) => Op::Scan(Box::new(self.mapped(id, &scan, axes)?)),
             other => other,
         }))
     }

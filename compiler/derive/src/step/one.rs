@@ -3,7 +3,7 @@
 use super::walk::{Walk, walk};
 use super::{Order, cached, clock, convolved_in, reads_first};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Func, MapFn, Op, Out, Scan, Size, Ty, ValueId};
+use seqc_algebra::{Axis, Func, MapFn, Op, Out, Scan, Ty, ValueId};
 use std::collections::HashMap;
 
 /// One step: data inputs lose the clock, a scalar input `pos` gives the position, states are inputs of kind
@@ -26,7 +26,7 @@ impl Walk<'_> {
             }
             Op::Iota(a) if self.plan.is_present(&a) => self.pos,
             Op::Iota(a) => self.b.iota(cached(&a))?,
-            Op::Length(s) if Size::Len(s) == t.size => {
+            Op::Length(s) if s == t.size => {
                 let (pos, one) = (self.pos, self.b.num(1.0));
                 self.b.add2(pos, one)?
             }
@@ -98,7 +98,7 @@ impl Walk<'_> {
                 let args = (0..self.plan.func.args(id).len())
                     .map(|n| self.arg(id, n))
                     .collect::<Result<Vec<_>>>()?;
-                let op = self.plan.relabel(id, op, |a| self.plan.beside(a))?;
+                let op = self.plan.relabel(id, op, &|a| self.plan.beside(a))?;
                 match op {
                     None => args[0],
                     Some(op) => self.b.push(op, &args)?,

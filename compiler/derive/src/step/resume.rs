@@ -4,7 +4,7 @@ use super::merge::merge_scans;
 use super::walk::{Walk, walk};
 use super::{Order, cached, clock, convolved_in, length, reads_first};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Size, Sym, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, Sym, Ty, ValueId};
 use std::collections::HashMap;
 
 /// The parallel program over T positions from `pos` on: inputs `pos` and the states, of kind `State`; results the
@@ -28,7 +28,7 @@ impl Walk<'_> {
                 self.b.add2(at, self.pos)?
             }
             Op::Iota(a) => self.b.iota(cached(&a))?,
-            Op::Length(s) if Size::Len(s) == t.size => {
+            Op::Length(s) if s == t.size => {
                 let n = self.b.push(Op::Length(s), &[])?;
                 self.b.add2(n, self.pos)?
             }
@@ -68,7 +68,7 @@ impl Walk<'_> {
                 let args = (0..plan.func.args(id).len())
                     .map(|n| self.arg(id, n))
                     .collect::<Result<Vec<_>>>()?;
-                match plan.relabel(id, op, axes)? {
+                match plan.relabel(id, op, &axes)? {
                     None => args[0],
                     Some(op) => self.b.push(op, &args)?,
                 }

@@ -23,7 +23,7 @@ use crate::Result;
 use crate::order::topological;
 use crate::rewrite::map_values;
 use exits::Group;
-use seqc_algebra::{Axis, Builder, Func, Op, Size, ValueId};
+use seqc_algebra::{Axis, Builder, Func, Op, ValueId};
 use std::collections::HashMap;
 
 /// Tile sizes along the kept and the streamed axis.
@@ -35,7 +35,7 @@ pub struct Tiles {
 
 /// A run-time axis that is not the batch.
 pub(crate) fn is_long(axis: &Axis) -> bool {
-    matches!(axis.size, Size::Len(_)) && axis.name.as_str() != "batch"
+    !axis.is_const() && *axis != Axis::batch()
 }
 
 pub(crate) fn long_axes(func: &Func, v: ValueId) -> Vec<Axis> {

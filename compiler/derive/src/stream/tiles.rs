@@ -6,8 +6,7 @@ use super::{Tiles, long_axes};
 use crate::Result;
 use crate::softmax::finite;
 use seqc_algebra::{
-    Axis, Builder, Func, InputKind, MapFn, Op, Out, ReduceOp, Scan, SeqIn, Size, Ty, ValueId,
-    op::Num,
+    Axis, Builder, Func, InputKind, MapFn, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId, op::Num,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -404,11 +403,11 @@ impl Inner<'_> {
 
     /// `x` where the column is inside the sequence, else `outside`.
     fn valid(&mut self, x: ValueId, outside: f64) -> Result<ValueId> {
-        let Size::Len(length) = self.g.streamed.size else {
+        if self.g.streamed.is_const() {
             return Ok(x);
-        };
+        }
         let at = self.position(self.g.streamed)?;
-        let len = self.b.push(Op::Length(length), &[])?;
+        let len = self.b.push(Op::Length(self.g.streamed.size), &[])?;
         let inside = self.b.map2(MapFn::Lt, at, len)?;
         let outside = self.b.num(outside);
         Ok(self.b.select(inside, x, outside)?)

@@ -78,7 +78,7 @@ fn forms(found: &[Equation]) -> Vec<(&'static str, Form)> {
 /// Values of the derived program that hold a pair of times.
 pub fn square_values(f: &Func) -> Vec<String> {
     let live = f.live();
-    let long = |s: &Size| matches!(s, Size::Len(n) if n.as_str() != "batch");
+    let long = |s: &Size| s.constant().is_none() && *s != seqc_algebra::Axis::batch().size;
     let mut bytes = Poly::default();
     for id in f.ids().filter(|id| live[id.index()]) {
         let ty = f.ty(id);

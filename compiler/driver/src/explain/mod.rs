@@ -381,6 +381,7 @@ impl Places<'_> {
                 Kind::Recurrence => "recurrence",
                 Kind::Matrix => "matrix",
                 Kind::Kernel => "kernel",
+                Kind::Window => "window",
             },
             class: q.class.word(),
             backward: q.backward,
@@ -422,7 +423,7 @@ impl Places<'_> {
                 Kind::Kernel if q.forms.contains(&"matrix") => all.push(format!(
                     "`{name}` is summed over all pairs of times, T×T: no transform applies"
                 )),
-                Kind::Kernel => {}
+                Kind::Kernel | Kind::Window => {}
             }
         }
         if let Look::Whole | Look::Ahead(_) = self

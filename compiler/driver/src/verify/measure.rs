@@ -108,9 +108,10 @@ fn mean_square(x: impl Iterator<Item = f64>, n: usize) -> f64 {
     x.map(|x| x * x).sum::<f64>() / n.max(1) as f64
 }
 
-/// Root mean square.
+/// Root mean square, of what is no infinity: a state may start from one.
 pub fn size(t: &Tensor) -> f64 {
-    let x = numbers(t);
+    let mut x = numbers(t);
+    x.retain(|x| !x.is_infinite());
     mean_square(x.iter().copied(), x.len()).sqrt()
 }
 
@@ -128,7 +129,9 @@ pub fn difference(got: &Tensor, want: &Tensor) -> Result<f64> {
             format!("it has shape {:?}, not {:?}", got.shape, want.shape),
         ));
     }
-    let differences = x.iter().zip(&y).map(|(x, y)| x - y);
+    // An infinity is as far from itself as any number.
+    let apart = |(x, y): (&f64, &f64)| if x == y { 0.0 } else { x - y };
+    let differences = x.iter().zip(&y).map(apart);
     Ok(mean_square(differences, x.len()).sqrt())
 }
 
@@ -174,6 +177,10 @@ mod tests {
         assert_eq!(e(&[0.0], &[0.0], 0.0), 0.0);
         assert_eq!(e(&[1.0], &[0.0], 0.0), f64::INFINITY);
         assert!(e(&[f64::NAN], &[1.0], 1.0).is_nan());
+        let least = f64::NEG_INFINITY;
+        assert_eq!(e(&[least, 1.0], &[least, 1.0], 1.0), 0.0);
+        assert_eq!(e(&[least, 1.5], &[least, 1.0], 1.0), 0.5 / 2f64.sqrt());
+        assert_eq!(e(&[0.0, 1.0], &[least, 1.0], 1.0), f64::INFINITY);
         // Noise beside 2.0, not beside itself.
         assert!((e(&[2e-7], &[1e-17], 2.0) - 1e-7).abs() < 1e-12);
     }

@@ -1,6 +1,6 @@
 //! Random mixers: texts that are well typed by construction, of any structure that the language has.
 //!
-//! A mixer is a row of *blocks* (pointwise maps, recurrences, matrices over time, kernels), each of which reads what
+//! A mixer is a row of *blocks* (pointwise maps, recurrences, matrices over time, kernels, coarser clocks), each of which reads what
 //! blocks before it made, and an output that adds what they made last. Everything is bounded, so that f32 can follow:
 //! decays are at most 1, keys that feed back are normalised, exponentials are of what has a bound. The same equation
 //! is spelt in several ways: operands commuted, products expanded or factored, parts named.
@@ -8,6 +8,7 @@
 mod kernels;
 mod pairs;
 mod pointwise;
+mod rates;
 mod recurrences;
 mod rng;
 mod systems;
@@ -92,6 +93,8 @@ struct Gen {
     rng: Rng,
     axes: Vec<(String, usize)>,
     causal: bool,
+    /// Does what is read run on a coarser clock?
+    on_ticks: bool,
     /// What later blocks may read.
     pool: Vec<Value>,
     /// What blocks gave.
@@ -119,6 +122,7 @@ impl Gen {
             causal: !rng.chance(LOOKS_AHEAD),
             rng,
             axes,
+            on_ticks: false,
             pool: vec![x],
             made: vec![],
             blocks: vec![],
@@ -129,12 +133,13 @@ impl Gen {
 
     fn block(&mut self) {
         self.blocks.push(vec![]);
-        let made = match self.rng.below(20) {
+        let made = match self.rng.below(22) {
             0..2 => self.pointwise(),
             2..9 => self.recurrence(),
             9..13 => self.system(),
             13..17 => self.pairs(),
-            _ => self.kernel(),
+            17..20 => self.kernel(),
+            _ => self.rates(),
         };
         let made = self.after(made);
         self.made.push(made.clone());

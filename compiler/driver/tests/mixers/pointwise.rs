@@ -204,7 +204,7 @@ impl Gen {
                 let v = self.free(&axes);
                 (format!("max({u}, {v}) - min({u}, 0.5 * {v})"), axes)
             }
-            9 => (format!("{u} * cos(0.3 * t) / sqrt(t + 1)"), axes),
+            9 if !self.on_ticks => (format!("{u} * cos(0.3 * t) / sqrt(t + 1)"), axes),
             10 if !self.causal => (format!("reverse({u}) + mean[t]({u})"), axes),
             _ => {
                 let picked = format!("top[{name}]({u}, 1)");

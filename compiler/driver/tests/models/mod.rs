@@ -56,7 +56,22 @@ pub const MODELS: [Item; 6] = [
     ),
 ];
 
-/// Their mixers by themselves, small enough for their stages to be read.
+/// Mixers with coarser clocks and with an axis as their time.
+pub const RATES: [Item; 3] = [
+    model(
+        "stdlib/matrices.seq",
+        "monarch",
+        &[("d", "4"), ("b", "2"), ("p", "3")],
+    ),
+    model(
+        "stdlib/multirate.seq",
+        "sashimi_level",
+        &[("d", "8"), ("pool", "3")],
+    ),
+    model("stdlib/multirate.seq", "scan2d", &[("d", "8"), ("w", "3")]),
+];
+
+/// The mixers of the example models by themselves, small enough for their stages to be read.
 pub const MIXERS: [Item; 5] = [
     model(
         "stdlib/attention.seq",

@@ -173,7 +173,8 @@ impl<'p> Elab<'p> {
                 && !s.clocks.contains_key(&n.text)
                 && self.find_use(s, &n.text, inside).is_some()
             {
-                let axis = s.now().renamed(&s.fresh(&n.text));
+                let over = self.runs_over(s, &n.text, inside);
+                let axis = self.index_over(s, over, &n.text);
                 s.indices
                     .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
             }

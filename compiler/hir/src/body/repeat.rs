@@ -54,6 +54,7 @@ impl<'p> Elab<'p> {
             }
             let before = self.diags.iter().filter(|d| d.is_error()).count();
             self.body(&mut inner, &r.body.stmts, &wanted);
+            s.clocks.extend(inner.clocks.drain());
             for name in &carried {
                 if let Some(v) = inner.names.remove(name) {
                     s.names.insert(name.clone(), v);

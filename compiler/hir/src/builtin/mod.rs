@@ -2,6 +2,7 @@
 
 mod axes;
 mod moved;
+mod patches;
 mod pointwise;
 
 use crate::elab::Elab;
@@ -147,7 +148,9 @@ impl<'p> Elab<'p> {
             "xent" => self.xent(s, c, e.span),
             "reverse" => self.reverse(s, c, e.span),
             "shift" => self.shift_call(s, c, e.span),
-            "patch" | "unpatch" | "grad" => {
+            "patch" => return self.patch(s, c, e.span).map_or(Val::Poison, Val::Dyn),
+            "unpatch" => return self.unpatch(s, c, e.span).map_or(Val::Poison, Val::Dyn),
+            "grad" => {
                 self.visit_args(s, c);
                 self.not_built(&format!("`{name}`"), e.span);
                 None
@@ -199,7 +202,7 @@ impl<'p> Elab<'p> {
     }
 
     /// Exactly `n` arguments without names, and no brackets unless allowed.
-    fn args(
+    pub(crate) fn args(
         &mut self,
         c: &'p Call,
         n: usize,

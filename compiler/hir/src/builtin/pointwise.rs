@@ -169,8 +169,10 @@ impl<'p> Elab<'p> {
         let i = self.eval_dyn(s, a[0])?;
         let b = self.eval_static(s, a[1])?;
         let b = self.number(b.as_f64());
-        let q = self.map2(MapFn::Div, &i, &b, span)?;
-        self.map1(MapFn::Floor, &q, span)
+        // Of whole numbers the quotient is whole, without rounding and in a finite field too.
+        let rest = self.map2(MapFn::Rem, &i, &b, span)?;
+        let whole = self.map2(MapFn::Sub, &i, &rest, span)?;
+        self.map2(MapFn::Div, &whole, &b, span)
     }
 }
 

@@ -39,7 +39,7 @@ impl<'p> Elab<'p> {
         let d = d
             .secondary(places.0, format!("runs on `{}`", x.name))
             .secondary(places.1, format!("runs on `{}`", y.name));
-        self.report(d.help("join them through a matrix: `M[i,j] = …`, `sum[j](M[t,j] * v[j])`"));
+        self.report(self.about_clocks(d, &[x, y]));
         None
     }
 

@@ -165,9 +165,10 @@ impl<'p> Elab<'p> {
 
     pub(crate) fn length(&mut self, axis: Axis, span: Span) -> Val {
         let Some(clock) = crate::reach::clock_of(axis) else {
-            return Val::Poison;
+            let size = axis.size.constant().unwrap_or_default();
+            return Val::Stat(Stat::int(size as i128));
         };
-        match self.emit_at(0, Op::Length(clock), &[], span) {
+        match self.emit_at(0, Op::Length(axis.size), &[], span) {
             Some(mut v) => {
                 v.reach = Reach::whole(clock);
                 Val::Dyn(v)

@@ -111,6 +111,12 @@ impl<'p> Elab<'p> {
         let depth = self.open_loop(plan.time);
         let mut inner = s.clone();
         inner.sink = Some(depth);
+        // In a cycle of ticks, `t` counts ticks.
+        let now = s.now();
+        if plan.time != now && self.ticks_of(plan.time).root == self.ticks_of(now).root {
+            inner.clocks.insert("t".to_owned(), plan.time);
+            inner.clocks.insert(format!("{}/1", now.name), now);
+        }
         for k in &plan.order {
             for n in nodes[*k].defs() {
                 let binding = Binding::Loop {

@@ -3,7 +3,8 @@
 use super::{Plan, State};
 use crate::elab::Elab;
 use crate::reads::{Node, Off, What};
-use crate::scope::Scope;
+use crate::scope::{Binding, Named, Scope};
+use crate::value::Val;
 use seqc_algebra::{Axis, Elem};
 use seqc_syntax::ast::{Decl, Lhs};
 use seqc_syntax::{Diagnostic, Span};
@@ -45,6 +46,11 @@ impl<'p> Elab<'p> {
                 .and_then(|i| s.clocks.get(&i.text))
                 .copied()
                 .unwrap_or_else(|| s.now());
+            let clock = if clock == s.now() {
+                self.clock_of_cycle(s, nodes, comp)
+            } else {
+                clock
+            };
             if let Some((other, at)) = time.filter(|(t, _)| *t != clock) {
                 let d = Diagnostic::error(
                     "E20",
@@ -78,6 +84,30 @@ impl<'p> Elab<'p> {
             order,
             states: list,
         })
+    }
+
+    /// The coarser clock that all sequences run on which a cycle reads; else the mixer's own.
+    fn clock_of_cycle(&self, s: &Scope<'p>, nodes: &[Node<'p>], comp: &[usize]) -> Axis {
+        let mut names = Vec::new();
+        for k in comp {
+            if let What::Equation(eq) = nodes[*k].what {
+                crate::time::names_at_own_rate(&eq.value, &mut names);
+            }
+        }
+        let mut clocks = names.iter().filter_map(|n| match s.names.get(n) {
+            Some(Named {
+                binding: Binding::Val(Val::Dyn(v)),
+                ..
+            }) => self.clock_of(s, v),
+            _ => None,
+        });
+        match clocks.next() {
+            Some(first) if self.ticks_of(first).root == self.ticks_of(s.now()).root => {
+                let one = clocks.all(|c| c == first);
+                if one { first } else { s.now() }
+            }
+            _ => s.now(),
+        }
     }
 
     /// Which way the group steps, and how far back each state is read.

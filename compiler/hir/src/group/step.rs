@@ -6,8 +6,8 @@ use crate::reads::{Node, What};
 use crate::scope::{Binding, Scope};
 use crate::value::{Dyn, Val};
 use seqc_algebra::{Elem, MapFn, Op};
-use seqc_syntax::Span;
 use seqc_syntax::ast::Decl;
+use seqc_syntax::{Diagnostic, Span};
 use std::collections::HashMap;
 
 impl<'p> Elab<'p> {
@@ -74,6 +74,20 @@ impl<'p> Elab<'p> {
     /// In the body, with all axes of the state, complex if it is.
     fn next_state(&mut self, v: &Dyn, st: &State<'p>, depth: usize, span: Span) -> Option<Dyn> {
         let mut v = self.bring(v, depth, span)?;
+        let time = self.frames[depth].body.as_ref().map(|l| l.time);
+        let other = self.times(&v).into_iter().find(|a| !st.axes.contains(a));
+        if let (Some(time), Some(other)) = (time, other) {
+            let d = Diagnostic::error(
+                "E20",
+                format!(
+                    "state `{}` steps along `{}`, this runs on `{}`",
+                    st.name.text, time.name, other.name
+                ),
+                span,
+            );
+            self.report(self.about_clocks(d, &[time, other]));
+            return None;
+        }
         if st.complex && self.elem(&v) != Elem::Complex {
             let zero = self.number(0.0);
             v = self.map2(MapFn::Complex, &v, &zero, span)?;

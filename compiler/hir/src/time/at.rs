@@ -2,7 +2,7 @@
 
 use super::{Base, TimeIndex};
 use crate::elab::Elab;
-use crate::reach::{Bound, clock_of};
+use crate::reach::Bound;
 use crate::scope::Scope;
 use crate::value::Dyn;
 use seqc_algebra::{Axis, Op};
@@ -18,11 +18,18 @@ impl<'p> Elab<'p> {
         start: Option<&Dyn>,
         span: Span,
     ) -> Option<Dyn> {
+        if let Some(Base::Block(of, size)) = at.base {
+            let ticks = self.clock_of(s, v);
+            return match ticks {
+                Some(ticks) => self.at_block(v, ticks, at, (of, size), span),
+                None => Some(v.clone()),
+            };
+        }
         let (time, rename) = match at.base {
-            Some(Base::Now(clock)) => (clock, None),
+            Some(Base::Now(clock)) => (self.meant(s, v, clock), None),
             Some(Base::Bound(index)) => (self.runs_on(s, v, index)?, Some(index)),
-            Some(Base::First | Base::Last) | None => {
-                let own = self.times(v).into_iter().find(|a| s.is_clock(*a));
+            Some(Base::First | Base::Last | Base::Block(..)) | None => {
+                let own = self.clock_of(s, v);
                 (own.unwrap_or_else(|| s.now()), None)
             }
         };
@@ -57,7 +64,7 @@ impl<'p> Elab<'p> {
         let own = self
             .times(v)
             .into_iter()
-            .find(|a| s.is_clock(*a) && clock_of(*a) == clock_of(index));
+            .find(|a| s.is_clock(*a) && a.size == index.size);
         Some(own.unwrap_or_else(|| {
             s.clocks
                 .values()
@@ -98,7 +105,7 @@ impl<'p> Elab<'p> {
                 ),
                 span,
             );
-            self.report(d.help("join two clocks through a matrix: `M[i,j] = …`"));
+            self.report(self.about_clocks(d, &[other, time]));
             return None;
         }
         if still {
@@ -125,6 +132,7 @@ impl<'p> Elab<'p> {
                 self.not_built("this mixture of an end and a lag", span);
                 return None;
             }
+            self.lags_fit(lag, time, span)?;
             return self.rename(v, time, lag, span);
         }
         let moved = self.shift(v, time, at.c.saturating_neg(), None, span)?;
@@ -141,6 +149,23 @@ impl<'p> Elab<'p> {
             out.reach = out.reach.with_end(time);
         }
         Some(out)
+    }
+
+    /// E20: lags of one clock say nothing about another.
+    fn lags_fit(&mut self, lag: Axis, time: Axis, span: Span) -> Option<()> {
+        if lag.size == time.size {
+            return Some(());
+        }
+        let d = Diagnostic::error(
+            "E20",
+            format!(
+                "the lags are steps of clock `{}`, this runs on `{}`",
+                lag.size, time.name
+            ),
+            span,
+        );
+        self.report(d.help("a kernel counts steps of its mixer's clock: put it into a mixer of its own, and call that on this"));
+        None
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -175,11 +200,12 @@ impl<'p> Elab<'p> {
             out = self.shift(&out, time, c.checked_neg()?, start, span)?;
         }
         if let Some((plus, lag)) = at.lag {
+            self.lags_fit(lag, time, span)?;
             let ahead = plus != other_side;
             let reach = if ahead {
                 out.reach.whole_axis(time.name)
             } else {
-                out.reach.shifted(time.name, -least)
+                out.reach.shifted(time, -least)
             };
             let zero = if ahead {
                 vec![]

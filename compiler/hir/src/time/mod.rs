@@ -5,6 +5,7 @@
 //! Here is what an index is and which read it asks for; the reads themselves are a file each.
 
 mod at;
+mod blocks;
 mod entry;
 mod inside;
 mod terms;
@@ -18,12 +19,14 @@ use crate::value::{Dyn, Val};
 use seqc_algebra::Axis;
 use seqc_syntax::ast::{Expr, ExprKind};
 use seqc_syntax::{Diagnostic, Span};
-pub(crate) use uses::{Use, mentions, names_in};
+pub(crate) use uses::{Use, mentions, names_at_own_rate, names_in};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Base {
     Now(Axis),
     Bound(Axis),
+    /// The tick of so many positions that an index lies in.
+    Block(Axis, usize),
     First,
     Last,
 }
@@ -68,7 +71,7 @@ impl<'p> Elab<'p> {
         match (value, at.as_slice()) {
             (Val::Poison, _) => Val::Poison,
             (Val::Matrix(m), [row, col]) => self
-                .entry(&m, [row, col], span)
+                .entry(s, &m, [row, col], span)
                 .map_or(Val::Poison, Val::Dyn),
             (Val::Kernel(k), [one]) => {
                 let plain = one.base.is_none() && one.c == 0 && one.ranges.is_empty();
@@ -118,7 +121,7 @@ impl<'p> Elab<'p> {
         if axis.is_const() {
             v.reach.clone()
         } else {
-            v.reach.summed(axis.name, bounds)
+            v.reach.summed(axis, bounds)
         }
     }
 }

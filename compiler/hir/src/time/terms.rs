@@ -56,8 +56,8 @@ impl<'p> Elab<'p> {
                 self.bad_index(whole)
             }
             ExprKind::Call(c) if c.name.text == "block" => {
-                self.not_built("an index that counts blocks", e.span);
-                None
+                let (of, size) = self.block_of(s, c, e.span)?;
+                self.set_base(out, Base::Block(of, size), plus, whole)
             }
             ExprKind::Name(n) => {
                 if let Some(i) = s.indices.get(&n.text).copied() {

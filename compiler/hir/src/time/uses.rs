@@ -25,7 +25,11 @@ impl<'p> Elab<'p> {
         match &e.kind {
             ExprKind::Number(_) | ExprKind::Name(_) => {}
             ExprKind::Index { base, index: at } => {
-                for (k, x) in at.iter().enumerate().filter(|(_, x)| mentions(x, index)) {
+                // A block of an index runs over another clock than the index.
+                let block =
+                    |x: &Expr| matches!(&x.kind, ExprKind::Call(c) if c.name.text == "block");
+                let own = |x: &Expr| mentions(x, index) && !block(x);
+                for (k, x) in at.iter().enumerate().filter(|(_, x)| own(x)) {
                     out.push(self.use_at(s, index, base, x, k));
                 }
                 self.uses(s, index, base, out);
@@ -89,28 +93,41 @@ impl<'p> Elab<'p> {
 
 /// Every name of an expression.
 pub(crate) fn names_in(e: &Expr, out: &mut Vec<String>) {
+    names_outside(e, &[], out);
+}
+
+/// The names that are read at the rate of the expression: what is patched or unpatched runs at another.
+pub(crate) fn names_at_own_rate(e: &Expr, out: &mut Vec<String>) {
+    names_outside(e, &["patch", "unpatch"], out);
+}
+
+/// Every name but those in arguments of certain calls.
+fn names_outside(e: &Expr, calls: &[&str], out: &mut Vec<String>) {
     match &e.kind {
         ExprKind::Number(_) => {}
         ExprKind::Name(n) => out.push(n.text.clone()),
         ExprKind::Index { base, index } => {
-            names_in(base, out);
-            index.iter().for_each(|x| names_in(x, out));
+            names_outside(base, calls, out);
+            index.iter().for_each(|x| names_outside(x, calls, out));
         }
-        ExprKind::Remap { base, .. } => names_in(base, out),
+        ExprKind::Remap { base, .. } => names_outside(base, calls, out),
         ExprKind::Pick { base, picks } => {
-            names_in(base, out);
-            picks.iter().for_each(|p| names_in(&p.value, out));
+            names_outside(base, calls, out);
+            picks
+                .iter()
+                .for_each(|p| names_outside(&p.value, calls, out));
         }
-        ExprKind::Unary { operand, .. } => names_in(operand, out),
+        ExprKind::Unary { operand, .. } => names_outside(operand, calls, out),
         ExprKind::Binary { left, right, .. } => {
-            names_in(left, out);
-            names_in(right, out);
+            names_outside(left, calls, out);
+            names_outside(right, calls, out);
         }
+        ExprKind::Call(c) if calls.contains(&c.name.text.as_str()) => {}
         ExprKind::Call(c) => {
             out.push(c.name.text.clone());
             for a in &c.args {
                 if let Arg::Positional(x) | Arg::Named { value: x, .. } = a {
-                    names_in(x, out);
+                    names_outside(x, calls, out);
                 }
             }
         }

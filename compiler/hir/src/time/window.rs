@@ -42,7 +42,7 @@ impl<'p> Elab<'p> {
         let along = if plus { c } else { c.checked_neg()? };
         let index = v.index.clone();
         let farthest = if plus { c.saturating_add(size - 1) } else { c };
-        let reach = v.reach.shifted(axis.name, farthest);
+        let reach = v.reach.shifted(axis, farthest);
         let whole = self.emit(
             Op::Window {
                 axis,

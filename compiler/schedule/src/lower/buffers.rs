@@ -18,7 +18,7 @@ pub(crate) fn lengths(func: &Func) -> Vec<Sym> {
         for v in &func.values {
             v.ty.axes.iter().for_each(|a| add(a.size));
             match &v.op {
-                Op::Length(s) => add(Size::Len(*s)),
+                Op::Length(size) => add(*size),
                 Op::Iota(a) | Op::Gather(a) => add(a.size),
                 Op::Scan(s) => add(s.axis.size),
                 _ => {}

@@ -205,6 +205,7 @@ fn own_cost(func: &Func, id: ValueId) -> f64 {
             _ => 1.0,
         },
         Op::Shift { .. } | Op::Window { .. } | Op::Place { .. } | Op::Gather(_) => 2.0,
+        Op::Patch { .. } | Op::Unpatch { .. } => 2.0,
         Op::Stack(a) => weight(*a),
         _ => 0.0,
     }

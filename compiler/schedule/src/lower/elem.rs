@@ -87,7 +87,13 @@ impl<'a> Cell<'a> {
         let args = func.args(v);
         match func.op(v) {
             Op::Const(x) => Ok(Expr::num(x.0)),
-            Op::Length(s) => Ok(Expr::Index(self.size(Axis::len("_", s.as_str()))?)),
+            Op::Length(size) => {
+                let axis = Axis {
+                    name: seqc_algebra::Sym::new("_"),
+                    size: *size,
+                };
+                Ok(Expr::Index(self.size(axis)?))
+            }
             Op::Iota(a) => {
                 let i = self.index(env, *a)?;
                 Ok(Expr::Index(match self.parts.get(a) {
@@ -125,6 +131,29 @@ impl<'a> Cell<'a> {
             Op::Shift { axis, by } => {
                 let at = (self.index(env, *axis)? - *by).simplify();
                 self.inside(scope, args[0], *axis, at, *by < 0, *by > 0, env)
+            }
+            Op::Patch {
+                axis,
+                ticks,
+                within,
+            } => {
+                let n = self.size(*within)?;
+                let at = self.index(env, *ticks)? * n + self.index(env, *within)?;
+                let mut env = env.clone();
+                env.0.retain(|(a, _)| a != ticks && a != within);
+                self.inside(scope, args[0], *axis, at.simplify(), true, false, &env)
+            }
+            Op::Unpatch {
+                ticks,
+                within,
+                axis,
+            } => {
+                let (at, n) = (self.index(env, *axis)?, self.size(*within)?);
+                let mut env = env.clone();
+                env.0.retain(|(a, _)| a != axis);
+                env.set(*ticks, at.clone().floor_div(n.clone()).simplify());
+                env.set(*within, at.floor_rem(n).simplify());
+                self.elem(scope, args[0], &env)
             }
             Op::Window { axis, lag, ahead } => {
                 let (p, l) = (self.index(env, *axis)?, self.index(env, *lag)?);

@@ -37,6 +37,16 @@ pub(crate) fn keeps(func: &Func, id: ValueId, x: Axis) -> bool {
         Op::Rename { from, to } => other(from) && other(to),
         Op::Split { axis, into } => other(axis) && into.iter().all(other),
         Op::Merge { axes, into } => axes.iter().all(other) && other(into),
+        Op::Patch {
+            axis,
+            ticks,
+            within,
+        }
+        | Op::Unpatch {
+            ticks,
+            within,
+            axis,
+        } => [axis, ticks, within].into_iter().all(other),
         Op::Window { axis, lag, .. }
         | Op::Unwindow { axis, lag, .. }
         | Op::Conv { axis, lag, .. } => other(axis) && other(lag),

@@ -48,6 +48,24 @@ pub fn vjp(b: &mut Builder, at: At, g: ValueId) -> Result<Vec<(usize, ValueId)>>
             axis: *into,
             into: axes.clone(),
         },
+        Op::Patch {
+            axis,
+            ticks,
+            within,
+        } => Op::Unpatch {
+            ticks: *ticks,
+            within: *within,
+            axis: *axis,
+        },
+        Op::Unpatch {
+            ticks,
+            within,
+            axis,
+        } => Op::Patch {
+            axis: *axis,
+            ticks: *ticks,
+            within: *within,
+        },
         Op::Flip(axis) => Op::Flip(*axis),
         Op::Shift { axis, by } => Op::Shift {
             axis: *axis,

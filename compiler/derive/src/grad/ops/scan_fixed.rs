@@ -7,6 +7,9 @@
 //!   the steps independent (unless the operand itself has a run-time length);
 //! * otherwise they are accumulated in a further state, for each sequence of the batch on its own: the batch is
 //!   summed outside, so that its sequences stay independent of each other.
+//!
+//! A scan along an axis of constant size may be mapped over a time. That is like a batch: a product that sums over it is
+//! always made outside.
 
 use super::super::parts::{fit, zeros};
 use super::Result;
@@ -32,7 +35,8 @@ enum Route {
     },
     State {
         place: usize,
-        batched: bool,
+        /// What is summed outside.
+        beside: Vec<Axis>,
     },
 }
 
@@ -73,31 +77,32 @@ impl Fixed<'_> {
         }
         let axes = back.b.axes(v);
         let tile = self.scan.tile.is_some_and(|c| axes.contains(&c));
-        let long = axes.iter().any(|a| !a.is_const() && *a != Axis::batch());
+        let long = axes.iter().any(is_long);
         let clash = axes.iter().any(|a| a.name == along(self.scan).name);
         if self.mapping && !tile && !long && !clash {
             let emit = back.emit(v);
             routes.0.push((k, Route::Steps { emit }));
             return Ok(());
         }
-        let apart = before_batch(&mut back.b, v)?;
+        let apart = before_mapped(&mut back.b, v, self.mapped_over())?;
         let v = apart.unwrap_or(v);
+        let mut ty: Ty = b.ty(arg).clone();
+        let mut new: Vec<Axis> = vec![];
+        if apart.is_some() {
+            let own = back.b.axes(v).iter().copied();
+            new.extend(own.filter(|a| !a.is_const() && !ty.has(*a)));
+        }
         // One state per operand and kind: later contributions join it.
         let known = routes.0.iter().find_map(|(j, r)| match r {
-            Route::State { place, batched } if *j == k && *batched == apart.is_some() => {
-                Some(*place)
-            }
+            Route::State { place, beside } if *j == k && *beside == new => Some(*place),
             _ => None,
         });
         if let Some(place) = known {
             back.states[place].1 = back.b.add2(back.states[place].1, v)?;
             return Ok(());
         }
-        let mut ty: Ty = b.ty(arg).clone();
-        if apart.is_some() && !ty.has(Axis::batch()) {
-            ty.axes.push(Axis::batch());
-            ty.axes = canonical(ty.axes);
-        }
+        ty.axes.extend(&new);
+        ty.axes = canonical(ty.axes);
         let s = back
             .b
             .input(&format!("acc{k}"), InputKind::Formal, ty.clone());
@@ -107,10 +112,18 @@ impl Fixed<'_> {
         back.states.push((s, sum, start));
         let route = Route::State {
             place: back.states.len() - 1,
-            batched: apart.is_some(),
+            beside: new,
         };
         routes.0.push((k, route));
         Ok(())
+    }
+
+    /// What the scan is mapped over: the batch, and along an axis of constant size every time.
+    fn mapped_over(&self) -> fn(&Axis) -> bool {
+        match self.scan.axis.is_const() && self.scan.tile.is_none() {
+            true => |a| !a.is_const(),
+            false => |a| *a == Axis::batch(),
+        }
     }
 
     fn factors(&self, b: &mut Builder, back: &mut Backward, v: ValueId) -> Option<Route> {
@@ -167,7 +180,8 @@ impl Fixed<'_> {
             }
         }
         let cost: f64 = fresh.iter().map(|f| weight(&func.ty(*f).axes)).sum();
-        if !moving || cost >= weight(&func.ty(v).axes) {
+        let mapped = inner.iter().any(|a| is_long(a) && self.mapped_over()(a));
+        if !moving || !mapped && cost >= weight(&func.ty(v).axes) {
             return None;
         }
         let over = match step {
@@ -188,23 +202,29 @@ impl Fixed<'_> {
     }
 }
 
-/// `v` before a sum over the batch in it; `None` if it is not such a sum.
-fn before_batch(b: &mut Builder, v: ValueId) -> Result<Option<ValueId>> {
+/// A time that the scan is mapped over.
+fn is_long(a: &Axis) -> bool {
+    !a.is_const() && *a != Axis::batch()
+}
+
+/// `v` before a sum in it over what the scan is mapped over; `None` if it is not such a sum.
+fn before_mapped(
+    b: &mut Builder,
+    v: ValueId,
+    mapped: fn(&Axis) -> bool,
+) -> Result<Option<ValueId>> {
     let args = b.func().args(v).to_vec();
     let left = |axes: &[Axis]| -> Vec<Axis> {
-        axes.iter()
-            .copied()
-            .filter(|a| *a != Axis::batch())
-            .collect()
+        let kept = axes.iter().filter(|a| !mapped(a));
+        kept.copied().collect()
     };
+    let any = |axes: &[Axis]| axes.iter().any(mapped);
     let op = match b.func().op(v).clone() {
-        Op::Contract(axes) if axes.contains(&Axis::batch()) => Op::Contract(left(&axes)),
-        Op::Reduce(ReduceOp::Sum, axes) if axes.contains(&Axis::batch()) => {
-            Op::Reduce(ReduceOp::Sum, left(&axes))
-        }
-        Op::Expand(axes) if axes.contains(&Axis::batch()) => return Ok(None),
+        Op::Contract(axes) if any(&axes) => Op::Contract(left(&axes)),
+        Op::Reduce(ReduceOp::Sum, axes) if any(&axes) => Op::Reduce(ReduceOp::Sum, left(&axes)),
+        Op::Expand(axes) if any(&axes) => return Ok(None),
         op @ (Op::Map(MapFn::Re | MapFn::Im | MapFn::Conj | MapFn::Neg) | Op::Expand(_)) => {
-            let x = before_batch(b, args[0])?;
+            let x = before_mapped(b, args[0], mapped)?;
             return Ok(x.map(|x| b.push(op, &[x])).transpose()?);
         }
         _ => return Ok(None),

@@ -1,0 +1,40 @@
+//! Loops along other axes than the clock. What is mapped over the present in them loses it like everything else.
+
+use super::{Plan, ahead, clock};
+use crate::Result;
+use crate::rewrite::on_other_axes;
+use seqc_algebra::{Axis, Op, Scan, ValueId};
+
+impl Plan<'_> {
+    /// The loop on other axes; `id` is named if it does more along the present than being mapped over it.
+    pub(super) fn mapped(
+        &self,
+        id: ValueId,
+        scan: &Scan,
+        axes: &dyn Fn(&[Axis]) -> Vec<Axis>,
+    ) -> Result<Scan> {
+        let body = on_other_axes(&scan.body, axes, &|op| {
+            if self.moves(op) {
+                return Err(ahead(self.func, id));
+            }
+            self.relabel(id, op.clone(), axes)
+        })?;
+        Ok(Scan {
+            body,
+            ..scan.clone()
+        })
+    }
+
+    /// Does an operation inside of a loop count or move along the present?
+    fn moves(&self, op: &Op) -> bool {
+        let present = |a: &Axis| self.is_present(a);
+        match op {
+            Op::Iota(a) | Op::Flip(a) | Op::Shift { axis: a, .. } | Op::Gather(a) => present(a),
+            Op::Window { axis, .. } | Op::Unwindow { axis, .. } | Op::Conv { axis, .. } => {
+                present(axis)
+            }
+            Op::Length(size) => *size == clock().size,
+            _ => false,
+        }
+    }
+}

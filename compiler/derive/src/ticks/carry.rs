@@ -1,0 +1,207 @@
+//! What ticks keep of the past: recurrences along steps whose states change at a tick's last step.
+
+use super::{Steps, ends, quotient, remainder};
+use crate::{DeriveError, Result};
+use seqc_algebra::{
+    Axis, Builder, Elem, Func, InputKind, MapFn, Num, Op, Out, Scan, SeqIn, Ty, ValueId, shape,
+};
+use std::collections::HashMap;
+
+/// A body under construction: its builder, the position, the state and the value of the present step.
+struct Body {
+    b: Builder,
+    pos: ValueId,
+    state: ValueId,
+    x: ValueId,
+}
+
+impl Steps<'_> {
+    /// The tick that is under way: its steps so far, 0 beyond.
+    pub(super) fn patched(&mut self, x: ValueId, rate: usize, within: Axis) -> Result<ValueId> {
+        let n = within.size.constant().unwrap_or(1);
+        self.carried(x, Some(within), |k| {
+            let step = quotient(&mut k.b, k.pos, rate)?;
+            let (at, here) = (remainder(&mut k.b, step, n)?, k.b.iota(within)?);
+            let (begun, zero) = (remainder(&mut k.b, k.pos, rate * n)?, k.b.num(0.0));
+            let first = k.b.map2(MapFn::Eq, begun, zero)?;
+            let old = k.b.select(first, zero, k.state)?;
+            let own = k.b.map2(MapFn::Eq, here, at)?;
+            let all = k.b.select(own, k.x, old)?;
+            Ok((all, all))
+        })
+    }
+
+    /// The value and those of the ticks before it along `lag`, newest first.
+    pub(super) fn recent(&mut self, x: ValueId, rate: usize, lag: Axis) -> Result<ValueId> {
+        self.carried(x, Some(lag), |k| {
+            let (at, zero) = (k.b.iota(lag)?, k.b.num(0.0));
+            let first = k.b.map2(MapFn::Eq, at, zero)?;
+            let past = k.b.shift(k.state, lag, 1)?;
+            let all = k.b.select(first, k.x, past)?;
+            let over = ends(&mut k.b, k.pos, rate)?;
+            Ok((k.b.select(over, all, k.state)?, all))
+        })
+    }
+
+    /// The value of the first tick.
+    pub(super) fn first(&mut self, x: ValueId, rate: usize) -> Result<ValueId> {
+        self.carried(x, None, |k| {
+            let n = k.b.num(rate as f64);
+            let early = k.b.map2(MapFn::Lt, k.pos, n)?;
+            let first = k.b.select(early, k.x, k.state)?;
+            Ok((first, first))
+        })
+    }
+
+    /// A recurrence with one state, like `x` with a further axis, from 0. `step` gives the next state and what is read.
+    fn carried(
+        &mut self,
+        x: ValueId,
+        along: Option<Axis>,
+        step: impl FnOnce(&mut Body) -> Result<(ValueId, ValueId)>,
+    ) -> Result<ValueId> {
+        let t = Axis::time();
+        let of = self.b.ty(x).clone();
+        let x = match of.has(t) {
+            true => x,
+            false => self.b.expand(x, &[t])?,
+        };
+        let mut axes: Vec<Axis> = of.axes.iter().copied().filter(|a| *a != t).collect();
+        let seq = Ty {
+            elem: of.elem,
+            axes: axes.clone(),
+        };
+        axes.extend(along);
+        let complex = of.elem == Elem::Complex;
+        let state = Ty {
+            elem: if complex { Elem::Complex } else { Elem::Real },
+            axes: shape::canonical(axes),
+        };
+        let mut b = Builder::new("tick");
+        let pos = b.input("position", InputKind::Formal, Ty::real(vec![]));
+        let kept = b.input("kept", InputKind::Formal, state.clone());
+        let now = b.input("now", InputKind::Formal, seq);
+        let mut body = Body {
+            b,
+            pos,
+            state: kept,
+            x: now,
+        };
+        let (next, read) = step(&mut body)?;
+        body.b.result("kept", next);
+        body.b.result("read", read);
+        let scan = Scan {
+            axis: t,
+            tile: None,
+            reverse: false,
+            states: 1,
+            seqs: vec![SeqIn { fill: Num(0.0) }],
+            fixed: 0,
+            lo: false,
+            hi: false,
+            body: body.b.finish(),
+            outs: vec![Out::Emit(0)],
+        };
+        let start = self.zeros(&state)?;
+        Ok(self.b.scan(scan, &[start, x])?[0])
+    }
+
+    fn zeros(&mut self, ty: &Ty) -> Result<ValueId> {
+        let mut zero = self.b.num(0.0);
+        if ty.elem == Elem::Complex {
+            zero = self.b.map2(MapFn::Complex, zero, zero)?;
+        }
+        Ok(self.b.expand(zero, &ty.axes)?)
+    }
+
+    /// A recurrence along ticks: the same step, counted in ticks, whose states stay until the tick ends.
+    pub(super) fn scanned(
+        &mut self,
+        id: ValueId,
+        scan: &Scan,
+        rate: usize,
+        args: &[ValueId],
+    ) -> Result<ValueId> {
+        let emits = scan.outs.iter().all(|o| matches!(o, Out::Emit(_)));
+        if scan.reverse || scan.tile.is_some() || scan.lo || scan.hi || !emits {
+            return Err(self.refused(id, "reads later ticks"));
+        }
+        if super::mentions_ticks(scan) {
+            return Err(self.refused(id, "holds values of a coarser clock in a state"));
+        }
+        // A start that is read off the first tick is not known before its last step.
+        let begins = scan.states + scan.seqs.len();
+        let late: Vec<usize> = (0..scan.states)
+            .filter(|k| self.b.has(args[*k], Axis::time()))
+            .collect();
+        let body = held(&scan.body, scan.states, begins, &late, rate)?;
+        let t = Axis::time();
+        let mut args = args.to_vec();
+        for a in &mut args[scan.states..begins] {
+            if !self.b.has(*a, t) {
+                *a = self.b.expand(*a, &[t])?;
+            }
+        }
+        for (n, k) in late.iter().enumerate() {
+            let ty = scan.body.ty(scan.body.params[1 + k]).clone();
+            let (start, zeros) = (args[*k], self.zeros(&ty)?);
+            args[*k] = zeros;
+            args.insert(begins + n, start);
+        }
+        let mut stepped = Scan {
+            axis: t,
+            body,
+            ..scan.clone()
+        };
+        stepped
+            .seqs
+            .extend(late.iter().map(|_| SeqIn { fill: Num(0.0) }));
+        Ok(self.b.push(Op::Scan(Box::new(stepped)), &args)?)
+    }
+}
+
+/// A step that is counted in ticks, and whose states change when a tick ends. States `late` are, in the first tick, what
+/// further sequences say, which stand before parameter `begins` of the fixed values.
+fn held(old: &Func, states: usize, begins: usize, late: &[usize], rate: usize) -> Result<Func> {
+    let mut b = Builder::new(&old.name);
+    let mut formals = vec![];
+    for (n, p) in old.params.iter().enumerate() {
+        if n == 1 + begins {
+            for k in late {
+                b.copy(old.value(old.params[1 + k]), &[])?;
+            }
+        }
+        formals.push(b.copy(old.value(*p), &[])?);
+    }
+    if old.params.len() == 1 + begins {
+        for k in late {
+            b.copy(old.value(old.params[1 + k]), &[])?;
+        }
+    }
+    let starts = b.func().params[1 + begins..][..late.len()].to_vec();
+    let pos = formals[0];
+    let (tick, over) = (quotient(&mut b, pos, rate)?, ends(&mut b, pos, rate)?);
+    let mut given: HashMap<ValueId, ValueId> = old
+        .params
+        .iter()
+        .copied()
+        .zip(formals.iter().copied())
+        .collect();
+    given.insert(old.params[0], tick);
+    let n = b.num(rate as f64);
+    for (k, start) in late.iter().zip(starts) {
+        let first = b.map2(MapFn::Lt, pos, n)?;
+        let v = b.select(first, start, formals[1 + k])?;
+        given.insert(old.params[1 + k], v);
+    }
+    let image = b.inline(old, &given)?;
+    for (k, (name, v)) in old.results.iter().enumerate() {
+        let lost = || DeriveError("a recurrence's result was lost".into());
+        let mut v = image[v.index()].ok_or_else(lost)?;
+        if k < states {
+            v = b.select(over, v, formals[1 + k])?;
+        }
+        b.result(name, v);
+    }
+    Ok(b.finish())
+}
