@@ -167,7 +167,7 @@ impl Exact {
     }
 
     /// The whole number that this is, if it is a small one: what orders numbers means it then.
-    fn whole(self) -> Option<f64> {
+    pub(crate) fn whole(self) -> Option<f64> {
         const MOST: u64 = 1 << 40;
         match (self.re, self.im) {
             (n, 0) if n < MOST => Some(n as f64),
@@ -216,6 +216,7 @@ impl Exact {
             MapFn::Max | MapFn::Min | MapFn::Rem => match (x.whole(), y.whole(), f) {
                 (Some(a), Some(b), MapFn::Max) => Exact::of(a.max(b)),
                 (Some(a), Some(b), MapFn::Min) => Exact::of(a.min(b)),
+                (Some(a), Some(b), MapFn::Rem) if b > 0.0 => Exact::of(a.rem_euclid(b)),
                 _ => Exact::both(f, x, y),
             },
             _ => return Err(format!("{f:?} of data is not exact")),

@@ -100,6 +100,9 @@ fn long_convolutions_from_states_stay_transforms() {
     }
 }
 
+/// Where data choose, for each position, which blocks of others are read, that choice is stored.
+const CHOSEN: &[&str] = &["infllm"];
+
 /// No program from states of any mixer of the library stores a value for each pair of positions.
 #[test]
 fn no_pairs_are_stored() {
@@ -132,7 +135,13 @@ fn no_pairs_are_stored() {
                 carried_gradient(&f, Form::Chunked, &shapes, wanted, &mut vec![]),
             ] {
                 let made = made.unwrap_or_else(|e| panic!("{mixer}: {e}"));
-                assert_eq!(pairs(&made), [""; 0], "{mixer}");
+                let none = pairs(&made).is_empty();
+                assert_eq!(
+                    none,
+                    !CHOSEN.contains(&mixer.as_str()),
+                    "{mixer}: {:?}",
+                    pairs(&made)
+                );
                 seen += 1;
             }
         }

@@ -3,11 +3,24 @@
 use super::{Place, Result, by_kind, numbers, real};
 use crate::axis::Axis;
 use crate::complex::Scalar;
-use crate::tensor::{Tensor, add_box, copy_box, row_major, strides, walk};
+use crate::tensor::{Data, Tensor, add_box, copy_box, row_major, strides, walk};
+use std::borrow::Cow;
 
 /// Rounded to nearest, clamped into `0..n`.
 fn slot(x: f64, n: usize) -> usize {
     (x.round().max(0.0) as usize).min(n.saturating_sub(1))
+}
+
+/// The index as numbers. An element of a field is one if it is a small whole number, such as a quotient without rest.
+fn positions(index: &Tensor) -> Result<Cow<'_, [f64]>> {
+    let whole = match &index.data {
+        Data::Exact(d) => d.iter().map(|x| x.whole()).collect::<Option<Vec<f64>>>(),
+        _ => None,
+    };
+    match whole {
+        Some(all) => Ok(Cow::Owned(all)),
+        None => real(index, "an index").map(Cow::Borrowed),
+    }
 }
 
 type Sized = (Vec<Axis>, Vec<usize>);
@@ -40,7 +53,7 @@ fn gather_kind<S: Scalar>(axis: Axis, table: &Tensor, index: &Tensor, to: Place)
         };
     }
     let data = numbers::<S>(table)?;
-    let at = real(index, "an index")?;
+    let at = &*positions(index)?;
     let step = strides(&table.axes, &table.shape, &[axis])[0];
     // The index may have an axis of the table's name: then the table's own is the one looked up.
     let table_strides = |axes: &[Axis]| -> Vec<isize> {
@@ -110,7 +123,7 @@ fn scatter_kind<S: Scalar>(
         return Ok(to.tensor(out));
     }
     let data = numbers::<S>(g)?;
-    let at = real(index, "an index")?;
+    let at = &*positions(index)?;
     let step = row_major(to.shape)[to
         .axes
         .iter()

@@ -13,10 +13,11 @@ use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
 use crate::passes::{self, FORMS, Form, Shapes};
 use crate::{Error, Result, other, timeline};
-use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Tensor, run_exact};
+use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Size, Tensor, run_exact};
 use seqc_derive::step::cache;
 use seqc_derive::stream::Tiles;
 use seqc_derive::{dual, exponential, powers};
+use std::collections::BTreeSet;
 
 /// Small, so that a few steps are several chunks and tiles.
 const SHAPES: Shapes = Shapes {
@@ -28,6 +29,8 @@ const SHAPES: Shapes = Shapes {
     },
 };
 const LENGTHS: std::ops::RangeInclusive<usize> = 1..=10;
+/// Ticks of more steps than this are not many enough in any length that is run.
+const WIDEST: usize = 40;
 const BATCH: usize = 2;
 
 /// Rows of all forms; or a note that says what is not exact.
@@ -112,9 +115,22 @@ struct Case {
     want: Named,
 }
 
+/// The short lengths, and of each coarser clock a chunk, two and a ragged tick, three and a tick.
+fn lengths(definition: &Func) -> BTreeSet<usize> {
+    let mut all: BTreeSet<usize> = LENGTHS.collect();
+    for axis in definition.values.iter().flat_map(|v| &v.ty.axes) {
+        if let Size::Tiles(_, n) = axis.size
+            && n <= WIDEST
+        {
+            all.extend([3 * n, 6 * n + 1, 10 * n]);
+        }
+    }
+    all
+}
+
 fn cases(subject: &Subject, reference: &Func) -> Result<Vec<Case>> {
     let mut all = vec![];
-    for length in LENGTHS {
+    for length in lengths(&subject.definition) {
         let sizes = subject.sizes(length, BATCH);
         if !subject.allows(&sizes) {
             continue;
