@@ -18,6 +18,7 @@ pub mod poly;
 pub mod powers;
 pub mod real;
 pub mod report;
+pub mod retime;
 pub mod rewrite;
 pub mod sink;
 pub mod softmax;

@@ -11,8 +11,8 @@ pub use carried::{
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, exponential, grad, inputs, powers, real, sink, softmax,
-    step, stream,
+    DeriveError, checkpoint, chunk, conv, exponential, grad, inputs, powers, real, retime, sink,
+    softmax, step, stream,
 };
 
 /// Sizes that a target chooses.
@@ -106,9 +106,14 @@ const STEADY: &[Pass] = &[("exponential-kernels", |f, _| {
 })];
 const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
 
+/// What is read late is computed late, so that a step needs nothing that is ahead of it.
+const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
+
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS];
 const RECURRENT: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES];
+/// What the laws of steps are applied to.
+const STEPPED: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES, RETIMED];
 const CHUNKED: &[&[Pass]] = &[NUMBERS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
 
 /// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
@@ -177,7 +182,7 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
 /// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
 /// recurrences that they are.
 pub fn readable(func: &Func) -> Result<Func, DeriveError> {
-    let lists = &[READS, CONVOLUTIONS, STEADY, RENAMES];
+    let lists = &[READS, CONVOLUTIONS, STEADY, RENAMES, RETIMED];
     apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 
@@ -274,7 +279,7 @@ pub fn generation_step(
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
+    let f = apply(func.clone(), STEPPED, shapes, timings)?;
     let f = step::step(&f)?;
     verify(&f, "step")?;
     apply(f, &[REAL], shapes, timings)
@@ -303,7 +308,7 @@ fn one_pass(
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = law(&apply(func.clone(), RECURRENT, shapes, timings)?)?;
+    let f = law(&apply(func.clone(), STEPPED, shapes, timings)?)?;
     verify(&f, name)?;
     apply(f, lists, shapes, timings)
 }

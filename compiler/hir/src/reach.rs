@@ -50,9 +50,14 @@ pub fn clock_of(axis: Axis) -> Option<Sym> {
 impl Reach {
     /// A sequence input: itself at its own position.
     pub fn input(time: Axis) -> Reach {
+        Reach::position(time, 0)
+    }
+
+    /// Is there a position so many steps ahead?
+    pub fn position(time: Axis, ahead: i64) -> Reach {
         let mut map = BTreeMap::new();
         if let Some(c) = clock_of(time) {
-            map.insert((c, Some(time.name)), 0);
+            map.insert((c, Some(time.name)), ahead);
         }
         Reach(map)
     }
@@ -106,7 +111,8 @@ impl Reach {
         })
     }
 
-    /// The axis is summed: its positions are bounded by another axis if some bound says so.
+    /// The axis is summed: its positions are bounded by another axis if some bound says so. A position counts only if
+    /// there is one, however early its entry is known.
     pub fn summed(&self, axis: Sym, bounds: &[Bound]) -> Reach {
         let by = bounds
             .iter()
@@ -115,7 +121,7 @@ impl Reach {
         match by {
             Some(b) => self.map(|(c, a), r| {
                 if a == Some(axis) {
-                    ((c, Some(b.big)), r.saturating_add(b.by))
+                    ((c, Some(b.big)), r.max(0).saturating_add(b.by))
                 } else {
                     ((c, a), r)
                 }

@@ -5,7 +5,7 @@
 //! differentiation: a chunked form's gradient is chunked.
 
 use super::{
-    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, RECURRENT, RENAMES, Shapes, Timings, apply,
+    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, RENAMES, STEPPED, Shapes, Timings, apply,
     inputs_named, readable, verify,
 };
 use seqc_algebra::Func;
@@ -40,7 +40,7 @@ pub fn carried_gradient(
     wanted: Wanted,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, timings)?;
+    let f = apply(func.clone(), STEPPED, shapes, timings)?;
     let f = differentiated(&f, before(form), shapes, wanted, timings)?;
     apply(f, &[REAL, PAIRS], shapes, timings)
 }
@@ -52,7 +52,7 @@ pub fn exact_carried_gradient(
     shapes: &Shapes,
     wanted: Wanted,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), RECURRENT, shapes, &mut vec![])?;
+    let f = apply(func.clone(), STEPPED, shapes, &mut vec![])?;
     let f = differentiated(&f, before(form), shapes, wanted, &mut vec![])?;
     apply(f, &[PAIRS], shapes, &mut vec![])
 }
