@@ -11,6 +11,7 @@ pub mod conv;
 pub mod cost;
 pub mod exponential;
 pub mod grad;
+pub mod impulse;
 pub mod inputs;
 pub mod linear;
 pub mod order;

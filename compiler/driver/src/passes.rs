@@ -11,8 +11,8 @@ pub use carried::{
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, exponential, grad, inputs, powers, real, retime, sink,
-    softmax, step, stream,
+    DeriveError, checkpoint, chunk, conv, exponential, grad, impulse, inputs, powers, real, retime,
+    sink, softmax, step, stream,
 };
 
 /// Sizes that a target chooses.
@@ -40,7 +40,7 @@ impl Shapes {
     }
 }
 
-/// Every form once.
+/// The forms that every program has.
 pub const FORMS: [Form; 3] = [Form::Matrix, Form::Recurrent, Form::Chunked];
 
 /// How the mixers of a program are computed.
@@ -52,16 +52,19 @@ pub enum Form {
     Recurrent,
     /// The training form: chunks, tiles, convolutions by FFT.
     Chunked,
+    /// The training form with every time-invariant recurrence as a convolution, whether it pays or not.
+    Convolution,
 }
 
 impl Form {
     /// The forms as users name them. What is no recurrence has no chunks to speak of: its training form is called
     /// `parallel`, and each name stands for the training form of everything in the program.
-    pub const NAMED: [(&'static str, Form); 4] = [
+    pub const NAMED: [(&'static str, Form); 5] = [
         ("matrix", Form::Matrix),
         ("parallel", Form::Chunked),
         ("chunked", Form::Chunked),
         ("recurrent", Form::Recurrent),
+        ("convolution", Form::Convolution),
     ];
 
     pub fn named(name: &str) -> Option<Form> {
@@ -73,6 +76,7 @@ impl Form {
             Form::Matrix => "matrix",
             Form::Recurrent => "recurrent",
             Form::Chunked => "chunked",
+            Form::Convolution => "convolution",
         }
     }
 }
@@ -89,6 +93,14 @@ const READS: &[Pass] = &[
     ("sink-inputs", |f, _| inputs::sink_inputs(f)),
     ("sink-reads", |f, _| sink::sink_reads(f)),
 ];
+
+/// Recurrences that are the same at every step, as convolutions: where that pays, or all of them.
+const RESPONSES: &[Pass] = &[("impulse-responses", |f, _| {
+    impulse::impulse_responses(f, impulse::Which::Paying)
+})];
+const ALL_RESPONSES: &[Pass] = &[("impulse-responses", |f, _| {
+    impulse::impulse_responses(f, impulse::Which::All)
+})];
 
 /// Recurrences in chunks, or with checkpoints.
 const CHUNKS: &[Pass] = &[
@@ -114,7 +126,8 @@ const MATRIX: &[&[Pass]] = &[NUMBERS];
 const RECURRENT: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES];
 /// What the laws of steps are applied to.
 const STEPPED: &[&[Pass]] = &[NUMBERS, READS, CONVOLUTIONS, STEADY, RENAMES, RETIMED];
-const CHUNKED: &[&[Pass]] = &[NUMBERS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
+const CHUNKED: &[&[Pass]] = &[NUMBERS, READS, RESPONSES, CHUNKS, CONVOLUTIONS, RENAMES];
+const CONVOLUTION: &[&[Pass]] = &[NUMBERS, READS, ALL_RESPONSES, CHUNKS, CONVOLUTIONS, RENAMES];
 
 /// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
 const REAL: &[Pass] = &[
@@ -160,13 +173,14 @@ fn forms(form: Form) -> &'static [&'static [Pass]] {
         Form::Matrix => MATRIX,
         Form::Recurrent => RECURRENT,
         Form::Chunked => CHUNKED,
+        Form::Convolution => CONVOLUTION,
     }
 }
 
 fn tiles(form: Form) -> &'static [&'static [Pass]] {
     match form {
         Form::Matrix => &[REAL],
-        Form::Recurrent | Form::Chunked => &[REAL, PAIRS],
+        Form::Recurrent | Form::Chunked | Form::Convolution => &[REAL, PAIRS],
     }
 }
 
@@ -177,6 +191,16 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
         input.is_some_and(|i| names.contains(&i.name.as_str()))
     };
     func.params.iter().filter(named).copied().collect()
+}
+
+/// The forms that a program has: [`FORMS`], and convolutions if one of its recurrences is one.
+pub fn forms_of(func: &Func) -> Vec<Form> {
+    let mut all = FORMS.to_vec();
+    let readable = apply(func.clone(), &[NUMBERS, READS], &Shapes::cpu(), &mut vec![]);
+    if readable.is_ok_and(|f| impulse::has_responses(&f)) {
+        all.push(Form::Convolution);
+    }
+    all
 }
 
 /// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
@@ -259,7 +283,9 @@ pub fn exact_gradient(
     let f = differentiated(&f, wrt, outs)?;
     match form {
         Form::Matrix => Ok(f),
-        Form::Recurrent | Form::Chunked => apply(f, &[PAIRS], shapes, &mut vec![]),
+        Form::Recurrent | Form::Chunked | Form::Convolution => {
+            apply(f, &[PAIRS], shapes, &mut vec![])
+        }
     }
 }
 

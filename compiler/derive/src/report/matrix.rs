@@ -80,6 +80,7 @@ fn equation(func: &Func, root: ValueId) -> Equation {
         class: Class::Pairwise,
         backward: false,
         fixed: false,
+        convolved: false,
         why: vec![],
         forms: vec!["matrix"],
         missing: vec![],
