@@ -201,4 +201,21 @@ mod tests {
             Look::Causal
         );
     }
+
+    #[test]
+    fn a_position_counts_only_if_there_is_one() {
+        let t = Axis::time();
+        let early = Reach::input(t).shifted(t.name, -1);
+        let bound = Bound {
+            small: Sym::new("j"),
+            big: t.name,
+            by: 1,
+        };
+        let seen = early.renamed(t.name, Sym::new("j"));
+        let seen = seen.summed(Sym::new("j"), &[bound]);
+        assert_eq!(seen.looks(Some(t))[&Sym::new("t")], Look::Ahead(1));
+        let mut constant = Reach::default();
+        constant.join(&Reach::position(t, 1));
+        assert_eq!(constant.looks(Some(t))[&Sym::new("t")], Look::Ahead(1));
+    }
 }

@@ -35,8 +35,10 @@ impl Delays {
             d.row[id.index()] = row.max(0);
             d.cols[id.index()] = cols;
         }
-        for id in all.iter().rev() {
-            d.postpone(func, *id);
+        if !d.are_zero() {
+            for id in all.iter().rev() {
+                d.postpone(func, *id);
+            }
         }
         Ok(d)
     }
