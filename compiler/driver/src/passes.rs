@@ -11,8 +11,8 @@ pub use carried::{
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, dual, exponential, grad, inputs, join, powers, real,
-    sink, softmax, step, stream, ticks,
+    DeriveError, checkpoint, chunk, conv, dual, exponential, grad, impulse, inputs, join, powers,
+    real, retime, sink, softmax, step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -40,7 +40,7 @@ impl Shapes {
     }
 }
 
-/// Every form once.
+/// The forms that every program has.
 pub const FORMS: [Form; 3] = [Form::Matrix, Form::Recurrent, Form::Chunked];
 
 /// How the mixers of a program are computed.
@@ -52,16 +52,19 @@ pub enum Form {
     Recurrent,
     /// The training form: chunks, tiles, convolutions by FFT.
     Chunked,
+    /// The training form with every time-invariant recurrence as a convolution, whether it pays or not.
+    Convolution,
 }
 
 impl Form {
     /// The forms as users name them. What is no recurrence has no chunks to speak of: its training form is called
     /// `parallel`, and each name stands for the training form of everything in the program.
-    pub const NAMED: [(&'static str, Form); 4] = [
+    pub const NAMED: [(&'static str, Form); 5] = [
         ("matrix", Form::Matrix),
         ("parallel", Form::Chunked),
         ("chunked", Form::Chunked),
         ("recurrent", Form::Recurrent),
+        ("convolution", Form::Convolution),
     ];
 
     pub fn named(name: &str) -> Option<Form> {
@@ -73,6 +76,7 @@ impl Form {
             Form::Matrix => "matrix",
             Form::Recurrent => "recurrent",
             Form::Chunked => "chunked",
+            Form::Convolution => "convolution",
         }
     }
 }
@@ -94,6 +98,14 @@ const READS: &[Pass] = &[
     ("sink-reads", |f, _| sink::sink_reads(f)),
 ];
 
+/// Recurrences that are the same at every step, as convolutions: where that pays, or all of them.
+const RESPONSES: &[Pass] = &[("impulse-responses", |f, _| {
+    impulse::impulse_responses(f, impulse::Which::Paying)
+})];
+const ALL_RESPONSES: &[Pass] = &[("impulse-responses", |f, _| {
+    impulse::impulse_responses(f, impulse::Which::All)
+})];
+
 /// Recurrences in chunks, or with checkpoints.
 const CHUNKS: &[Pass] = &[
     ("chunk-recurrences", |f, s| chunk::chunk_scans(f, s.chunk)),
@@ -112,12 +124,41 @@ const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
 /// One clock, where a program goes step by step.
 const TICKS: &[Pass] = &[("coarser-clocks", |f, _| ticks::at_every_step(f))];
 
+/// What is read late is computed late, so that a step needs nothing that is ahead of it.
+const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
+
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS];
 const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
-/// What laws of steps begin with.
-const STEPPED: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES, TICKS];
-const CHUNKED: &[&[Pass]] = &[NUMBERS, DUALS, READS, CHUNKS, CONVOLUTIONS, RENAMES];
+/// What the laws of steps are applied to.
+const STEPPED: &[&[Pass]] = &[
+    NUMBERS,
+    DUALS,
+    READS,
+    CONVOLUTIONS,
+    STEADY,
+    RENAMES,
+    TICKS,
+    RETIMED,
+];
+const CHUNKED: &[&[Pass]] = &[
+    NUMBERS,
+    DUALS,
+    READS,
+    RESPONSES,
+    CHUNKS,
+    CONVOLUTIONS,
+    RENAMES,
+];
+const CONVOLUTION: &[&[Pass]] = &[
+    NUMBERS,
+    DUALS,
+    READS,
+    ALL_RESPONSES,
+    CHUNKS,
+    CONVOLUTIONS,
+    RENAMES,
+];
 
 /// Passes that follow differentiation. Nothing complex and no softmax along a run-time axis stays …
 const REAL: &[Pass] = &[
@@ -163,13 +204,14 @@ fn forms(form: Form) -> &'static [&'static [Pass]] {
         Form::Matrix => MATRIX,
         Form::Recurrent => RECURRENT,
         Form::Chunked => CHUNKED,
+        Form::Convolution => CONVOLUTION,
     }
 }
 
 fn tiles(form: Form) -> &'static [&'static [Pass]] {
     match form {
         Form::Matrix => &[REAL],
-        Form::Recurrent | Form::Chunked => &[REAL, PAIRS],
+        Form::Recurrent | Form::Chunked | Form::Convolution => &[REAL, PAIRS],
     }
 }
 
@@ -182,10 +224,20 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
     func.params.iter().filter(named).copied().collect()
 }
 
+/// The forms that a program has: [`FORMS`], and convolutions if one of its recurrences is one.
+pub fn forms_of(func: &Func) -> Vec<Form> {
+    let mut all = FORMS.to_vec();
+    let readable = apply(func.clone(), &[NUMBERS, READS], &Shapes::cpu(), &mut vec![]);
+    if readable.is_ok_and(|f| impulse::has_responses(&f)) {
+        all.push(Form::Convolution);
+    }
+    all
+}
+
 /// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
 /// recurrences that they are.
 pub fn readable(func: &Func) -> Result<Func, DeriveError> {
-    let lists = &[DUALS, READS, CONVOLUTIONS, STEADY, RENAMES, TICKS];
+    let lists = &[DUALS, READS, CONVOLUTIONS, STEADY, RENAMES, TICKS, RETIMED];
     apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 
@@ -262,7 +314,9 @@ pub fn exact_gradient(
     let f = differentiated(&f, wrt, outs)?;
     match form {
         Form::Matrix => Ok(f),
-        Form::Recurrent | Form::Chunked => apply(f, &[PAIRS], shapes, &mut vec![]),
+        Form::Recurrent | Form::Chunked | Form::Convolution => {
+            apply(f, &[PAIRS], shapes, &mut vec![])
+        }
     }
 }
 

@@ -225,3 +225,46 @@ fn constants_that_are_multiplied_when_compiling() {
          y = sum[d](S * r)",
     );
 }
+
+/// Causal by way of what reads ahead and is then read late.
+#[test]
+fn reads_ahead_that_are_read_late() {
+    certified(
+        "h",
+        "state S{k, h} = 0.5
+         q = l2norm[k](linear(x, d -> k))
+         u = linear(x, d -> h)
+         v = u[t+1]
+         P = S[t-1] * 0.6 + sum[k](S[t-1] * q) * q * 0.3
+         S[t] = P + v * q
+         y = sum[k](q * S[t-1])",
+    );
+    certified(
+        "k",
+        "state S{k}
+         v = linear(x, d -> k)
+         w = v[t+1]
+         u = linear(x, d -> k)
+         S[t] = u + sigmoid(v) * S[t-1] / (1 + w ^ 2)
+         y = S[t-1]",
+    );
+}
+
+/// A position counts only if there is one: these look ahead at the end, though what they read is early.
+#[test]
+fn positions_that_are_not_there() {
+    certified("d", "u = x[t-1]\n y = u[t+1]");
+    certified(
+        "d",
+        "M[i,j] = softmax[j](sum[d](x[i] * x[j-1]))  where j <= i + 1
+         y = sum[j](M[t,j] * x[j-1])",
+    );
+    certified(
+        "d",
+        "u = sigmoid(x)
+         v = u[t+1]
+         state S{d} = v[first]
+         S[t] = 0.9 * S[t-1] + v
+         y = S[t-1]",
+    );
+}

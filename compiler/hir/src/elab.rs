@@ -395,6 +395,13 @@ impl<'p> Elab<'p> {
             out = self.select(&inside, &out, start, span)?;
         }
         out.reach = v.reach.shifted(axis, by.saturating_neg());
+        if let Some(start) = rest {
+            out.reach.join(&start.reach);
+        }
+        if by < 0 {
+            // What it reads is 0 where no such position exists, whatever it depends on.
+            out.reach.join(&Reach::position(axis, by.saturating_neg()));
+        }
         out.index = v.index.clone();
         Some(out)
     }

@@ -60,9 +60,14 @@ fn steps_in(axis: Axis) -> i64 {
 impl Reach {
     /// A sequence input: itself at its own position.
     pub fn input(time: Axis) -> Reach {
+        Reach::position(time, 0)
+    }
+
+    /// Is there a position so many steps ahead?
+    pub fn position(time: Axis, ahead: i64) -> Reach {
         let mut map = BTreeMap::new();
         if let Some(c) = clock_of(time) {
-            map.insert((c, Some(time.name)), 0);
+            map.insert((c, Some(time.name)), ahead);
         }
         Reach(map)
     }
@@ -123,14 +128,19 @@ impl Reach {
         })
     }
 
-    /// The axis is summed: its positions are bounded by another axis if some bound says so.
+    /// The axis is summed: its positions are bounded by another axis if some bound says so. A position counts only if
+    /// there is one, however early its entry is known.
     pub fn summed(&self, axis: Axis, bounds: &[Bound]) -> Reach {
         let by = bounds
             .iter()
             .filter(|b| b.small == axis.name)
             .min_by_key(|b| b.by);
         match by {
-            Some(b) => self.shifted(axis, b.by).renamed(axis.name, b.big),
+            Some(b) => {
+                let own = |a: Option<Sym>| a == Some(axis.name);
+                let there = self.map(|(c, a), r| ((c, a), if own(a) { r.max(0) } else { r }));
+                there.shifted(axis, b.by).renamed(axis.name, b.big)
+            }
             None => self.whole_axis(axis.name),
         }
     }
@@ -224,5 +234,23 @@ mod tests {
         };
         let twice = x.patched(ticks, wider, 3).renamed(wider.name, t.name);
         assert_eq!(twice.looks(Some(t))[&Sym::new("t")], Look::Ahead(11));
+    }
+
+    #[test]
+    fn a_position_counts_only_if_there_is_one() {
+        let t = Axis::time();
+        let early = Reach::input(t).shifted(t, -1);
+        let bound = Bound {
+            small: Sym::new("j"),
+            big: t.name,
+            by: 1,
+        };
+        let seen = early.renamed(t.name, Sym::new("j"));
+        let j = t.renamed("j");
+        let seen = seen.summed(j, &[bound]);
+        assert_eq!(seen.looks(Some(t))[&Sym::new("t")], Look::Ahead(1));
+        let mut constant = Reach::default();
+        constant.join(&Reach::position(t, 1));
+        assert_eq!(constant.looks(Some(t))[&Sym::new("t")], Look::Ahead(1));
     }
 }

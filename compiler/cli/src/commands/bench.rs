@@ -24,6 +24,9 @@ pub struct Args {
     /// Tokens of a sequence.
     #[arg(long, default_value_t = 256)]
     length: u64,
+    /// The form of the training step.
+    #[arg(long, value_parser = super::forms(), default_value = "chunked")]
+    form: Form,
     /// Seconds for each figure.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -43,7 +46,7 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     let e = source.elaborate(&name, &settings(&args.set)?)?;
     let backend = Backend::best();
     let training = match e.func.result("loss") {
-        Some(_) => Some(model::for_training(&e, Form::Chunked, backend)?),
+        Some(_) => Some(model::for_training(&e, args.form, backend)?),
         None => None,
     };
     let generation = match build::is_causal(&e) {

@@ -27,6 +27,7 @@ use crate::Result;
 use crate::report::equation_of;
 use crate::rewrite::map_values;
 use modes::{Mode, Modes};
+pub(crate) use recurrence::total;
 use recurrence::{convolved, state_of};
 use seqc_algebra::shape::ShapeError;
 use seqc_algebra::{Axis, Builder, Func, Op, Ty, ValueId};

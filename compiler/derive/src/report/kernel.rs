@@ -88,6 +88,7 @@ fn equation(func: &Func, id: ValueId, kernel: ValueId, lag: Axis, transform: boo
             .axes
             .iter()
             .any(|a| !a.is_const() && *a != lag && a.name.as_str() != "batch"),
+        convolved: false,
         why: vec![Reason {
             text,
             at: name.clone(),

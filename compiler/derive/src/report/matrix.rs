@@ -82,6 +82,7 @@ fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
         class: Class::Pairwise,
         backward: false,
         fixed: false,
+        convolved: false,
         why: vec![],
         forms: vec!["matrix"],
         missing: vec![],

@@ -228,6 +228,8 @@ pub struct Equation {
     pub backward: bool,
     /// Nothing that changes with time enters the transition or the weights.
     pub fixed: bool,
+    /// A recurrence that is trained as a convolution.
+    pub convolved: bool,
     pub why: Vec<Reason>,
     pub forms: Vec<&'static str>,
     pub missing: Vec<Missing>,

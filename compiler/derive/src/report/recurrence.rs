@@ -6,7 +6,7 @@ use crate::class::{Gate, Linear, Product, Transition, classify};
 use crate::linear::jointly_affine;
 use crate::order::depends_on;
 use crate::words::expression;
-use crate::{affine::How, chunk};
+use crate::{affine::How, chunk, impulse};
 use seqc_algebra::{Axis, Elem, Func, Scan, ValueId};
 
 pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
@@ -34,6 +34,7 @@ pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
         class: Class::Nonlinear,
         backward: scan.reverse,
         fixed: false,
+        convolved: false,
         why: vec![],
         forms: vec!["recurrent"],
         missing: vec![],
@@ -53,6 +54,24 @@ pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
                 at,
             });
         }
+    }
+    match impulse::obstacle(func, id, scan) {
+        None => {
+            e.forms.push("convolution");
+            e.convolved = impulse::pays(scan);
+            e.why.extend(impulse::words(scan).map(|costs| Reason {
+                text: format!(
+                    "the same at every step: a convolution with its response to an impulse. {costs}"
+                ),
+                at: None,
+            }));
+        }
+        Some(why) if e.fixed => e.missing.push(Missing {
+            form: "convolution",
+            why,
+            at: None,
+        }),
+        Some(_) => {}
     }
     e
 }

@@ -38,6 +38,7 @@ fn window(func: &Func, id: ValueId, ticks: Axis, within: Axis) -> Option<Equatio
         names: name.iter().cloned().collect(),
         class,
         backward: false,
+        convolved: false,
         fixed: false,
         why: vec![Reason { text, at: name }],
         forms: vec!["parallel"],

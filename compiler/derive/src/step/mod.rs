@@ -7,7 +7,7 @@
 //! step; [`prefill`] the parallel program with the states after its last position as further results, so that a
 //! prompt is read in one pass; [`resume`] the parallel program that goes on from such states, so that a sequence
 //! may be cut anywhere. All three have states of the same names and shapes. Side condition: no operation looks
-//! ahead; the first that does is named.
+//! ahead ([`crate::retime`] sees to it in a causal program); the first that does is named.
 
 mod mapped;
 mod merge;
@@ -20,6 +20,7 @@ mod walk;
 pub use one::step;
 pub use prefill::prefill;
 pub use resume::resume;
+pub(crate) use settled::is_settled;
 
 use crate::affine::describe;
 use crate::{DeriveError, Result};
@@ -37,7 +38,7 @@ pub fn cache() -> Sym {
 }
 
 /// An axis of the clock's length under another name, such as `j` or `lag`.
-fn is_clocklike(a: &Axis) -> bool {
+pub(crate) fn is_clocklike(a: &Axis) -> bool {
     a.size == clock().size
 }
 
@@ -78,7 +79,7 @@ fn convolved_in(func: &Func, conv: ValueId) -> Order {
         return Order::NewestFirst;
     };
     let real = args.iter().all(|a| func.ty(*a).elem != Elem::Complex);
-    match real && settled::is_settled(func, args[0], *lag) {
+    match real && is_settled(func, args[0], *lag) {
         true => Order::OldestFirst,
         false => Order::NewestFirst,
     }
@@ -96,7 +97,7 @@ struct Plan<'a> {
 }
 
 /// Which operation looks ahead, for a diagnostic.
-fn ahead(func: &Func, id: ValueId) -> DeriveError {
+pub(crate) fn ahead(func: &Func, id: ValueId) -> DeriveError {
     let name = func
         .value(id)
         .name
@@ -230,7 +231,7 @@ pub(crate) fn reads_first(func: &Func, gather: ValueId) -> bool {
 }
 
 /// What a step needs. A scan goes on from the state that it carries: what its states start from is past.
-fn needed(func: &Func) -> Vec<bool> {
+pub(crate) fn needed(func: &Func) -> Vec<bool> {
     let mut all = vec![false; func.values.len()];
     for (_, v) in &func.results {
         all[v.index()] = true;
@@ -251,7 +252,7 @@ fn needed(func: &Func) -> Vec<bool> {
 }
 
 /// Is the axis summed (or normalised) over somewhere, or read by position? Then it stands for earlier positions; else for the present.
-fn summed_over(func: &Func, axis: Axis) -> bool {
+pub(crate) fn summed_over(func: &Func, axis: Axis) -> bool {
     func.values.iter().any(|v| match &v.op {
         Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
         Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
@@ -383,6 +384,10 @@ impl Plan<'_> {
             Op::Expand(new) => match axes(&new) {
                 kept if kept.is_empty() => return Ok(None),
                 kept => Op::Expand(kept),
+            },
+            Op::Shift { axis, by } => Op::Shift {
+                axis: self.along(&axis),
+                by,
             },
             Op::Rename { from, to } => Op::Rename {
                 from: self.along(&from),

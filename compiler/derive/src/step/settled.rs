@@ -4,7 +4,7 @@ use super::is_clocklike;
 use seqc_algebra::{Axis, Func, InputKind, Op, ValueId};
 
 /// Is the kernel made of parameters and of its lags, one by one? Then it is known before the first position.
-pub(super) fn is_settled(func: &Func, kernel: ValueId, lag: Axis) -> bool {
+pub(crate) fn is_settled(func: &Func, kernel: ValueId, lag: Axis) -> bool {
     let needed = func.needed([kernel]);
     let ids = || func.ids().filter(|id| needed[id.index()]);
     ids().all(|id| {

@@ -84,7 +84,9 @@ fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {
         ));
     }
     let (form, want) = match (request.form, from_states) {
-        (None | Some(Form::Chunked), _) | (Some(Form::Recurrent), true) => return Ok(()),
+        (None | Some(Form::Chunked | Form::Convolution), _) | (Some(Form::Recurrent), true) => {
+            return Ok(());
+        }
         (Some(Form::Recurrent), false) if request.grad => return Ok(()),
         (Some(form), true) => (
             form,

@@ -63,10 +63,17 @@ fn forms(found: &[Equation]) -> Vec<(&'static str, Form)> {
     if has(Kind::Matrix, "matrix") || has(Kind::Kernel, "matrix") {
         all.push(("matrix", Form::Matrix));
     }
+    // The last one is the training form.
+    let convolved = found.iter().any(|q| q.convolved);
+    if has(Kind::Recurrence, "convolution") && !convolved {
+        all.push(("convolution", Form::Convolution));
+    }
     if has(Kind::Recurrence, "recurrent") || has(Kind::Kernel, "recurrent") {
         all.push(("recurrent", Form::Recurrent));
     }
-    if found.iter().any(|q| q.forms.contains(&"chunked")) {
+    if convolved {
+        all.push(("convolution", Form::Chunked));
+    } else if found.iter().any(|q| q.forms.contains(&"chunked")) {
         all.push(("chunked", Form::Chunked));
     }
     if all.is_empty() {

@@ -410,7 +410,8 @@ impl Places<'_> {
     /// What a user pays for a form that does not exist.
     fn warnings(&self, found: &[Equation]) -> Vec<String> {
         let mut all = Vec::new();
-        for q in found.iter().filter(|q| !q.forms.contains(&"chunked")) {
+        let slow = |q: &&Equation| !q.forms.contains(&"chunked") && !q.convolved;
+        for q in found.iter().filter(slow) {
             let names: Vec<String> = q.names.iter().map(|n| layerless(n)).collect();
             let name = names.join(", ");
             match q.kind {

@@ -67,7 +67,7 @@ fn before(form: Form) -> &'static [&'static [Pass]] {
     match form {
         Form::Matrix => &[],
         Form::Recurrent => &[CONVOLUTIONS, RENAMES],
-        Form::Chunked => &[CHUNKS, CONVOLUTIONS, RENAMES],
+        Form::Chunked | Form::Convolution => &[CHUNKS, CONVOLUTIONS, RENAMES],
     }
 }
 

@@ -11,7 +11,7 @@ use super::certificate::{Row, Worst};
 use super::draw::{self, Draw};
 use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
-use crate::passes::{self, FORMS, Form, Shapes};
+use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, timeline};
 use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Size, Tensor, run_exact};
 use seqc_derive::step::cache;
@@ -65,11 +65,11 @@ pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
             return rows;
         }
     };
-    for form in FORMS {
+    for form in subject.forms() {
         let mut row = Row::new(form.name(), "exact", Part::Gradient);
         let subject = match form {
             Form::Matrix => &definition,
-            Form::Recurrent | Form::Chunked => subject,
+            _ => subject,
         };
         match compared(subject, form, &cases, &mut row) {
             Ok(()) => rows.push(row),

@@ -2,7 +2,7 @@
 
 use crate::build::{self, only};
 use crate::engine::{Named, Sizes};
-use crate::passes::{self, FORMS, Shapes};
+use crate::passes::{self, Form, Shapes};
 use crate::verify::carried;
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
@@ -153,12 +153,17 @@ impl Subject {
         passes::readable(&self.steppable()?).map_err(|e| other(&self.name, e))
     }
 
+    /// The forms that it has.
+    pub fn forms(&self) -> Vec<Form> {
+        passes::forms_of(&self.definition)
+    }
+
     /// Every program that the compiler derives.
     pub fn derive(&self, shapes: &Shapes) -> Vec<Derived> {
         let text = |e: seqc_derive::DeriveError| e.to_string();
         let (wrt, outs) = (self.wrt(), self.outs());
         let mut all = vec![];
-        for form in FORMS {
+        for form in self.forms() {
             let (name, f) = (form.name(), &self.definition);
             all.push(Derived {
                 form: name,
