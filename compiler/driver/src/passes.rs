@@ -91,6 +91,9 @@ const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_pow
 /// Matrices that are recurrences.
 const DUALS: &[Pass] = &[("dual-recurrences", |f, _| dual::dual_recurrences(f))];
 
+/// Of states for each source position that stay so, gradients for each source.
+const SOURCES: &[Pass] = &[("spread-sources", |f, _| dual::spread_sources(f))];
+
 /// What recurrences take from the rest and give to it is computed inside of them, where it is smaller outside.
 const READS: &[Pass] = &[
     ("sink-inputs", |f, _| inputs::sink_inputs(f)),
@@ -128,8 +131,8 @@ const TICKS: &[Pass] = &[("coarser-clocks", |f, _| ticks::at_every_step(f))];
 const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
 
 /// The forms; they come before differentiation.
-const MATRIX: &[&[Pass]] = &[NUMBERS];
-const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
+const MATRIX: &[&[Pass]] = &[NUMBERS, SOURCES];
+const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, SOURCES, READS, CONVOLUTIONS, STEADY, RENAMES];
 /// What the laws of steps are applied to.
 const STEPPED: &[&[Pass]] = &[
     NUMBERS,
@@ -153,6 +156,7 @@ const CHUNKED: &[&[Pass]] = &[
 const CONVOLUTION: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
+    SOURCES,
     READS,
     ALL_RESPONSES,
     CHUNKS,

@@ -157,6 +157,37 @@ fn decays_between_two_times_are_the_recurrences_decays() {
     recurrent("semiseparable", false, &after);
 }
 
+/// What each step does to a state for each source is done to their sum.
+#[test]
+fn states_for_each_source_are_one_state() {
+    let family = |state: &str, m: &str| format!("{state}\nM[i,j] = {m}\n{SUM}");
+    let same = |body: &str| recurrent("semiseparable", true, body);
+    let decay = "state L[j]{h} = 1\nL[t,j] = sigmoid(g) * L[t-1,j]";
+    let s = "sum[dk](q[i] * k[j])";
+    same(&family(decay, &format!("{s} * L[i,j]  where j <= i")));
+    same(&family(decay, &format!("L[i,j] * {s} / 2  where j < i")));
+    // Keys that later steps turn: the delta rule.
+    let keys = "e = k / (1 + sum[dk](k * k))\nstate K[j]{h, dk} = e[j]\nK[t,j] = K[t-1,j] - e * sum[dk](e * K[t-1,j])";
+    same(&family(keys, "sum[dk](q[i] * K[i,j])  where j <= i"));
+    let gated = "e = k / (1 + sum[dk](k * k))\nstate K[j]{h, dk} = k[j]\nP = sigmoid(g) * K[t-1,j]\nK[t,j] = P - e * sum[dk](e * P)";
+    let _ = gated;
+    // What is added to each, and what depends on the source, is no one state's.
+    for (state, m) in [
+        (
+            "state R[j]{h}\nR[t,j] = 0.9 * R[t-1,j] + tanh(sum[dk](q * k[j]))",
+            "R[i,j]  where j <= i",
+        ),
+        (
+            "state R[j]{h} = 1\nR[t,j] = sigmoid(g[j]) * R[t-1,j]",
+            "R[i,j]  where j <= i",
+        ),
+    ] {
+        let text = spec(&family(state, m));
+        let (_, forms, _) = matrix(&text);
+        assert_eq!(forms, ["matrix"], "{text}");
+    }
+}
+
 /// A window would need subtraction, a function of a sum of products is no product.
 #[test]
 fn other_matrices_say_why_they_have_none() {

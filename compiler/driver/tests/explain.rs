@@ -274,8 +274,17 @@ const SPELLINGS: &[(&str, &str, &[&str])] = &[
         "q: seq{dk}, k: seq{dk}, v: seq{dv}; dk = 8, dv = 32) -> o: seq{dv}",
         &[
             "M[i,j] = sum[dk](q[i] * k[j])  where j <= i\no = sum[j](M[t,j] * v[j])",
-            "M[i,j] = sum[dk](k[j] * q[i]) * exp(j - i) / 2  where j <= i\no = sum[j](M[t,j] * v[j])",
+            "M[i,j] = sum[dk](k[j] * q[i]) * (1 + j) / 2  where j <= i\no = sum[j](M[t,j] * v[j])",
             "A[i,j] = sum[dk](q[i] * 2 * k[j])\nM[i,j] = A[i,j] / (i + 1)  where j <= i\no = sum[j](v[j] * M[t,j])",
+        ],
+    ),
+    (
+        "semiseparable",
+        "q: seq{dk}, k: seq{dk}, v: seq{dv}; dk = 8, dv = 32) -> o: seq{dv}",
+        &[
+            "M[i,j] = sum[dk](q[i] * k[j]) * 0.9 ^ (i - j)  where j <= i\no = sum[j](M[t,j] * v[j])",
+            "M[i,j] = sum[dk](k[j] * q[i]) * exp(j - i) / 2  where j <= i\no = sum[j](M[t,j] * v[j])",
+            "D[i,j] = exp((j - i) / 3)\nM[i,j] = D[i,j] * sum[dk](q[i] * k[j]) / (i + 1)  where i >= j\no = sum[j](v[j] * M[t,j])",
         ],
     ),
     (

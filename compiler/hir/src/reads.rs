@@ -76,16 +76,30 @@ pub fn repeat_reads(r: &Repeat) -> Vec<(String, Off)> {
 /// Every name an expression reads, and when.
 pub fn reads_of(e: &Expr, clocks: &[&str]) -> Vec<(String, Off)> {
     let mut out = Vec::new();
-    collect(e, Off::Now, clocks, &mut out);
+    collect(e, Off::Now, (clocks, false), &mut out);
     out
 }
 
-fn collect(e: &Expr, off: Off, clocks: &[&str], out: &mut Vec<(String, Off)>) {
+/// The same in the equation of a state for each source position, where `K[t-1,j]` is one step back.
+pub fn reads_of_family(e: &Expr, clocks: &[&str]) -> Vec<(String, Off)> {
+    let mut out = Vec::new();
+    collect(e, Off::Now, (clocks, true), &mut out);
+    out
+}
+
+fn collect(e: &Expr, off: Off, (clocks, family): (&[&str], bool), out: &mut Vec<(String, Off)>) {
+    let how = (clocks, family);
     match &e.kind {
         ExprKind::Number(_) => {}
         ExprKind::Name(n) => out.push((n.text.clone(), off)),
         ExprKind::Index { base, index } => {
+            let source = |e: &Expr| matches!(&e.kind, ExprKind::Name(n) if !clocks.contains(&n.text.as_str()));
             let here = match index.as_slice() {
+                [one, second] if family && source(second) => match (offset(one, clocks), off) {
+                    (Some(0), off) => off,
+                    (Some(c), Off::Now) => Off::By(c),
+                    _ => Off::Wide,
+                },
                 [one] => match (offset(one, clocks), off) {
                     (Some(0), off) => off,
                     (Some(c), Off::Now) => Off::By(c),
@@ -94,26 +108,24 @@ fn collect(e: &Expr, off: Off, clocks: &[&str], out: &mut Vec<(String, Off)>) {
                 },
                 _ => Off::Wide,
             };
-            collect(base, here, clocks, out);
-            index.iter().for_each(|x| collect(x, Off::Now, clocks, out));
+            collect(base, here, how, out);
+            index.iter().for_each(|x| collect(x, Off::Now, how, out));
         }
-        ExprKind::Remap { base, .. } => collect(base, off, clocks, out),
+        ExprKind::Remap { base, .. } => collect(base, off, how, out),
         ExprKind::Pick { base, picks } => {
-            collect(base, off, clocks, out);
-            picks
-                .iter()
-                .for_each(|p| collect(&p.value, off, clocks, out));
+            collect(base, off, how, out);
+            picks.iter().for_each(|p| collect(&p.value, off, how, out));
         }
-        ExprKind::Unary { operand, .. } => collect(operand, off, clocks, out),
+        ExprKind::Unary { operand, .. } => collect(operand, off, how, out),
         ExprKind::Binary { left, right, .. } => {
-            collect(left, off, clocks, out);
-            collect(right, off, clocks, out);
+            collect(left, off, how, out);
+            collect(right, off, how, out);
         }
         ExprKind::Call(c) => {
             out.push((c.name.text.clone(), Off::Now));
             for a in &c.args {
                 if let Arg::Positional(x) | Arg::Named { value: x, .. } = a {
-                    collect(x, off, clocks, out);
+                    collect(x, off, how, out);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! A matrix's entry as a sum of products: factors of one time each, decays between the two, conditions on both.
 
 use super::decay::Decay;
+use super::transport::Transport;
 use crate::affine::{Factor, How};
 use crate::stream::{Inequality, condition, is_long};
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
@@ -12,6 +13,8 @@ pub(super) struct Entry {
     pub scale: f64,
     pub factors: Vec<Factor>,
     pub decays: Vec<Decay>,
+    /// At most one: states that a step turns.
+    pub transports: Vec<Transport>,
     pub bounds: Vec<Inequality>,
     /// Constant axes that are summed over.
     pub bound: Vec<Axis>,
@@ -125,7 +128,10 @@ impl<'a> Entries<'a> {
                 decays: self.decays(v, names)?,
                 ..plain(1.0)
             }]),
-            _ => Err(mixes()),
+            _ => match self.transport(v, names) {
+                Some(e) => Ok(vec![e]),
+                None => Err(mixes()),
+            },
         }
     }
 
@@ -191,11 +197,12 @@ pub(super) fn named(names: &Names, a: Axis) -> Axis {
     names.get(&a).copied().unwrap_or(a)
 }
 
-fn plain(scale: f64) -> Entry {
+pub(super) fn plain(scale: f64) -> Entry {
     Entry {
         scale,
         factors: vec![],
         decays: vec![],
+        transports: vec![],
         bounds: vec![],
         bound: vec![],
     }
@@ -213,6 +220,7 @@ fn times(x: &Entry, y: &Entry) -> Entry {
         scale: x.scale * y.scale,
         factors: [x.factors.clone(), y.factors.clone()].concat(),
         decays: [x.decays.clone(), y.decays.clone()].concat(),
+        transports: [x.transports.clone(), y.transports.clone()].concat(),
         bounds: [x.bounds.clone(), y.bounds.clone()].concat(),
         bound: [x.bound.clone(), y.bound.clone()].concat(),
     }

@@ -10,16 +10,20 @@
 //!
 //! Side conditions: every term has one such condition, or none and no decay; nothing else mixes the two times; the
 //! state is not too large to gain ([`MOST_KEYS`]). [`entry`] takes a matrix apart, [`decay`] finds what decays,
-//! [`recurrence`] makes the scan; [`products`] states the same decays without `exp`.
+//! [`recurrence`] makes the scan; [`products`] states the same decays without `exp`; [`transport`] is the case of a state for each column that steps turn.
 
 mod decay;
 mod entry;
 mod products;
 mod recurrence;
+mod spread;
+mod transport;
 
 pub use products::decays_as_products;
+pub use spread::spread_sources;
 
 use crate::Result;
+use crate::affine::factor_axes;
 use crate::stream::{Inequality, is_long, is_pair, long_axes};
 use entry::{Entries, Entry};
 use seqc_algebra::{Axis, Builder, Func, Op, ReduceOp, ValueId};
@@ -91,7 +95,8 @@ pub enum Dual {
 pub fn dual(func: &Func, id: ValueId) -> Option<Dual> {
     Some(match taken_apart(func, id)? {
         Ok(sum) => Dual::Recurrence {
-            decays: sum.terms.iter().any(|(e, _)| !e.decays.is_empty()),
+            decays: (sum.terms.iter())
+                .any(|(e, _)| !e.decays.is_empty() || !e.transports.is_empty()),
         },
         Err(why) => Dual::Missing(why),
     })
@@ -129,6 +134,16 @@ fn summed(
             ));
         }
         let sees = sees(&e.bounds, row, col)?;
+        match (e.transports.len(), e.decays.is_empty()) {
+            (0, _) | (1, true) => {}
+            _ => return Err("several things are done to each column between two times".into()),
+        }
+        let mut cols = e.factors.iter().map(|f| factor_axes(func, f));
+        let clash =
+            |axes: Vec<Axis>| axes.contains(&col) && e.transports.iter().any(|t| !t.allows(&axes));
+        if cols.any(clash) {
+            return Err("what steps do to a column mixes axes that its values have too".into());
+        }
         match (sees, e.decays.is_empty()) {
             (Sees::Earlier { .. } | Sees::Later { .. }, _) if row.size != col.size => {
                 Err("its two times are of different clocks".into())
@@ -163,10 +178,14 @@ fn pair_values(func: &Func, v: ValueId) -> Vec<ValueId> {
 
 /// The one condition on the two positions.
 fn sees(bounds: &[Inequality], row: Axis, col: Axis) -> std::result::Result<Sees, String> {
+    // Of two conditions that differ by a constant the stricter one holds.
     let mut once: Vec<&Inequality> = vec![];
     for b in bounds {
-        if !once.contains(&b) {
-            once.push(b);
+        let of = |x: &Inequality| (x.of(row), x.of(col));
+        match once.iter_mut().find(|o| of(o) == of(b)) {
+            Some(o) if o.constant < b.constant => *o = b,
+            Some(_) => {}
+            None => once.push(b),
         }
     }
     let [b] = once[..] else {

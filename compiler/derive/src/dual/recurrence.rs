@@ -73,7 +73,8 @@ impl Make<'_> {
     /// Factors of the column, along the given time; factors that have no time are the row's.
     fn sides(&mut self, e: &Entry, col: Axis, along: Axis) -> Result<Sides> {
         let (mut rows, mut cols) = (vec![], vec![]);
-        for f in &e.factors {
+        let born = e.transports.iter().filter_map(|t| t.start.as_ref());
+        for f in e.factors.iter().chain(born) {
             let of_col = factor_axes(self.func, f).contains(&col);
             let v = self.factor(f)?;
             match of_col {
@@ -147,11 +148,9 @@ impl Make<'_> {
         let decays = (e.decays.iter())
             .map(|d| self.step(d, reverse))
             .collect::<Result<Vec<_>>>()?;
-        let outer: Vec<ValueId> = [&decays, &s.cols, &s.rows]
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
+        let turned = self.turned(e)?;
+        let steps: Vec<ValueId> = turned.iter().map(|(_, v)| *v).collect();
+        let outer = [&decays[..], &s.cols, &s.rows, &steps].concat();
         let (seqs, fixed) = by_time(self.b, &outer, time);
         let kept: Vec<ValueId> = decays.iter().chain(&s.cols).copied().collect();
         let mut axes =
@@ -166,7 +165,7 @@ impl Make<'_> {
         };
         let ty = Ty { elem, axes };
         let mut body = Builder::new("dual");
-        body.input("position", InputKind::Formal, Ty::real(vec![]));
+        let position = body.input("position", InputKind::Formal, Ty::real(vec![]));
         let state = body.input("S", InputKind::Formal, ty.clone());
         let mut inner: HashMap<ValueId, ValueId> = HashMap::new();
         for v in seqs.iter().chain(&fixed) {
@@ -181,12 +180,19 @@ impl Make<'_> {
         }
         let given = |all: &[ValueId]| all.iter().map(|v| inner[v]).collect::<Vec<_>>();
         let mut faded = state;
+        if let [transport] = &e.transports[..] {
+            let inside = turned.iter().map(|(p, v)| (*p, inner[v])).collect();
+            faded = transport.step(self.func, &mut body, state, position, &inside)?;
+        }
         for d in given(&decays) {
             faded = body.mul(faded, d)?;
         }
         let written = body.contract(&[], &given(&s.cols))?;
         let next = sum_over(&mut body, faded, written, &ty.axes)?;
-        let seen = if inclusive { next } else { faded };
+        let mut seen = if inclusive { next } else { faded };
+        if let [transport] = &e.transports[..] {
+            seen = transport.outside(&mut body, seen)?;
+        }
         let mut factors = given(&s.rows);
         factors.push(seen);
         let matched = self.bound_in(&body, e, &factors);
@@ -208,6 +214,27 @@ impl Make<'_> {
         };
         let args = [vec![start], seqs, fixed].concat();
         Ok(self.b.scan(scan, &args)?[0])
+    }
+
+    /// What the step of a state for each column is given: parameters of its scan's body with their values here.
+    fn turned(&mut self, e: &Entry) -> Result<Vec<(ValueId, ValueId)>> {
+        let [transport] = &e.transports[..] else {
+            return Ok(vec![]);
+        };
+        let Op::Scan(scan) = self.func.op(transport.scan) else {
+            return Ok(vec![]);
+        };
+        let mut all = vec![];
+        for (param, v) in transport.needs(self.func) {
+            let v = (self.image)(v)
+                .ok_or_else(|| DeriveError("what a state is given was lost".into()))?;
+            let v = match self.b.has(v, scan.axis) {
+                true => self.renamed_time(v, scan.axis)?,
+                false => v,
+            };
+            all.push((param, v));
+        }
+        Ok(all)
     }
 
     fn bound_in(&self, body: &Builder, e: &Entry, factors: &[ValueId]) -> Vec<Axis> {

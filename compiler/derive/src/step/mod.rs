@@ -199,6 +199,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 if scan.reverse || scan.tile.is_some() {
                     return Err(ahead(func, id));
                 }
+                sources(scan)?;
                 carries.extend((0..scan.states).map(|k| Carry::State { scan: id, k }));
             }
             _ => {}
@@ -221,6 +222,19 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
         func,
         carries: named,
     })
+}
+
+/// A state for each source position has no step of its own: as part of a sum it may be one state ([`crate::dual`]).
+fn sources(scan: &seqc_algebra::Scan) -> Result<()> {
+    let states = &scan.body.params[1..=scan.states];
+    let each = |v: &&ValueId| scan.body.ty(**v).axes.iter().any(is_clocklike);
+    let Some(_) = states.iter().find(each) else {
+        return Ok(());
+    };
+    let name = scan.body.results[0].0.as_str();
+    Err(DeriveError(format!(
+        "no step form: `{name}` is a state for each source position, which grows with the sequence"
+    )))
 }
 
 /// Is it a read of the first position?

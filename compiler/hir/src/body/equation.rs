@@ -1,7 +1,7 @@
 //! One equation: which of its forms it has, and the values of the names on its left.
 
 use crate::elab::Elab;
-use crate::scope::{Binding, Scope};
+use crate::scope::Scope;
 use crate::value::Val;
 use seqc_syntax::ast::{Arg, AssignOp, Decl, Equation, Expr, ExprKind, Lhs, Name};
 use seqc_syntax::{Diagnostic, Span};
@@ -58,26 +58,23 @@ impl<'p> Elab<'p> {
                     {
                         self.matrix(s, eq, index)
                     }
-                    _ => self.family(s, eq, name, index),
+                    _ => self.family(s, eq, (name, index), states),
                 };
                 vec![(name, v)]
             }
         }
     }
 
-    /// `L[t,j] = …`: only for families of states, which are not built. Names are checked.
+    /// `L[t,j] = …`: the next state of every source position; its loop has given `j` its axis.
     fn family(
         &mut self,
         s: &mut Scope<'p>,
         eq: &'p Equation,
-        name: &Name,
-        index: &'p [Name],
+        (name, index): (&Name, &'p [Name]),
+        states: &HashMap<String, &'p Decl>,
     ) -> Val {
-        let declared = matches!(
-            s.names.get(&name.text).map(|n| &n.binding),
-            Some(Binding::Val(Val::Poison))
-        );
-        if !declared {
+        let sources = index.iter().find(|n| !s.clocks.contains_key(&n.text));
+        let (true, Some(sources)) = (states.contains_key(&name.text), sources) else {
             let d = Diagnostic::error(
                 "E14",
                 format!("`{}` is not a state", name.text),
@@ -88,16 +85,41 @@ impl<'p> Elab<'p> {
                 name.text, name.text
             )));
             return Val::Poison;
-        }
+        };
         let mut inner = s.clone();
-        for n in index.iter().filter(|n| !s.clocks.contains_key(&n.text)) {
-            let axis = s.now().renamed(&s.fresh(&n.text));
-            inner
-                .indices
-                .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
+        if !inner.indices.contains_key(&sources.text) {
+            let axis = self.index_over(s, s.now(), &sources.text);
+            (inner.indices).insert(
+                sources.text.clone(),
+                crate::scope::Index { axis, lag: false },
+            );
         }
-        self.eval(&mut inner, &eq.value);
-        Val::Poison
+        let axis = inner.indices[&sources.text].axis;
+        let Some(v) = self.eval_dyn(&mut inner, &eq.value) else {
+            return Val::Poison;
+        };
+        let mut allowed: Vec<_> = s.clocks.values().copied().collect();
+        allowed.push(axis);
+        match self.leftover(s, &v, &allowed, eq.value.span) {
+            Some(()) => Val::Dyn(v),
+            None => Val::Poison,
+        }
+    }
+
+    /// A family whose equation has no earlier step is a matrix.
+    pub(super) fn never_reads_itself(&mut self, s: &mut Scope<'p>, eq: &'p Equation, d: &'p Decl) {
+        let j = d.index.as_ref().map_or("j", |j| j.text.as_str());
+        let name = &d.name.text;
+        let error = Diagnostic::error(
+            "E28",
+            format!("`{name}` never reads its own earlier steps"),
+            eq.lhs.span(),
+        );
+        let error = error.secondary(d.span, "declared a state here");
+        self.report(error.help(format!(
+            "read `{name}[t-1,{j}]` in its equation, or leave out `state` and write `{name}[i,{j}] = …`"
+        )));
+        s.bind(name, Val::Poison, d.name.span);
     }
 
     fn spread(&mut self, names: &'p [Name], v: Val, span: Span) -> Vec<(&'p Name, Val)> {

@@ -71,11 +71,6 @@ impl<'p> Elab<'p> {
             if !self.may_define(s, &d.name) && !output {
                 continue;
             }
-            if d.index.is_some() && d.kind == DeclKind::State {
-                self.not_built("a state for each source position (`state K[j]`)", d.span);
-                s.bind(&d.name.text, Val::Poison, d.name.span);
-                continue;
-            }
             match d.kind {
                 DeclKind::Param => {
                     let v = self.param_decl(s, d).map_or(Val::Poison, Val::Dyn);
@@ -106,10 +101,15 @@ impl<'p> Elab<'p> {
     fn node(&mut self, s: &mut Scope<'p>, node: &Node<'p>, states: &HashMap<String, &'p Decl>) {
         match node.what {
             What::Equation(eq) => {
-                let start = match eq.lhs.names() {
-                    [name] => states.get(&name.text).and_then(|d| self.start(s, d)),
+                let decl = match eq.lhs.names() {
+                    [name] => states.get(&name.text),
                     _ => None,
                 };
+                if let Some(d) = decl.filter(|d| d.index.is_some()) {
+                    self.never_reads_itself(s, eq, d);
+                    return;
+                }
+                let start = decl.and_then(|d| self.start(s, d));
                 for (name, v) in self.equation(s, eq, states) {
                     let v = match states.get(&name.text) {
                         Some(d) => self.state_value(s, d, v, eq.value.span),

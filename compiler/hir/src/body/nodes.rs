@@ -1,7 +1,7 @@
 //! The statements as nodes of a graph: what each reads, and that each name is defined once.
 
 use crate::elab::Elab;
-use crate::reads::{Node, Off, What, link, reads_of, repeat_reads};
+use crate::reads::{Node, Off, What, link, reads_of, reads_of_family, repeat_reads};
 use crate::scope::{Binding, Scope};
 use crate::value::Val;
 use seqc_syntax::ast::{AssignOp, Decl, Stmt};
@@ -22,7 +22,12 @@ impl<'p> Elab<'p> {
         for stmt in stmts {
             let (what, reads) = match stmt {
                 Stmt::Equation(eq) if !done.contains(&eq.span) => {
-                    let mut reads = reads_of(&eq.value, &clocks);
+                    let mut reads = match eq.lhs.names() {
+                        [n] if states.get(&n.text).is_some_and(|d| d.index.is_some()) => {
+                            reads_of_family(&eq.value, &clocks)
+                        }
+                        _ => reads_of(&eq.value, &clocks),
+                    };
                     if let Some(d) = &eq.domain {
                         reads.extend(reads_of(d, &clocks));
                     }

@@ -98,7 +98,12 @@ impl<'p> Elab<'p> {
         for (k, (name, _)) in emitted.into_iter().enumerate() {
             let mut v = self.emit(Op::Proj(k), &[&whole], name.span)?;
             v.reach = reach.clone();
-            values.push((name, Val::Dyn(v)));
+            let family = plan.states.iter().find(|st| st.name.text == name.text);
+            let v = match family.and_then(|st| st.sources) {
+                Some((_, sources)) => self.as_matrix(s, &v, (plan.time, sources), name.span)?,
+                None => Val::Dyn(v),
+            };
+            values.push((name, v));
         }
         // States that nobody reads outside still have a name.
         for st in &plan.states {
@@ -113,8 +118,8 @@ impl<'p> Elab<'p> {
     fn initial(&mut self, st: &State<'p>) -> Option<Dyn> {
         let span = st.decl.span;
         let mut v = match &st.start {
-            Some(v) => v.clone(),
-            None => self.number(0.0),
+            Some(v) if st.sources.is_none() => v.clone(),
+            _ => self.number(0.0),
         };
         if st.complex && self.elem(&v) != Elem::Complex {
             let zero = self.number(0.0);

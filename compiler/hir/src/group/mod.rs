@@ -5,6 +5,7 @@
 //! A group is planned, its equations are evaluated inside of a body, and the body is closed into a scan.
 
 mod close;
+mod family;
 mod order;
 mod plan;
 mod state;
@@ -23,6 +24,8 @@ struct State<'p> {
     name: &'p Name,
     axes: Vec<Axis>,
     delay: usize,
+    /// Of a state for each source position: the index and its axis.
+    sources: Option<(&'p Name, Axis)>,
     start: Option<Dyn>,
     complex: bool,
 }
@@ -69,7 +72,7 @@ impl<'p> Elab<'p> {
                         let start = plan
                             .states
                             .iter()
-                            .find(|st| st.name.text == name.text)
+                            .find(|st| st.name.text == name.text && st.sources.is_none())
                             .and_then(|st| st.start.clone());
                         self.define(s, name, v, start);
                     }
@@ -117,6 +120,7 @@ impl<'p> Elab<'p> {
             inner.clocks.insert("t".to_owned(), plan.time);
             inner.clocks.insert(format!("{}/1", now.name), now);
         }
+        self.bind_sources(&mut inner, plan);
         for k in &plan.order {
             for n in nodes[*k].defs() {
                 let binding = Binding::Loop {

@@ -64,8 +64,22 @@ impl<'p> Elab<'p> {
                 return None;
             }
             time = Some((clock, eq.lhs.span()));
-            let axes = self.state_axes(s, decl)?;
-            let start = self.start(s, decl);
+            let mut axes = self.state_axes(s, decl)?;
+            let sources = self.sources(s, decl, eq, clock)?;
+            let start = match sources {
+                None => self.start(s, decl),
+                Some(of) => {
+                    if backward {
+                        self.not_built(
+                            "a state for each source position that steps backward",
+                            eq.lhs.span(),
+                        );
+                        return None;
+                    }
+                    axes = seqc_algebra::shape::canonical([axes, vec![of.1]].concat());
+                    self.birth(s, decl, of)?
+                }
+            };
             let complex = start
                 .as_ref()
                 .is_some_and(|v| self.elem(v) == Elem::Complex);
@@ -74,6 +88,7 @@ impl<'p> Elab<'p> {
                 name,
                 axes,
                 delay: delays.get(name.text.as_str()).copied().unwrap_or(1),
+                sources,
                 start,
                 complex,
             });

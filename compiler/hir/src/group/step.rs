@@ -92,7 +92,11 @@ impl<'p> Elab<'p> {
             let zero = self.number(0.0);
             v = self.map2(MapFn::Complex, &v, &zero, span)?;
         }
-        self.expand(&v, &st.axes, span)
+        let v = self.expand(&v, &st.axes, span)?;
+        match (st.sources, time) {
+            (Some((_, sources)), Some(time)) => self.born(&v, st, (time, sources), depth, span),
+            _ => Some(v),
+        }
     }
 
     /// The image of a value in a body.

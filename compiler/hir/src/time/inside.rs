@@ -4,10 +4,45 @@ use super::{Base, TimeIndex, names_in};
 use crate::elab::Elab;
 use crate::scope::{Binding, Scope};
 use crate::value::Val;
-use seqc_syntax::Span;
-use seqc_syntax::ast::Expr;
+use seqc_algebra::Axis;
+use seqc_syntax::ast::{Expr, ExprKind};
+use seqc_syntax::{Diagnostic, Span};
 
 impl<'p> Elab<'p> {
+    /// `K[t-1,j]` inside the loop of a state for each source position: every source reads its own.
+    pub(super) fn family_read(
+        &mut self,
+        s: &mut Scope<'p>,
+        base: &'p Expr,
+        (step, source): (&TimeIndex, &TimeIndex),
+        span: Span,
+    ) -> Option<Val> {
+        let ExprKind::Name(name) = &base.kind else {
+            return None;
+        };
+        let Some(Binding::Loop { before, .. }) = s.names.get(&name.text).map(|n| &n.binding) else {
+            return None;
+        };
+        let formal = before.first()?.clone();
+        let own = |a: Axis| self.has(&formal, a);
+        match source.base {
+            Some(Base::Bound(a)) if own(a) && source.c == 0 && source.ranges.is_empty() => {
+                self.loop_read(s, base, step, span)
+            }
+            _ => {
+                let d = Diagnostic::error(
+                    "E19",
+                    format!("`{}` is read at a source other than its own", name.text),
+                    span,
+                );
+                self.report(d.help(
+                    "inside of its own equation a state for each source reads the same source only",
+                ));
+                Some(Val::Poison)
+            }
+        }
+    }
+
     /// Reads of states inside the loop that computes them.
     pub(super) fn loop_read(
         &mut self,

@@ -65,6 +65,11 @@ impl<'p> Elab<'p> {
         {
             return v;
         }
+        if let [step, source] = at.as_slice()
+            && let Some(v) = self.family_read(s, base, (step, source), span)
+        {
+            return v;
+        }
         let strict = std::mem::replace(&mut s.strict, false);
         let value = self.loose(s, base);
         s.strict = strict;
