@@ -90,7 +90,7 @@ const MIXERS: &[(&str, &str)] = &[
     ),
     (
         "the delta rule",
-        "q = linear(x, d -> p)
+        "q = l2norm[p](linear(x, d -> p))
          v = linear(x, d -> d)
          b = sigmoid(linear(x, d -> ))
          w = v[t+1]

@@ -11,10 +11,10 @@
 //! earlier positions waits by how far its mask lets it see ([`bounds`]), a kernel of lags by its first lag. The law
 //! holds iff results need no delay, which is what causality says.
 //!
-//! Boundaries: `v'[t]` at `t < r(v)` stands for no position. A state is its start there ([`body`], [`quiet`]); reads before the first position
-//! give 0 as the definition's do, by a mask; everything else there is computed from numbers of the sequence (so that
-//! nothing is singular that is not so in the definition) and is never read. At the other end nothing is lost: a value
-//! at the last `r` positions would reach no result.
+//! Boundaries: `v'[t]` at `t < r(v)` stands for no position. A state is its start there ([`body`], [`quiet`]); reads
+//! before the first position give 0 as the definition's do, by a mask; everything else there is computed from numbers
+//! of the sequence (so that nothing is singular that is not so in the definition) and is never read. At the other end
+//! nothing is lost: a value at the last `r` positions would reach no result.
 //!
 //! Side condition: every operation that a delay meets is one of [`delays`]'; the first that is not is named. What
 //! states start from is no part of a step and keeps the form that it has.
