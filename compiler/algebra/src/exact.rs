@@ -17,7 +17,7 @@ use std::rc::Rc;
 const P: u64 = (1 << 61) - 1;
 
 /// Whole powers up to this are products; kernels of the lengths that are compared have lags as exponents.
-const MOST_POWER: i32 = 16;
+const MOST_POWER: f64 = 512.0;
 
 /// An element of the field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -209,8 +209,8 @@ impl Exact {
             MapFn::Mul => x * y,
             MapFn::Div => x * y.inverse().ok_or("a quotient by 0 is not exact")?,
             MapFn::Complex => x + Exact::I * y,
-            MapFn::Pow => match (0..=MOST_POWER).find(|n| Exact::of(f64::from(*n)) == y) {
-                Some(n) => (0..n).fold(Exact::ONE, |all, _| all * x),
+            MapFn::Pow => match y.whole().filter(|n| (0.0..=MOST_POWER).contains(n)) {
+                Some(n) => (0..n as u32).fold(Exact::ONE, |all, _| all * x),
                 None => Exact::both(f, x, y),
             },
             MapFn::Max | MapFn::Min | MapFn::Rem => match (x.whole(), y.whole(), f) {
