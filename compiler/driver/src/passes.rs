@@ -132,7 +132,15 @@ const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS, SOURCES];
-const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, SOURCES, READS, CONVOLUTIONS, STEADY, RENAMES];
+const RECURRENT: &[&[Pass]] = &[
+    NUMBERS,
+    DUALS,
+    SOURCES,
+    READS,
+    CONVOLUTIONS,
+    STEADY,
+    RENAMES,
+];
 /// What the laws of steps are applied to.
 const STEPPED: &[&[Pass]] = &[
     NUMBERS,

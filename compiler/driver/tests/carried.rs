@@ -100,6 +100,9 @@ fn long_convolutions_from_states_stay_transforms() {
     }
 }
 
+/// A state for each source position has no step.
+const NO_STEP: &[&str] = &["resonance"];
+
 /// Where data choose, for each position, which blocks of others are read, that choice is stored.
 const CHOSEN: &[&str] = &["infllm"];
 
@@ -134,6 +137,10 @@ fn no_pairs_are_stored() {
                 resume(&f, &shapes, &mut vec![]),
                 carried_gradient(&f, Form::Chunked, &shapes, wanted, &mut vec![]),
             ] {
+                if NO_STEP.contains(&mixer.as_str()) {
+                    assert!(made.is_err(), "{mixer}");
+                    continue;
+                }
                 let made = made.unwrap_or_else(|e| panic!("{mixer}: {e}"));
                 let none = pairs(&made).is_empty();
                 assert_eq!(

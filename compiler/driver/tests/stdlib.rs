@@ -16,7 +16,7 @@ type Item = (
     &'static [(&'static str, &'static str)],
 );
 
-/// Mixers at small sizes; all of tier 1 but `ssd_matrix`, which is checked only (a state for each source position).
+/// Mixers at small sizes; all of tier 1.
 const ITEMS: &[Item] = &[
     ("attention.seq", "attention", &[("d", "16")]),
     ("attention.seq", "cross_attention", &[("d", "16")]),
@@ -39,6 +39,11 @@ const ITEMS: &[Item] = &[
     ("delta.seq", "swa_delta", &[("d", "16")]),
     ("ssm.seq", "mamba", &[("d", "16"), ("n", "4")]),
     ("ssm.seq", "mamba2", &[("d", "8"), ("p", "4"), ("n", "6")]),
+    (
+        "ssm.seq",
+        "ssd_matrix",
+        &[("h", "2"), ("n", "3"), ("p", "4")],
+    ),
     ("ssm.seq", "hydra", &[("d", "8"), ("p", "4"), ("n", "3")]),
     ("ssm.seq", "lru", &[("d", "4"), ("n", "6")]),
     ("ssm.seq", "s4d", &[("d", "4"), ("n", "3")]),

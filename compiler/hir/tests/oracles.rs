@@ -1,7 +1,7 @@
 //! Every mixer that the oracles know, elaborated from its spec and run by the interpreter, against their numbers.
 
 use seqc_algebra::{C64, Data, Elem, InputKind, Sym, Tensor};
-use seqc_hir::{BesideImporter, NoImports, Program, elaborate, load};
+use seqc_hir::{BesideImporter, Program, elaborate, load};
 use seqc_syntax::{SourceMap, render_human};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -21,12 +21,6 @@ fn spec(file: &str) -> Program {
         .expect("the spec is there");
     load(&mut map, id, &BesideImporter)
         .unwrap_or_else(|ds| panic!("{}", render_human(&map, &ds, false)))
-}
-
-fn parsed(text: &str) -> Program {
-    let mut map = SourceMap::new();
-    let id = map.add("same.seq", text);
-    load(&mut map, id, &NoImports).unwrap_or_else(|ds| panic!("{}", render_human(&map, &ds, false)))
 }
 
 fn numbers(v: &Value) -> Vec<f64> {
@@ -85,28 +79,11 @@ fn error(got: &Tensor, want: &Value) -> f64 {
     }) / top
 }
 
-/// Specs that need a construct that is not built (N01): which, and the same function without it. The oracle's
-/// numbers hold for both, so that what can be said today is held to them, and the rest is told apart by its code.
-const UNBUILT: &[(&str, &str, &str)] = &[(
-    "ssd_matrix",
-    "`state L[j]`: a state for each source position",
-    "seq 1
-mixer ssd_matrix(q: seq{h, n}, k: seq{h, n}, v: seq{h, p}, a: seq{h}) -> o: seq{h, p} {
-    state S{h, n, p}
-    S[t] = a * S[t-1] + k * v
-    o = sum[n](q * S)
-}
-",
-)];
-
 /// Runs one fixture; what is wrong, if anything.
 fn compare(f: &Value) -> Result<(), String> {
     let mixer = f["mixer"].as_str().expect("a name");
     let file = f["file"].as_str().expect("a file");
-    let program = match UNBUILT.iter().find(|(m, _, _)| *m == mixer) {
-        Some((_, _, text)) => parsed(text),
-        None => spec(file),
-    };
+    let program = spec(file);
     let mut clocks = HashMap::new();
     let given = settings(f, &mut clocks);
     // A header knows only some of these names; an oracle lists sizes of axes that are settings elsewhere.
@@ -244,21 +221,6 @@ fn every_mixer_of_the_first_tier_has_an_oracle() {
     assert!(names.len() > 35 && without.is_empty(), "{without:?}");
 }
 
-/// What is compared in another form is really refused, for the reason given.
-#[test]
-fn what_is_not_built_says_so() {
-    let (program, names) = tier1();
-    for name in names {
-        let why = UNBUILT.iter().find(|(m, _, _)| *m == name).map(|u| u.1);
-        match (elaborate(&program, &name, &[]), why) {
-            (Ok(_), None) => {}
-            (Ok(_), Some(why)) => panic!("{name} elaborates: compare it itself, not without {why}"),
-            (Err(ds), Some(_)) if ds.iter().all(|d| d.code == "N01") => {}
-            (Err(ds), _) => panic!("{name}: {ds:?}"),
-        }
-    }
-}
-
 /// Numbers between -1 and 1 that differ for each tensor and entry.
 fn drawn(seed: usize, n: usize) -> Vec<f64> {
     (0..n)
@@ -323,10 +285,7 @@ fn the_interpreter_runs_every_mixer_of_the_first_tier() {
             .filter(|(m, _)| *m == name)
             .map(|(_, s)| ((*s).to_owned(), "16".to_owned()))
             .collect();
-        let Ok(e) = elaborate(&program, &name, &given) else {
-            assert!(UNBUILT.iter().any(|(m, _, _)| *m == name), "{name}");
-            continue;
-        };
+        let e = elaborate(&program, &name, &given).unwrap_or_else(|ds| panic!("{name}: {ds:?}"));
         for length in [1, 2, 7] {
             let clocks = HashMap::from([
                 (Sym::new("batch"), 2),
@@ -357,5 +316,5 @@ fn the_interpreter_runs_every_mixer_of_the_first_tier() {
         }
         ran += 1;
     }
-    assert_eq!(ran, 40);
+    assert_eq!(ran, 41);
 }

@@ -1,6 +1,6 @@
 //! A matrix's entry as a sum of products: factors of one time each, decays between the two, conditions on both.
 
-use super::decay::Decay;
+use super::decay::{Count, Decay};
 use super::transport::Transport;
 use crate::affine::{Factor, How};
 use crate::stream::{Inequality, condition, is_long};
@@ -18,6 +18,24 @@ pub(super) struct Entry {
     pub bounds: Vec<Inequality>,
     /// Constant axes that are summed over.
     pub bound: Vec<Axis>,
+}
+
+impl Entry {
+    /// The values that its recurrence is made of.
+    pub fn needs(&self, func: &Func) -> Vec<ValueId> {
+        let mut all: Vec<ValueId> = self.factors.iter().map(|f| f.value).collect();
+        for d in &self.decays {
+            all.extend(d.rate.iter().chain(&d.base).map(|f| f.value));
+            if let Count::Sum { scan, .. } = d.count {
+                all.extend(func.args(scan));
+            }
+        }
+        for t in &self.transports {
+            all.extend(t.needs(func).iter().map(|(_, v)| *v));
+            all.extend(t.start.iter().map(|f| f.value));
+        }
+        all
+    }
 }
 
 type Found = Result<Vec<Entry>, String>;

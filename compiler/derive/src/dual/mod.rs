@@ -102,6 +102,28 @@ pub fn dual(func: &Func, id: ValueId) -> Option<Dual> {
     })
 }
 
+/// Recurrences that serve such matrices only: running sums of what decays, states for each source.
+pub fn absorbed(func: &Func) -> Vec<bool> {
+    let mut needed = vec![false; func.values.len()];
+    let mut stack: Vec<ValueId> = func.results.iter().map(|(_, v)| *v).collect();
+    while let Some(v) = stack.pop() {
+        if std::mem::replace(&mut needed[v.index()], true) {
+            continue;
+        }
+        match taken_apart(func, v) {
+            Some(Ok(sum)) => sum
+                .terms
+                .iter()
+                .for_each(|(e, _)| stack.extend(e.needs(func))),
+            _ => stack.extend(func.args(v)),
+        }
+    }
+    let live = func.live();
+    let scan = |v: ValueId| matches!(func.op(v), Op::Scan(_));
+    let served = |v: ValueId| scan(v) && live[v.index()] && !needed[v.index()];
+    func.ids().map(served).collect()
+}
+
 fn taken_apart(func: &Func, id: ValueId) -> Option<std::result::Result<Summed, String>> {
     let over = match func.op(id) {
         Op::Contract(axes) | Op::Reduce(ReduceOp::Sum, axes) => axes,

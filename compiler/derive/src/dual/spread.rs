@@ -54,7 +54,12 @@ fn widened(b: &Builder, scan: &Scan, args: &[ValueId]) -> Result<seqc_algebra::F
         let ty = match k.checked_sub(first) {
             Some(n) if n < scan.seqs.len() => {
                 let v = args[scan.states + n];
-                let axes = b.axes(v).iter().copied().filter(|a| *a != scan.axis).collect();
+                let axes = b
+                    .axes(v)
+                    .iter()
+                    .copied()
+                    .filter(|a| *a != scan.axis)
+                    .collect();
                 let elem = b.elem(v);
                 Ty { elem, axes }
             }

@@ -11,7 +11,7 @@ mod recurrence;
 mod window;
 
 use crate::stream::is_long;
-use crate::{Result, inputs, join, sink};
+use crate::{Result, dual, inputs, join, sink};
 use seqc_algebra::{Axis, Func, Op, ValueId};
 
 /// The vocabulary of classes, canonical: the words of `class:` lines.
@@ -240,7 +240,9 @@ pub fn equations(func: &Func) -> Result<Vec<Equation>> {
     let func = sink::sink_reads(&join::join_scans(&inputs::sink_inputs(func)?)?)?;
     let mut all = Vec::new();
     let live = func.live();
-    for id in func.ids().filter(|id| live[id.index()]) {
+    let absorbed = dual::absorbed(&func);
+    let own = |id: &ValueId| live[id.index()] && !absorbed[id.index()];
+    for id in func.ids().filter(own) {
         if let Op::Scan(scan) = func.op(id) {
             all.push(recurrence::equation(&func, id, scan));
         }

@@ -126,6 +126,13 @@ pub fn definition(e: &Elaborated, grad: bool) -> Func {
     if !grad {
         return e.func.clone();
     }
+    if e.func.result("loss").is_none() {
+        let smooth = |p: &ValueId| e.func.ty(*p).elem != seqc_algebra::Elem::Int;
+        let wrt: Vec<ValueId> = e.func.params.iter().copied().filter(smooth).collect();
+        let outs: Vec<&str> = e.outputs.iter().map(String::as_str).collect();
+        return seqc_derive::grad::vjp(&e.func, &wrt, &outs)
+            .unwrap_or_else(|why| panic!("{}: {why}", e.name));
+    }
     let is_param = |p: &ValueId| {
         matches!(
             e.func.input(*p).map(|i| &i.kind),
