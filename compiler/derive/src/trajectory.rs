@@ -1,7 +1,7 @@
 //! What a program outside of a recurrence reads of it, as a value of a step: what the step gives out, or a state as
 //! it was before the step. `shift(S)` is the latter where S starts from what the shift reads before the first step.
 
-use seqc_algebra::{Func, MapFn, Op, Out, ValueId};
+use seqc_algebra::{Func, MapFn, Op, Out, Size, ValueId};
 
 /// A value of a scan's body, at every step.
 #[derive(Clone, Copy, PartialEq)]
@@ -63,7 +63,8 @@ fn shifted(func: &Func, v: ValueId) -> Option<(ValueId, i64)> {
         return None;
     };
     match func.op(func.args(traj)[0]) {
-        Op::Scan(s) if s.axis == *axis => Some((traj, *by)),
+        // What ticks read late is told by their shifts ([`crate::ticks`]).
+        Op::Scan(s) if s.axis == *axis && matches!(axis.size, Size::Len(_)) => Some((traj, *by)),
         _ => None,
     }
 }

@@ -112,15 +112,28 @@ impl Make<'_> {
         })
     }
 
-    /// The value along another axis; a renaming that led away from it is undone.
+    /// The value along another axis, made there again as far down as it is pointwise: a renaming that led away from
+    /// that axis is undone, so that nothing is read at another position than its own.
     fn renamed(&mut self, v: ValueId, from: Axis, to: Axis) -> Result<ValueId> {
-        if from == to {
+        if from == to || !self.b.has(v, from) {
             return Ok(v);
         }
-        match self.b.func().op(v) {
-            Op::Rename { from: f, to: t } if *t == from && *f == to => Ok(self.b.func().args(v)[0]),
-            _ => Ok(self.b.rename(v, from, to)?),
-        }
+        let args = self.b.func().args(v).to_vec();
+        let op = match self.b.func().op(v).clone() {
+            Op::Rename { from: f, to: t } if t == from && f == to => return Ok(args[0]),
+            Op::Iota(_) => return Ok(self.b.iota(to)?),
+            op @ Op::Map(_) => op,
+            op @ (Op::Contract(_) | Op::Reduce(..)) => op,
+            Op::Expand(axes) => {
+                let place = |a: &Axis| if *a == from { to } else { *a };
+                Op::Expand(axes.iter().map(place).collect())
+            }
+            _ => return Ok(self.b.rename(v, from, to)?),
+        };
+        let args = (args.iter())
+            .map(|a| self.renamed(*a, from, to))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(self.b.push(op, &args)?)
     }
 
     /// `q_i · Σ_j k_j v_j`

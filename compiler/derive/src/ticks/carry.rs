@@ -134,18 +134,32 @@ impl Steps<'_> {
         let late: Vec<usize> = (0..scan.states)
             .filter(|k| self.b.has(args[*k], Axis::time()))
             .collect();
-        let body = held(&scan.body, scan.states, begins, &late, rate)?;
         let t = Axis::time();
+        let starts: Vec<(usize, ValueId)> =
+            late.iter().map(|k| (*k, self.narrow(args[*k]))).collect();
+        let kinds: Vec<(usize, Ty)> = (starts.iter())
+            .map(|(k, v)| {
+                let axes = self
+                    .b
+                    .axes(*v)
+                    .iter()
+                    .copied()
+                    .filter(|a| *a != t)
+                    .collect();
+                let elem = self.b.elem(*v);
+                (*k, Ty { elem, axes })
+            })
+            .collect();
+        let body = held(&scan.body, scan.states, begins, &kinds, rate)?;
         let mut args = args.to_vec();
         for a in &mut args[scan.states..begins] {
             if !self.b.has(*a, t) {
                 *a = self.b.expand(*a, &[t])?;
             }
         }
-        for (n, k) in late.iter().enumerate() {
+        for (n, (k, start)) in starts.into_iter().enumerate() {
             let ty = scan.body.ty(scan.body.params[1 + k]).clone();
-            let (start, zeros) = (args[*k], self.zeros(&ty)?);
-            args[*k] = zeros;
+            args[k] = self.zeros(&ty)?;
             args.insert(begins + n, start);
         }
         let mut stepped = Scan {
@@ -158,27 +172,40 @@ impl Steps<'_> {
             .extend(late.iter().map(|_| SeqIn { fill: Num(0.0) }));
         Ok(self.b.push(Op::Scan(Box::new(stepped)), &args)?)
     }
+
+    /// The value before it was given further axes.
+    fn narrow(&self, mut v: ValueId) -> ValueId {
+        while let Op::Expand(_) = self.b.func().op(v) {
+            let inner = self.b.func().args(v)[0];
+            if !self.b.has(inner, Axis::time()) {
+                break;
+            }
+            v = inner;
+        }
+        v
+    }
 }
 
 /// A step that is counted in ticks, and whose states change when a tick ends. States `late` are, in the first tick, what
 /// further sequences say, which stand before parameter `begins` of the fixed values.
-fn held(old: &Func, states: usize, begins: usize, late: &[usize], rate: usize) -> Result<Func> {
+fn held(
+    old: &Func,
+    states: usize,
+    begins: usize,
+    late: &[(usize, Ty)],
+    rate: usize,
+) -> Result<Func> {
     let mut b = Builder::new(&old.name);
     let mut formals = vec![];
-    for (n, p) in old.params.iter().enumerate() {
-        if n == 1 + begins {
-            for k in late {
-                b.copy(old.value(old.params[1 + k]), &[])?;
-            }
-        }
+    let (before, fixed) = old.params.split_at(1 + begins);
+    for p in before {
         formals.push(b.copy(old.value(*p), &[])?);
     }
-    if old.params.len() == 1 + begins {
-        for k in late {
-            b.copy(old.value(old.params[1 + k]), &[])?;
-        }
+    let start = |(_, ty): &(usize, Ty)| b.input("start", InputKind::Formal, ty.clone());
+    let starts: Vec<ValueId> = late.iter().map(start).collect();
+    for p in fixed {
+        formals.push(b.copy(old.value(*p), &[])?);
     }
-    let starts = b.func().params[1 + begins..][..late.len()].to_vec();
     let pos = formals[0];
     let (tick, over) = (quotient(&mut b, pos, rate)?, ends(&mut b, pos, rate)?);
     let mut given: HashMap<ValueId, ValueId> = old
@@ -189,7 +216,7 @@ fn held(old: &Func, states: usize, begins: usize, late: &[usize], rate: usize) -
         .collect();
     given.insert(old.params[0], tick);
     let n = b.num(rate as f64);
-    for (k, start) in late.iter().zip(starts) {
+    for ((k, _), start) in late.iter().zip(starts) {
         let first = b.map2(MapFn::Lt, pos, n)?;
         let v = b.select(first, start, formals[1 + k])?;
         given.insert(old.params[1 + k], v);

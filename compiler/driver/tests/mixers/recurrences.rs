@@ -161,10 +161,11 @@ impl Gen {
             5 => {
                 // The same at every step, or from one side.
                 let w = self.table(&r.keys(), "-1", "1");
-                match self.rng.below(4) {
-                    0 => self.times(&[w, v]),
-                    1 => self.times(&[w, "0.5".into()]),
-                    2 => {
+                // What reads nothing would not say that it steps with the ticks.
+                match (self.rng.below(4), self.on_ticks) {
+                    (0, _) | (1 | 2, true) => self.times(&[w, v]),
+                    (1, false) => self.times(&[w, "0.5".into()]),
+                    (2, false) => {
                         let columns = self.table(&r.values(), "-1", "1");
                         self.times(&[w, columns])
                     }

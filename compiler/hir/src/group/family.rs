@@ -25,7 +25,8 @@ impl<'p> Elab<'p> {
             return Some(None);
         };
         let (declared, second) = match (&decl.index, index.as_slice()) {
-            (None, [_]) => return Some(None),
+            // Without any index it is E04.
+            (None, [] | [_]) => return Some(None),
             (Some(declared), [_, second]) => (declared, second),
             (declared, _) => {
                 let with = declared

@@ -91,7 +91,9 @@ fn work(body: &Func, x: Axis, steps: f64) -> (f64, f64) {
         }
         let n = space(&whole);
         all += n;
-        if !whole.contains(&x) {
+        // Numbers are made in every cell; an axis of run-time length cannot stay inside of one for their sake.
+        let number = whole.is_empty() && !x.is_const();
+        if !whole.contains(&x) && !number {
             without += n;
         }
     }
