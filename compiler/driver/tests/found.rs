@@ -268,3 +268,39 @@ fn positions_that_are_not_there() {
          y = S[t-1]",
     );
 }
+
+/// A tick is known when it is over: what reads it later, inside of a recurrence's loop too, comes late enough.
+#[test]
+fn ticks_that_are_read_late() {
+    certified(
+        "d",
+        "u = mean[h](patch[h](linear(x, d -> k)))
+         state S{k}
+         S[t] = 0.7 * S[t-1] + u
+         w = linear(S[t-1], k -> h d)
+         y = unpatch[h](w)",
+    );
+    // A start that is read off the first tick, of a state with axes of its own.
+    certified(
+        "d",
+        "u = mean[h](patch[h](x))
+         state S{d, k} = sum[d](u)[first]
+         state R{d, k}
+         R[t] = 0.5 * R[t-1] + S[t-1]
+         S[t] = 0.5 * S[t-1] + u * linear(u, d -> k)
+         w = linear(sum[k](R[t-1]), d -> h d)
+         y = unpatch[h](w)",
+    );
+}
+
+/// A condition on the column of a matrix that is one state.
+#[test]
+fn columns_that_data_choose() {
+    certified(
+        "d",
+        "u = linear(x, d -> k)
+         c = sum[d](x)
+         M[i,j] = sum[k](u[i] * u[j])  where j <= i and c[j] > 0.3
+         y = sum[j](M[t,j] * x[j])",
+    );
+}

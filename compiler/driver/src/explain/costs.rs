@@ -68,7 +68,8 @@ fn forms(found: &[Equation]) -> Vec<(&'static str, Form)> {
     if has(Kind::Recurrence, "convolution") && !convolved {
         all.push(("convolution", Form::Convolution));
     }
-    if has(Kind::Recurrence, "recurrent") || has(Kind::Kernel, "recurrent") {
+    let kinds = [Kind::Recurrence, Kind::Kernel, Kind::Matrix];
+    if kinds.into_iter().any(|k| has(k, "recurrent")) {
         all.push(("recurrent", Form::Recurrent));
     }
     if convolved {
