@@ -22,7 +22,7 @@ fn window(func: &Func, id: ValueId, ticks: Axis, within: Axis) -> Option<Equatio
     let operand = func.args(id)[0];
     let (class, text) = match chain(func, operand, ticks, within) {
         Some(factors) if factors.is_empty() => return None,
-        Some(factors) if factors.len() > 1 => (Class::Monarch, monarch(&factors)),
+        Some(factors) if factors.len() > 1 => (Class::Monarch, in_words(&factors)),
         _ if is_mixed(func, operand, ticks, within) => (
             Class::Window,
             format!(
@@ -52,7 +52,7 @@ struct Factor {
     blocks: Vec<Axis>,
 }
 
-fn monarch(factors: &[Factor]) -> String {
+fn in_words(factors: &[Factor]) -> String {
     let all: Vec<String> = (factors.iter().rev())
         .map(|f| {
             let each = f.blocks.iter().map(|a| shown(*a)).collect::<Vec<_>>();
