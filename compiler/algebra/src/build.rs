@@ -195,6 +195,27 @@ impl Builder {
         self.push(Op::Expand(axes.to_vec()), &[a])
     }
 
+    /// The value with those of the axes that it lacks.
+    pub fn fill(&mut self, a: ValueId, axes: &[Axis]) -> Result<ValueId, ShapeError> {
+        let lacks: Vec<Axis> = axes.iter().copied().filter(|x| !self.has(a, *x)).collect();
+        self.expand(a, &lacks)
+    }
+
+    /// The value with the axes of the type that it lacks, complex if the type is.
+    pub fn fill_as(&mut self, mut a: ValueId, ty: &Ty) -> Result<ValueId, ShapeError> {
+        if ty.elem == Elem::Complex && self.elem(a) != Elem::Complex {
+            let zero = self.num(0.0);
+            a = self.map2(MapFn::Complex, a, zero)?;
+        }
+        self.fill(a, &ty.axes)
+    }
+
+    /// A number at every position of a type.
+    pub fn everywhere(&mut self, x: f64, ty: &Ty) -> Result<ValueId, ShapeError> {
+        let x = self.num(x);
+        self.fill_as(x, ty)
+    }
+
     /// Adds a scan and returns one value per entry of `outs`.
     pub fn scan(&mut self, scan: Scan, args: &[ValueId]) -> Result<Vec<ValueId>, ShapeError> {
         let n = scan.outs.len();

@@ -1,7 +1,7 @@
 //! Programs: values in an arena, in topological order.
 
 use crate::axis::Axis;
-use crate::op::{Input, Op};
+use crate::op::{Input, MapFn, Num, Op};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub u32);
@@ -39,6 +39,14 @@ impl Ty {
         self.axes.contains(&axis)
     }
 
+    /// The type of one position along an axis: of a step's share of a sequence.
+    pub fn without(&self, axis: Axis) -> Ty {
+        Ty {
+            elem: self.elem,
+            axes: self.axes.iter().copied().filter(|a| *a != axis).collect(),
+        }
+    }
+
     /// Same element kind and same set of axes.
     pub fn same(&self, other: &Ty) -> bool {
         self.elem == other.elem
@@ -69,6 +77,19 @@ pub struct Func {
 impl Func {
     pub fn value(&self, id: ValueId) -> &Value {
         &self.values[id.index()]
+    }
+
+    /// The number that a value is at every position, if it is one.
+    pub fn everywhere(&self, v: ValueId) -> Option<f64> {
+        let args = self.args(v);
+        match self.op(v) {
+            Op::Const(Num(x)) => Some(*x),
+            Op::Expand(_) => self.everywhere(args[0]),
+            Op::Map(MapFn::Complex) if self.everywhere(args[1]) == Some(0.0) => {
+                self.everywhere(args[0])
+            }
+            _ => None,
+        }
     }
 
     pub fn ty(&self, id: ValueId) -> &Ty {

@@ -237,6 +237,32 @@ pub struct Scan {
     pub outs: Vec<Out>,
 }
 
+impl Scan {
+    /// A loop along the whole axis, one position a step, from the first to the last. `fills`: what each sequence is
+    /// beyond its end.
+    pub fn steps(
+        axis: Axis,
+        states: usize,
+        fills: &[f64],
+        fixed: usize,
+        body: Func,
+        outs: Vec<Out>,
+    ) -> Scan {
+        Scan {
+            axis,
+            tile: None,
+            reverse: false,
+            states,
+            seqs: fills.iter().map(|x| SeqIn { fill: Num(*x) }).collect(),
+            fixed,
+            lo: false,
+            hi: false,
+            body,
+            outs,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     Input(Input),

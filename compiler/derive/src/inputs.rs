@@ -7,7 +7,7 @@
 
 use crate::rewrite::map_values;
 use crate::{DeriveError, Result, join};
-use seqc_algebra::{Builder, Func, InputKind, MapFn, Op, Scan, SeqIn, Ty, ValueId, op::Num};
+use seqc_algebra::{Builder, Func, InputKind, MapFn, Op, Scan, SeqIn, ValueId, op::Num};
 use std::collections::HashMap;
 
 /// Applies the law to every scan that steps one position at a time.
@@ -109,10 +109,8 @@ fn body(
     let mut inner: HashMap<ValueId, ValueId> = HashMap::new();
     let mut leaf = |b: &mut Builder, v: ValueId| {
         let name = func.value(v).name.map_or("x", |n| n.as_str());
-        let mut axes = func.ty(v).axes.clone();
-        axes.retain(|a| *a != scan.axis);
-        let elem = func.ty(v).elem;
-        inner.insert(v, b.input(name, InputKind::Formal, Ty { elem, axes }));
+        let ty = func.ty(v).without(scan.axis);
+        inner.insert(v, b.input(name, InputKind::Formal, ty));
     };
     moving.iter().for_each(|v| leaf(&mut b, *v));
     (of_fixed.iter().take(fixed.len())).for_each(|p| formal(&mut b, *p));

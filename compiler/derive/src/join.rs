@@ -8,7 +8,7 @@
 use crate::order::topological;
 use crate::trajectory::{Trajectory, trajectory};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Builder, Func, InputKind, Op, Out, Scan, ValueId};
+use seqc_algebra::{Builder, Func, Op, Out, Scan, ValueId};
 use std::collections::HashMap;
 
 /// Joins recurrences as long as there are two that can be.
@@ -136,24 +136,23 @@ impl<'a> Half<'a> {
     }
 
     /// Makes parameters of the body parameters of the joint one.
-    fn formals(&mut self, b: &mut Builder, params: &[ValueId]) {
-        let body = &self.scan.body;
+    fn formals(&mut self, b: &mut Builder, params: &[ValueId]) -> Result<()> {
         for p in params {
-            let name = body.input(*p).map_or("x", |i| i.name.as_str());
-            let v = b.input(name, InputKind::Formal, body.ty(*p).clone());
+            let v = b.copy(self.scan.body.value(*p), &[])?;
             self.place.insert(*p, v);
         }
+        Ok(())
     }
 
-    fn state_formals(&mut self, b: &mut Builder) {
+    fn state_formals(&mut self, b: &mut Builder) -> Result<()> {
         let params = &self.scan.body.params[1..=self.scan.states];
-        self.formals(b, params);
+        self.formals(b, params)
     }
 
-    fn fixed_formals(&mut self, b: &mut Builder) {
+    fn fixed_formals(&mut self, b: &mut Builder) -> Result<()> {
         let first = 1 + self.scan.states + self.seqs.len();
         let params = &self.scan.body.params[first..first + self.fixed.len()];
-        self.formals(b, params);
+        self.formals(b, params)
     }
 
     /// The body in the joint one; the images of its next states, and of what it emits.
@@ -190,16 +189,16 @@ fn both(func: &Func, pair: &Pair, first: &Scan, second: &Scan) -> Result<(Scan, 
         .collect();
     let mut b = Builder::new(&second.body.name);
     let position = first.body.params[0];
-    one.formals(&mut b, &[position]);
+    one.formals(&mut b, &[position])?;
     two.place.insert(second.body.params[0], one.at(position)?);
-    one.state_formals(&mut b);
-    two.state_formals(&mut b);
+    one.state_formals(&mut b)?;
+    two.state_formals(&mut b)?;
     let seqs: Vec<ValueId> = (0..one.seqs.len()).map(|k| one.seq(k)).collect();
-    one.formals(&mut b, &seqs);
+    one.formals(&mut b, &seqs)?;
     let seqs: Vec<ValueId> = own.iter().map(|k| two.seq(*k)).collect();
-    two.formals(&mut b, &seqs);
-    one.fixed_formals(&mut b);
-    two.fixed_formals(&mut b);
+    two.formals(&mut b, &seqs)?;
+    one.fixed_formals(&mut b)?;
+    two.fixed_formals(&mut b)?;
     let (states_one, emits_one) = one.inlined(&mut b)?;
     for (k, known) in known.iter().enumerate() {
         let there = match (from_first(two.seqs[k]), known) {

@@ -47,37 +47,50 @@ pub fn on_other_axes(
     Ok(b.finish())
 }
 
-/// Rebuilds a program, asking `law` for a replacement of each live value.
+/// Rebuilds a program, asking `law` for a replacement of each live value; it is given the images of the value's arguments.
 pub fn map_values(
     func: &Func,
     mut law: impl FnMut(&mut Builder, &Func, ValueId, &[ValueId]) -> Result<Option<ValueId>>,
 ) -> Result<Func> {
+    map_by_images(func, |b, id, image| {
+        let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image(*a)).collect();
+        law(b, func, id, &args)
+    })
+}
+
+/// The value of the new program that an earlier value of the old one has become.
+pub type Image<'a> = dyn Fn(ValueId) -> Option<ValueId> + 'a;
+
+/// The same for a law that looks further back than to a value's arguments.
+pub fn map_by_images(
+    func: &Func,
+    mut law: impl FnMut(&mut Builder, ValueId, &Image<'_>) -> Result<Option<ValueId>>,
+) -> Result<Func> {
     let mut b = Builder::new(&func.name);
-    let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
+    let mut images: Vec<Option<ValueId>> = vec![None; func.values.len()];
     let live = func.live();
     for p in &func.params {
-        image[p.index()] = Some(b.copy(func.value(*p), &[])?);
+        images[p.index()] = Some(b.copy(func.value(*p), &[])?);
     }
     for id in func
         .ids()
         .filter(|id| live[id.index()] && func.input(*id).is_none())
     {
-        let args: Vec<ValueId> = func
-            .args(id)
-            .iter()
-            .filter_map(|a| image[a.index()])
-            .collect();
-        let new = match law(&mut b, func, id, &args)? {
+        let image = |v: ValueId| images[v.index()];
+        let new = match law(&mut b, id, &image)? {
             Some(v) => v,
-            None => b.copy(func.value(id), &args)?,
+            None => {
+                let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| image(*a)).collect();
+                b.copy(func.value(id), &args)?
+            }
         };
         if let Some(name) = func.value(id).name {
             b.name(new, name.as_str());
         }
-        image[id.index()] = Some(new);
+        images[id.index()] = Some(new);
     }
     for (name, v) in &func.results {
-        if let Some(v) = image[v.index()] {
+        if let Some(v) = images[v.index()] {
             b.result(name, v);
         }
     }

@@ -160,15 +160,7 @@ fn extend(
         given.insert(*p, v);
     }
     for s in &seqs {
-        let ty = Ty {
-            elem: b.elem(*s),
-            axes: b
-                .axes(*s)
-                .iter()
-                .copied()
-                .filter(|a| *a != scan.axis)
-                .collect(),
-        };
+        let ty = b.ty(*s).without(scan.axis);
         inner.insert(*s, formal(&mut body, name_of(b.func(), *s), ty));
     }
     for p in tail {
@@ -231,20 +223,8 @@ fn distribute(func: &Func) -> Result<Func> {
         .filter(|id| live[id.index()] || func.params.contains(id))
     {
         let new = match func.op(id) {
-            Op::Contract(axes)
-                if !axes.is_empty() && func.args(id).iter().any(|a| dep[a.index()]) =>
-            {
-                let mut ctx = Spread {
-                    func,
-                    dep: &dep,
-                    image: &image,
-                };
-                ctx.contract(&mut b, axes, func.args(id), &func.ty(id).axes)?
-            }
-            // The sum of a vector state stays outside: it reads no more than what is stored anyway.
-            Op::Reduce(ReduceOp::Sum, axes)
-                if dep[func.args(id)[0].index()]
-                    && func.ty(id).axes.iter().any(|a| a.is_const()) =>
+            op if let Some(axes) = summed(op, func.ty(id))
+                && func.args(id).iter().any(|a| dep[a.index()]) =>
             {
                 let mut ctx = Spread {
                     func,
@@ -273,6 +253,16 @@ fn distribute(func: &Func) -> Result<Func> {
         }
     }
     Ok(b.finish())
+}
+
+/// The axes that an operation sums a product over. The sum of a vector state stays outside: it reads no more than what is
+/// stored anyway.
+fn summed<'a>(op: &'a Op, ty: &Ty) -> Option<&'a [Axis]> {
+    match op {
+        Op::Contract(axes) if !axes.is_empty() => Some(axes),
+        Op::Reduce(ReduceOp::Sum, axes) if ty.axes.iter().any(|a| a.is_const()) => Some(axes),
+        _ => None,
+    }
 }
 
 /// The values in which a trajectory is a term or a factor: what a sum can be distributed over to reach it. A sum that
@@ -392,8 +382,7 @@ impl Spread<'_> {
             *first = b.expand(*first, &missing)?;
         }
         let v = b.contract(axes, &args)?;
-        let lost: Vec<Axis> = want.iter().copied().filter(|x| !b.has(v, *x)).collect();
-        Ok(b.expand(v, &lost)?)
+        Ok(b.fill(v, want)?)
     }
 }
 

@@ -46,7 +46,7 @@ pub fn trajectory(func: &Func, v: ValueId) -> Option<Trajectory> {
         .position(|(_, x)| *x == value)?;
     let begins = func.args(scan)[state];
     let same = match start {
-        None => constant(func, begins) == Some(0.0),
+        None => func.everywhere(begins) == Some(0.0),
         Some(x) => bare(func, x) == bare(func, begins),
     };
     let value = s.body.params[1 + state];
@@ -76,21 +76,14 @@ fn first(func: &Func, v: ValueId) -> Option<Option<ValueId>> {
         return None;
     };
     let sides = func.args(args[0]);
-    let whole = matches!(func.op(sides[0]), Op::Iota(_)) && constant(func, sides[1]) == Some(1.0);
+    let whole = matches!(func.op(sides[0]), Op::Iota(_)) && func.everywhere(sides[1]) == Some(1.0);
     whole.then_some(Some(args[2]))
 }
 
 /// The value without expansions.
-fn bare(func: &Func, mut v: ValueId) -> ValueId {
+pub(crate) fn bare(func: &Func, mut v: ValueId) -> ValueId {
     while let Op::Expand(_) = func.op(v) {
         v = func.args(v)[0];
     }
     v
-}
-
-fn constant(func: &Func, v: ValueId) -> Option<f64> {
-    match func.op(bare(func, v)) {
-        Op::Const(n) => Some(n.0),
-        _ => None,
-    }
 }

@@ -249,7 +249,8 @@ pub fn forms_of(func: &Func) -> Vec<Form> {
 /// The definition as the laws of steps want it: reads inside of recurrences, kernels and matrices as such, or as the
 /// recurrences that they are.
 pub fn readable(func: &Func) -> Result<Func, DeriveError> {
-    let lists = &[DUALS, READS, CONVOLUTIONS, STEADY, RENAMES, TICKS, RETIMED];
+    // Without the laws of numbers: it is what they are held to.
+    let (_numbers, lists) = STEPPED.split_at(1);
     apply(func.clone(), lists, &Shapes::cpu(), &mut vec![])
 }
 

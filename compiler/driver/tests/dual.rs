@@ -1,37 +1,18 @@
 //! Matrices whose entries are products of a row's and a column's values, with or without decays between the two, have
 //! the forms of recurrences, however they are spelled, and equal their definition; others say what they lack.
 
+mod support;
+
 use seqc_derive::report::equations;
-use seqc_derive::stream::Tiles;
-use seqc_driver::backend::Backend;
-use seqc_driver::engine::Engine;
-use seqc_driver::passes::{Shapes, generation_step};
-use seqc_driver::verify::{Extent, Options, item};
+use seqc_driver::passes::generation_step;
 use seqc_driver::{build, frontend};
+use support::{certificate, shapes, small};
 
 const HEAD: &str = "q: seq{h, dk}, k: seq{h, dk}, v: seq{h, dv}, g: seq{h}; h = 2, dk = 3, dv = 5) -> o: seq{h, dv}";
 const SUM: &str = "o = sum[j](M[t,j] * v[j])";
 
-fn shapes() -> Shapes {
-    Shapes {
-        chunk: 4,
-        checkpoint: 4,
-        tiles: Tiles {
-            kept: 4,
-            streamed: 3,
-        },
-    }
-}
-
 fn certified(text: &str) {
-    let options = Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
-        shapes: shapes(),
-        extent: Extent::Brief,
-        threads: 1,
-    };
-    let source = frontend::of_text("m.seq", text).unwrap_or_else(|e| panic!("{e}"));
-    let c = item(&source, "m", &[], &options).unwrap_or_else(|e| panic!("{e}"));
+    let c = certificate(text, "m", &small());
     assert!(c.green(), "{text}\n{c}");
 }
 

@@ -1,24 +1,12 @@
 //! Kernels that are sums of exponentials generate with a state of constant size, however they are spelled, and equal
 //! their definition; others keep their past, and the report says what they lack.
 
-use seqc_derive::report::equations;
-use seqc_derive::stream::Tiles;
-use seqc_driver::backend::Backend;
-use seqc_driver::engine::Engine;
-use seqc_driver::passes::{Shapes, generation_step};
-use seqc_driver::verify::{Extent, Options, item};
-use seqc_driver::{build, frontend};
+mod support;
 
-fn shapes() -> Shapes {
-    Shapes {
-        chunk: 4,
-        checkpoint: 4,
-        tiles: Tiles {
-            kept: 4,
-            streamed: 3,
-        },
-    }
-}
+use seqc_derive::report::equations;
+use seqc_driver::passes::generation_step;
+use seqc_driver::{build, frontend};
+use support::{certificate, shapes, small};
 
 fn spec(body: &str) -> String {
     format!("seq 1\n\nmixer k(x: seq{{d}}; d = 3, n = 4, two = 2) -> y: seq{{d}} {{\n{body}\n}}\n")
@@ -49,15 +37,8 @@ fn states(body: &str) -> Vec<String> {
 }
 
 fn certified(body: &str) {
-    let options = Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
-        shapes: shapes(),
-        extent: Extent::Brief,
-        threads: 1,
-    };
     let text = spec(body);
-    let source = frontend::of_text("k.seq", &text).unwrap_or_else(|e| panic!("{e}"));
-    let c = item(&source, "k", &[], &options).unwrap_or_else(|e| panic!("{e}"));
+    let c = certificate(&text, "k", &small());
     assert!(c.green(), "{text}\n{c}");
     assert!(c.rows.iter().any(|r| r.engine == "exact"), "{text}\n{c}");
 }

@@ -1,32 +1,15 @@
 //! What random mixers found, as small as it gets: each was wrong, or had no form, before it was mended.
 
-use seqc_derive::stream::Tiles;
-use seqc_driver::backend::Backend;
-use seqc_driver::engine::Engine;
-use seqc_driver::frontend;
-use seqc_driver::passes::Shapes;
-use seqc_driver::verify::{Extent, Options, item};
+mod support;
+
+use support::{certificate, small};
 
 /// Certifies a mixer of `x: seq{d}` with axes `h` and `k`.
 fn certified(output: &str, body: &str) {
     let text = format!(
         "seq 1\n\nmixer found(x: seq{{d}}; d = 3, h = 2, k = 4) -> y: seq{{{output}}} {{\n{body}\n}}\n"
     );
-    let options = Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
-        shapes: Shapes {
-            chunk: 4,
-            checkpoint: 4,
-            tiles: Tiles {
-                kept: 4,
-                streamed: 3,
-            },
-        },
-        extent: Extent::Brief,
-        threads: 1,
-    };
-    let source = frontend::of_text("found.seq", &text).unwrap_or_else(|e| panic!("{e}"));
-    let c = item(&source, "found", &[], &options).unwrap_or_else(|e| panic!("{e}"));
+    let c = certificate(&text, "found", &small());
     assert!(c.green(), "{text}\n{c}");
 }
 

@@ -5,9 +5,6 @@
 mod support;
 
 use seqc_algebra::{Func, Op, Sym};
-use seqc_derive::stream::Tiles;
-use seqc_driver::backend::Backend;
-use seqc_driver::engine::Engine;
 use seqc_driver::passes::{self, Form, Shapes};
 use seqc_driver::verify::{Certificate, Extent, Options, item};
 use seqc_driver::{explain, frontend};
@@ -112,17 +109,9 @@ fn convolution(what: &str, body: &str) -> Func {
 
 fn certified(body: &str, extent: Extent) -> Certificate {
     let options = Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
-        shapes: Shapes {
-            chunk: 4,
-            checkpoint: 4,
-            tiles: Tiles {
-                kept: 4,
-                streamed: 3,
-            },
-        },
         extent,
         threads: 2,
+        ..support::small()
     };
     item(&source(body), "still", &[], &options).unwrap_or_else(|e| panic!("{e}"))
 }

@@ -4,12 +4,9 @@
 mod support;
 
 use seqc_algebra::{Func, Sym};
-use seqc_derive::stream::Tiles;
-use seqc_driver::backend::Backend;
-use seqc_driver::engine::Engine;
 use seqc_driver::frontend;
-use seqc_driver::passes::{self, Shapes};
-use seqc_driver::verify::{Extent, Options, item};
+use seqc_driver::passes;
+use seqc_driver::verify::item;
 use std::collections::HashMap;
 
 /// A mixer of `x: seq{d}`, and whether it must be changed to have a step.
@@ -219,19 +216,7 @@ fn source(body: &str) -> frontend::Source {
 
 #[test]
 fn late_reads_are_certified() {
-    let options = Options {
-        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
-        shapes: Shapes {
-            chunk: 4,
-            checkpoint: 4,
-            tiles: Tiles {
-                kept: 4,
-                streamed: 3,
-            },
-        },
-        extent: Extent::Brief,
-        threads: 1,
-    };
+    let options = support::small();
     for (what, body) in MIXERS {
         let c =
             item(&source(body), "late", &[], &options).unwrap_or_else(|e| panic!("{what}: {e}"));

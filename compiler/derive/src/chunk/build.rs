@@ -54,15 +54,15 @@ pub(super) fn chunk_one(
     let terms = c.written(&l.terms, &inner, &formals)?;
     for (z, ty) in kinds.iter().enumerate() {
         let next = c.next_state(z, &formals, &terms)?;
-        let next = filled(&mut c.b, next, &ty.axes)?;
+        let next = c.b.fill(next, &ty.axes)?;
         c.b.result("state", next);
     }
     let mut emits = HashMap::new();
     for (n, r) in l.reads.iter().enumerate() {
         let y = c.read(r, &inner, &formals, &terms)?;
         let (name, old) = &scan.body.results[scan.states + r.emit];
-        let y = filled(&mut c.b, y, &scan.body.ty(*old).axes)?;
-        let y = filled(&mut c.b, y, &[i])?;
+        let y = c.b.fill(y, &scan.body.ty(*old).axes)?;
+        let y = c.b.fill(y, &[i])?;
         c.b.result(name, y);
         emits.insert(r.emit, n);
     }
@@ -93,15 +93,6 @@ pub(super) fn chunk_one(
         outs,
     };
     Ok(b.push(Op::Scan(Box::new(new)), &all)?)
-}
-
-/// The value with the axes that it lacks.
-fn filled(b: &mut Builder, v: ValueId, axes: &[Axis]) -> Result<ValueId> {
-    let missing: Vec<Axis> = axes.iter().copied().filter(|a| !b.has(v, *a)).collect();
-    match missing.is_empty() {
-        true => Ok(v),
-        false => Ok(b.expand(v, &missing)?),
-    }
 }
 
 /// A gate as it enters the scan: a sequence with the value that it is padded with.
@@ -139,7 +130,7 @@ impl Outer {
                 _ => continue,
             };
             let value = per_sequence(b, value, batched)?;
-            gates[z][w] = Some(filled(b, value, &[scan.axis])?);
+            gates[z][w] = Some(b.fill(value, &[scan.axis])?);
         }
         let mut factors = Factors::new();
         for f in products(l).flat_map(Product::all_factors) {

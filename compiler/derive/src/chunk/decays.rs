@@ -3,7 +3,7 @@
 
 use super::inside::Chunk;
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, MapFn, ValueId};
+use seqc_algebra::{MapFn, ValueId};
 
 /// What of a state is in another after some steps; `None` where that is all of it.
 #[derive(Clone, Copy)]
@@ -89,18 +89,11 @@ impl Chunk {
 
     /// The sum of two values, over the axes of both.
     pub fn plus_spread(&mut self, x: ValueId, y: ValueId) -> Result<ValueId> {
-        let lacks = |b: &Builder, v: ValueId, of: ValueId| -> Vec<Axis> {
-            b.axes(of)
-                .iter()
-                .copied()
-                .filter(|a| !b.has(v, *a))
-                .collect()
+        let within = |a: ValueId, of: ValueId| self.b.axes(a).iter().all(|x| self.b.has(of, *x));
+        let x = match within(x, y) || within(y, x) {
+            true => x,
+            false => self.b.fill(x, &self.b.axes(y).to_vec())?,
         };
-        let (of_x, of_y) = (lacks(&self.b, x, y), lacks(&self.b, y, x));
-        if of_x.is_empty() || of_y.is_empty() {
-            return Ok(self.b.add2(x, y)?);
-        }
-        let x = self.b.expand(x, &of_x)?;
         Ok(self.b.add2(x, y)?)
     }
 }

@@ -5,9 +5,7 @@ use super::decays::{Pair, Within};
 use super::inside::Chunk;
 use crate::Result;
 use crate::class::{Linear, distinct};
-use seqc_algebra::{
-    Axis, Builder, Elem, Func, InputKind, MapFn, Out, Scan, SeqIn, Ty, ValueId, op::Num,
-};
+use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Out, Scan, Ty, ValueId};
 
 /// Does a state reach another, by way of any number of gates, none included?
 fn reach(gates: &[Vec<Gated>]) -> Vec<Vec<bool>> {
@@ -80,24 +78,17 @@ impl Chunk {
         }
         let mut args = Vec::new();
         for t in &tracks {
-            args.push(everywhere(&mut self.b, identity(t), &t.row)?);
+            args.push(self.b.everywhere(identity(t), &t.row)?);
             if t.d.is_some() {
-                args.push(everywhere(&mut self.b, 0.0, &t.grid)?);
+                args.push(self.b.everywhere(0.0, &t.grid)?);
             }
         }
         args.extend(&given);
+        // What is padded has been padded already.
+        let fills = vec![1.0; given.len()];
         let scan = Scan {
-            axis: self.i,
-            tile: None,
             reverse: self.reverse,
-            states,
-            // What is padded has been padded already.
-            seqs: given.iter().map(|_| SeqIn { fill: Num(1.0) }).collect(),
-            fixed: 0,
-            lo: false,
-            hi: false,
-            body,
-            outs,
+            ..Scan::steps(self.i, states, &fills, 0, body, outs)
         };
         let r = self.b.scan(scan, &args)?;
         self.collect(l, &tracks, &r)
@@ -155,15 +146,7 @@ impl Chunk {
         }
         let mut formals = Vec::new();
         for v in given {
-            let axes = self
-                .b
-                .axes(*v)
-                .iter()
-                .copied()
-                .filter(|a| *a != self.i)
-                .collect();
-            let elem = self.b.elem(*v);
-            formals.push(b.input("a", InputKind::Formal, Ty { elem, axes }));
+            formals.push(b.input("a", InputKind::Formal, self.b.ty(*v).without(self.i)));
         }
         let at = b.iota(self.j)?;
         let here = b.map2(MapFn::Eq, at, pos)?;
@@ -182,7 +165,7 @@ impl Chunk {
                     elem: t.grid.elem,
                     axes: vec![],
                 };
-                let own = everywhere(&mut b, identity(t), &number)?;
+                let own = b.everywhere(identity(t), &number)?;
                 new.push(("d", b.select(here, own, d)?));
             }
         }
@@ -252,33 +235,14 @@ fn stepped(
         all = Some(match all {
             None => part,
             Some(sum) => {
-                let sum = widened(b, sum, ty)?;
-                let part = widened(b, part, ty)?;
+                let sum = b.fill_as(sum, ty)?;
+                let part = b.fill_as(part, ty)?;
                 b.add2(sum, part)?
             }
         });
     }
     match all {
-        None => everywhere(b, 0.0, ty),
-        Some(sum) => widened(b, sum, ty),
+        None => Ok(b.everywhere(0.0, ty)?),
+        Some(sum) => Ok(b.fill_as(sum, ty)?),
     }
-}
-
-/// The value with the axes that the type has, complex if it is.
-fn widened(b: &mut Builder, mut v: ValueId, ty: &Ty) -> Result<ValueId> {
-    if ty.elem == Elem::Complex && b.elem(v) != Elem::Complex {
-        let zero = b.num(0.0);
-        v = b.map2(MapFn::Complex, v, zero)?;
-    }
-    let missing: Vec<Axis> = ty.axes.iter().copied().filter(|a| !b.has(v, *a)).collect();
-    match missing.is_empty() {
-        true => Ok(v),
-        false => Ok(b.expand(v, &missing)?),
-    }
-}
-
-/// `x` everywhere.
-fn everywhere(b: &mut Builder, x: f64, ty: &Ty) -> Result<ValueId> {
-    let v = b.num(x);
-    widened(b, v, ty)
 }

@@ -37,43 +37,41 @@ use seqc_algebra::{Func, Op, Out, Scan};
 
 /// Why a scan has no chunked form; `None` if it has one.
 pub fn obstacle(scan: &Scan) -> Option<String> {
+    chunkable(scan).err()
+}
+
+/// The parts of a scan that has a chunked form; else why it has none.
+fn chunkable(scan: &Scan) -> std::result::Result<Linear, String> {
     let (transition, linear) = classify(scan);
     let Some(l) = linear else {
-        return Some(transition.why());
+        return Err(transition.why());
     };
-    if let Some(why) = l.others.first() {
-        return Some(why.clone());
-    }
-    if l.k.is_empty() {
-        return Some(
-            "no axis of the state is contracted by a read, so there is no matrix product to gain"
-                .into(),
-        );
-    }
-    if l.v.is_empty() {
-        return Some("every axis of the state has its own decay or read, so there is no matrix product to gain".into());
-    }
-    if l.terms.is_empty() {
-        return Some("nothing is written to it".into());
-    }
-    if scan.tile.is_some() || scan.lo || scan.hi {
-        return Some("it is tiled already".into());
-    }
-    if scan.outs.iter().any(|o| matches!(o, Out::Enter(_))) {
-        return Some("its entering states are read".into());
-    }
-    if matches!(transition, Transition::Dense(_)) {
-        return Some(transition.why());
-    }
-    None
+    let why = if let Some(why) = l.others.first() {
+        why
+    } else if l.k.is_empty() {
+        "no axis of the state is contracted by a read, so there is no matrix product to gain"
+    } else if l.v.is_empty() {
+        "every axis of the state has its own decay or read, so there is no matrix product to gain"
+    } else if l.terms.is_empty() {
+        "nothing is written to it"
+    } else if scan.tile.is_some() || scan.lo || scan.hi {
+        "it is tiled already"
+    } else if scan.outs.iter().any(|o| matches!(o, Out::Enter(_))) {
+        "its entering states are read"
+    } else if matches!(transition, Transition::Dense(_)) {
+        return Err(transition.why());
+    } else {
+        return Ok(l);
+    };
+    Err(why.to_owned())
 }
 
 /// Rewrites every top-level scan that has a chunked form with chunks of `chunk` steps.
 pub fn chunk_scans(func: &Func, chunk: usize) -> Result<Func> {
     map_values(func, |b, func, id, args| match func.op(id) {
-        Op::Scan(scan) if obstacle(scan).is_none() => match classify(scan) {
-            (_, Some(l)) => Ok(Some(build::chunk_one(b, scan, args, &l, chunk)?)),
-            _ => Ok(None),
+        Op::Scan(scan) => match chunkable(scan) {
+            Ok(l) => Ok(Some(build::chunk_one(b, scan, args, &l, chunk)?)),
+            Err(_) => Ok(None),
         },
         _ => Ok(None),
     })

@@ -103,10 +103,7 @@ impl Chunk {
         }
         let rhs = rhs.unwrap_or_else(|| self.b.num(0.0));
         // What is read and written may be the same at every step.
-        let rhs = match self.b.has(rhs, self.i) {
-            true => rhs,
-            false => self.b.expand(rhs, &[self.i])?,
-        };
+        let rhs = self.b.fill(rhs, &[self.i])?;
         Ok((rhs, row))
     }
 
@@ -153,14 +150,7 @@ impl Chunk {
 
     /// `x - y`, over the axes of both.
     fn less(&mut self, x: ValueId, y: ValueId) -> Result<ValueId> {
-        let missing: Vec<Axis> = (self.b.axes(y).iter())
-            .filter(|a| !self.b.has(x, **a))
-            .copied()
-            .collect();
-        let x = match missing.is_empty() {
-            true => x,
-            false => self.b.expand(x, &missing)?,
-        };
+        let x = self.b.fill(x, &self.b.axes(y).to_vec())?;
         Ok(self.b.sub(x, y)?)
     }
 

@@ -10,7 +10,8 @@
 //!
 //! Side conditions: every term has one such condition, or none and no decay; nothing else mixes the two times; the
 //! state is not too large to gain ([`MOST_KEYS`]). [`entry`] takes a matrix apart, [`decay`] finds what decays,
-//! [`recurrence`] makes the scan; [`products`] states the same decays without `exp`; [`transport`] is the case of a state for each column that steps turn.
+//! [`recurrence`] makes the scan; [`products`] states the same decays without `exp`; [`transport`] is the case of a state
+//! for each column that steps turn, [`spread`] what is done with such states where they stay.
 
 mod decay;
 mod entry;
@@ -24,9 +25,10 @@ pub use spread::spread_sources;
 
 use crate::Result;
 use crate::affine::factor_axes;
+use crate::rewrite::map_by_images;
 use crate::stream::{Inequality, is_long, is_pair, long_axes};
 use entry::{Entries, Entry};
-use seqc_algebra::{Axis, Builder, Func, Op, ReduceOp, ValueId};
+use seqc_algebra::{Axis, Func, Op, ReduceOp, Scan, ValueId};
 
 /// The most numbers by which rows and columns are matched: a state of more is worth it at great lengths only.
 pub const MOST_KEYS: usize = 1024;
@@ -47,29 +49,11 @@ enum Sees {
 
 /// Rewrites every sum over a time of a matrix and values that has a dual recurrence.
 pub fn dual_recurrences(func: &Func) -> Result<Func> {
-    let mut b = Builder::new(&func.name);
-    let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    let live = func.live();
-    for id in (func.ids()).filter(|id| live[id.index()] || func.params.contains(id)) {
-        let found = |v: ValueId| image[v.index()];
-        let new = match taken_apart(func, id) {
-            Some(Ok(sum)) => recurrence::made(&mut b, func, &sum, &found)?,
-            _ => {
-                let args: Vec<ValueId> = func.args(id).iter().filter_map(|a| found(*a)).collect();
-                b.copy(func.value(id), &args)?
-            }
-        };
-        if let Some(name) = func.value(id).name {
-            b.name(new, name.as_str());
-        }
-        image[id.index()] = Some(new);
-    }
-    for (name, v) in &func.results {
-        if let Some(v) = image[v.index()] {
-            b.result(name, v);
-        }
-    }
-    crate::sink::prune(&b.finish())
+    let func = map_by_images(func, |b, id, image| match taken_apart(func, id) {
+        Some(Ok(sum)) => Ok(Some(recurrence::made(b, func, &sum, image)?)),
+        _ => Ok(None),
+    })?;
+    crate::sink::prune(&func)
 }
 
 /// A sum over one time of products over a pair of times.
@@ -184,18 +168,12 @@ fn summed(
     })
 }
 
-/// The values of two times that a value is made of.
-fn pair_values(func: &Func, v: ValueId) -> Vec<ValueId> {
-    let mut seen = vec![false; func.values.len()];
-    let mut stack = func.args(v).to_vec();
-    let mut all = vec![];
-    while let Some(v) = stack.pop() {
-        if is_pair(func, v) && !std::mem::replace(&mut seen[v.index()], true) {
-            all.push(v);
-            stack.extend(func.args(v));
-        }
-    }
-    all
+/// The axis of sources of a scan over a state for each source position.
+pub fn sources(scan: &Scan) -> Option<Axis> {
+    let states = &scan.body.params[1..=scan.states];
+    let mut axes = states.iter().flat_map(|s| &scan.body.ty(*s).axes);
+    let along = |a: &&Axis| is_long(a) && a.size == scan.axis.size;
+    axes.find(along).copied()
 }
 
 /// The one condition on the two positions.

@@ -5,10 +5,9 @@ use super::entry::Entry;
 use super::{Sees, Summed};
 use crate::affine::{Factor, How, factor_axes};
 use crate::chunk::Hoist;
+use crate::rewrite::Image;
 use crate::{DeriveError, Result};
-use seqc_algebra::{
-    Axis, Builder, Func, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num,
-};
+use seqc_algebra::{Axis, Builder, Elem, Func, InputKind, MapFn, Op, Out, Scan, Ty, ValueId};
 use std::collections::HashMap;
 
 /// The sum, made in the program `b`; `image` gives values of the old program there.
@@ -16,7 +15,7 @@ pub(super) fn made(
     b: &mut Builder,
     func: &Func,
     sum: &Summed,
-    image: &dyn Fn(ValueId) -> Option<ValueId>,
+    image: &Image<'_>,
 ) -> Result<ValueId> {
     let mut all: Option<ValueId> = None;
     for (entry, sees) in &sum.terms {
@@ -41,7 +40,7 @@ pub(super) struct Make<'a> {
     pub func: &'a Func,
     /// The time along which recurrences run.
     pub row: Axis,
-    pub image: &'a dyn Fn(ValueId) -> Option<ValueId>,
+    pub image: &'a Image<'a>,
 }
 
 /// The factors of a product by the time that they have.
@@ -64,10 +63,7 @@ impl Make<'_> {
         };
         let scale = self.b.num(e.scale);
         let y = self.b.mul(y, scale)?;
-        let missing: Vec<Axis> = (sum.axes.iter().copied())
-            .filter(|a| !self.b.has(y, *a))
-            .collect();
-        Ok(self.b.expand(y, &missing)?)
+        Ok(self.b.fill(y, &sum.axes)?)
     }
 
     /// Factors of the column, along the given time; factors that have no time are the row's.
@@ -141,23 +137,12 @@ impl Make<'_> {
         let all = self.b.contract(&[col], &s.cols)?;
         let mut factors = s.rows.clone();
         factors.push(all);
-        let matched = self.matched(e, &factors);
-        Ok(self.b.contract(&matched, &factors)?)
-    }
-
-    /// The bound axes that the factors still have.
-    fn matched(&self, e: &Entry, factors: &[ValueId]) -> Vec<Axis> {
-        let left = |a: &Axis| factors.iter().any(|v| self.b.has(*v, *a));
-        e.bound.iter().copied().filter(left).collect()
+        matched(self.b, e, &factors)
     }
 
     fn scanned(&mut self, e: &Entry, sees: Sees, s: &Sides) -> Result<ValueId> {
         let time = self.row;
-        let (reverse, inclusive) = match sees {
-            Sees::Later { inclusive } => (true, inclusive),
-            Sees::Earlier { inclusive } => (false, inclusive),
-            Sees::Everything => return Err(DeriveError("nothing is bounded".into())),
-        };
+        let reverse = matches!(sees, Sees::Later { .. });
         let decays = (e.decays.iter())
             .map(|d| self.step(d, reverse))
             .collect::<Result<Vec<_>>>()?;
@@ -165,65 +150,46 @@ impl Make<'_> {
         let steps: Vec<ValueId> = turned.iter().map(|(_, v)| *v).collect();
         let outer = [&decays[..], &s.cols, &s.rows, &steps].concat();
         let (seqs, fixed) = by_time(self.b, &outer, time);
-        let kept: Vec<ValueId> = decays.iter().chain(&s.cols).copied().collect();
-        let mut axes =
-            crate::class::distinct(kept.iter().flat_map(|v| self.b.axes(*v).to_vec()).collect());
-        axes.retain(|a| *a != time);
-        let elem = match kept
-            .iter()
-            .any(|v| self.b.elem(*v) == seqc_algebra::Elem::Complex)
-        {
-            true => seqc_algebra::Elem::Complex,
-            false => seqc_algebra::Elem::Real,
-        };
-        let ty = Ty { elem, axes };
+        let kept = [&decays[..], &s.cols].concat();
+        let state = state_of(self.b, &kept).without(time);
         let mut body = Builder::new("dual");
         let position = body.input("position", InputKind::Formal, Ty::real(vec![]));
-        let state = body.input("S", InputKind::Formal, ty.clone());
+        let old = body.input("S", InputKind::Formal, state.clone());
         let mut inner: HashMap<ValueId, ValueId> = HashMap::new();
         for v in seqs.iter().chain(&fixed) {
-            let mut axes = self.b.axes(*v).to_vec();
-            axes.retain(|a| *a != time);
-            let ty = Ty {
-                elem: self.b.elem(*v),
-                axes,
-            };
             let name = self.b.func().value(*v).name.map_or("x", |n| n.as_str());
+            let ty = self.b.ty(*v).without(time);
             inner.insert(*v, body.input(name, InputKind::Formal, ty));
         }
         let given = |all: &[ValueId]| all.iter().map(|v| inner[v]).collect::<Vec<_>>();
-        let mut faded = state;
-        if let [transport] = &e.transports[..] {
-            let inside = turned.iter().map(|(p, v)| (*p, inner[v])).collect();
-            faded = transport.step(self.func, &mut body, state, position, &inside)?;
-        }
+        let inside = turned.iter().map(|(p, v)| (*p, inner[v])).collect();
+        let transport = e.transports.first();
+        let mut faded = match transport {
+            Some(t) => t.step(self.func, &mut body, old, position, &inside)?,
+            None => old,
+        };
         for d in given(&decays) {
             faded = body.mul(faded, d)?;
         }
         let written = body.contract(&[], &given(&s.cols))?;
-        let next = sum_over(&mut body, faded, written, &ty.axes)?;
-        let mut seen = if inclusive { next } else { faded };
-        if let [transport] = &e.transports[..] {
-            seen = transport.outside(&mut body, seen)?;
+        let written = body.fill(written, &state.axes)?;
+        let next = body.add2(faded, written)?;
+        let mut seen = match sees {
+            Sees::Earlier { inclusive: false } | Sees::Later { inclusive: false } => faded,
+            _ => next,
+        };
+        if let Some(t) = transport {
+            seen = t.outside(&mut body, seen)?;
         }
-        let mut factors = given(&s.rows);
-        factors.push(seen);
-        let matched = self.bound_in(&body, e, &factors);
-        let y = body.contract(&matched, &factors)?;
+        let factors = [given(&s.rows), vec![seen]].concat();
+        let y = matched(&mut body, e, &factors)?;
         body.result("S", next);
         body.result("y", y);
-        let start = everywhere_zero(self.b, &ty)?;
+        let start = self.b.everywhere(0.0, &state)?;
+        let (fills, outs) = (vec![0.0; seqs.len()], vec![Out::Emit(0)]);
         let scan = Scan {
-            axis: time,
-            tile: None,
             reverse,
-            states: 1,
-            seqs: seqs.iter().map(|_| SeqIn { fill: Num(0.0) }).collect(),
-            fixed: fixed.len(),
-            lo: false,
-            hi: false,
-            body: body.finish(),
-            outs: vec![Out::Emit(0)],
+            ..Scan::steps(time, 1, &fills, fixed.len(), body.finish(), outs)
         };
         let args = [vec![start], seqs, fixed].concat();
         Ok(self.b.scan(scan, &args)?[0])
@@ -241,18 +207,9 @@ impl Make<'_> {
         for (param, v) in transport.needs(self.func) {
             let v = (self.image)(v)
                 .ok_or_else(|| DeriveError("what a state is given was lost".into()))?;
-            let v = match self.b.has(v, scan.axis) {
-                true => self.renamed_time(v, scan.axis)?,
-                false => v,
-            };
-            all.push((param, v));
+            all.push((param, self.renamed(v, scan.axis, self.row)?));
         }
         Ok(all)
-    }
-
-    fn bound_in(&self, body: &Builder, e: &Entry, factors: &[ValueId]) -> Vec<Axis> {
-        let left = |a: &Axis| factors.iter().any(|v| body.has(*v, *a));
-        e.bound.iter().copied().filter(left).collect()
     }
 
     /// What one step multiplies by.
@@ -292,7 +249,7 @@ impl Make<'_> {
             .collect::<Result<Vec<_>>>()?;
         let mut x = Hoist::new(s, &args).value(self.b, g)?;
         if self.b.has(x, s.axis) {
-            x = self.renamed_time(x, s.axis)?;
+            x = self.renamed(x, s.axis, self.row)?;
             if reverse {
                 x = self.b.shift(x, self.row, -1)?;
             }
@@ -300,13 +257,6 @@ impl Make<'_> {
         match sign {
             1 => Ok(x),
             _ => Ok(self.b.neg(x)?),
-        }
-    }
-
-    fn renamed_time(&mut self, x: ValueId, from: Axis) -> Result<ValueId> {
-        match from == self.row {
-            true => Ok(x),
-            false => self.renamed(x, from, self.row),
         }
     }
 }
@@ -322,21 +272,19 @@ fn by_time(b: &Builder, all: &[ValueId], time: Axis) -> (Vec<ValueId>, Vec<Value
     once.into_iter().partition(|v| b.has(*v, time))
 }
 
-/// The sum of two values with all of the axes.
-fn sum_over(b: &mut Builder, x: ValueId, y: ValueId, axes: &[Axis]) -> Result<ValueId> {
-    let missing: Vec<Axis> = axes.iter().copied().filter(|a| !b.has(y, *a)).collect();
-    let y = match missing.is_empty() {
-        true => y,
-        false => b.expand(y, &missing)?,
-    };
-    Ok(b.add2(x, y)?)
+/// What a product of these values is, as a state.
+fn state_of(b: &Builder, all: &[ValueId]) -> Ty {
+    let axes = all.iter().flat_map(|v| b.axes(*v).to_vec()).collect();
+    let complex = all.iter().any(|v| b.elem(*v) == Elem::Complex);
+    Ty {
+        elem: if complex { Elem::Complex } else { Elem::Real },
+        axes: crate::class::distinct(axes),
+    }
 }
 
-fn everywhere_zero(b: &mut Builder, ty: &Ty) -> Result<ValueId> {
-    let mut v = b.num(0.0);
-    if ty.elem == seqc_algebra::Elem::Complex {
-        let zero = b.num(0.0);
-        v = b.map2(MapFn::Complex, v, zero)?;
-    }
-    Ok(b.expand(v, &ty.axes)?)
+/// The product of the factors, summed over those bound axes that they still have.
+fn matched(b: &mut Builder, e: &Entry, factors: &[ValueId]) -> Result<ValueId> {
+    let left = |a: &Axis| factors.iter().any(|v| b.has(*v, *a));
+    let over: Vec<Axis> = e.bound.iter().copied().filter(left).collect();
+    Ok(b.contract(&over, factors)?)
 }

@@ -5,9 +5,11 @@
 //! products of decays (`A` a number) and keys that later steps turn (`A` the identity plus rank one) are such.
 
 use super::entry::{Entries, Entry, Names, named, plain};
+use super::sources;
 use crate::affine::{Affine, Factor, How};
 use crate::order::depends_on;
 use crate::stream::{Inequality, is_long};
+use crate::trajectory::bare;
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Out, Scan, ValueId};
 use std::collections::HashMap;
@@ -36,6 +38,9 @@ impl Entries<'_> {
         let Op::Scan(scan) = func.op(id) else {
             return None;
         };
+        if scan.states != 1 || scan.tile.is_some() || scan.reverse {
+            return None;
+        }
         let (row, col) = (scan.axis, sources(scan)?);
         let (named_row, named_col) = (named(names, row), named(names, col));
         if (named_row, named_col) != (self.row, self.col) {
@@ -74,18 +79,6 @@ impl Entries<'_> {
     }
 }
 
-/// The axis of sources of a scan's only state.
-fn sources(scan: &Scan) -> Option<Axis> {
-    let whole = scan.states == 1 && scan.tile.is_none() && !scan.reverse;
-    let state = scan.body.params.get(1).filter(|_| whole)?;
-    let long = |a: &&Axis| is_long(a) && a.size == scan.axis.size;
-    let mut axes = scan.body.ty(*state).axes.iter().filter(long);
-    match (axes.next(), axes.next()) {
-        (Some(a), None) => Some(*a),
-        _ => None,
-    }
-}
-
 struct Family {
     start: ValueId,
     update: ValueId,
@@ -120,13 +113,6 @@ fn family(scan: &Scan, emit: usize, col: Axis) -> Option<Family> {
         .all(|v| !needed[v.index()] || depends[v.index()] || !body.ty(v).axes.contains(&col));
     let start = bare(body, start);
     (nothing && whole && alike).then_some(Family { start, update })
-}
-
-fn bare(body: &Func, mut v: ValueId) -> ValueId {
-    while let Op::Expand(_) = body.op(v) {
-        v = body.args(v)[0];
-    }
-    v
 }
 
 /// The axes that are summed over or renamed on the way from the old state.
@@ -205,10 +191,8 @@ fn replay(
         .collect::<Result<Vec<_>>>()?;
     let new = match body.op(v) {
         Op::Expand(axes) => {
-            let missing: Vec<Axis> = (axes.iter().copied())
-                .filter(|a| !is_long(a) && !b.has(args[0], *a))
-                .collect();
-            b.expand(args[0], &missing)?
+            let own: Vec<Axis> = axes.iter().copied().filter(|a| !is_long(a)).collect();
+            b.fill(args[0], &own)?
         }
         op => b.push(op.clone(), &args)?,
     };

@@ -228,8 +228,7 @@ fn summed(b: &mut Builder, p: Coefs, over: &[Axis], at: ValueId) -> Found<Coefs>
         ));
     }
     each(b, p, |b, c| {
-        let lacks: Vec<Axis> = over.iter().copied().filter(|a| !b.has(c, *a)).collect();
-        let c = b.expand(c, &lacks)?;
+        let c = b.fill(c, over)?;
         Ok(b.contract(over, &[c])?)
     })
 }

@@ -309,7 +309,6 @@ pub fn moved(
     rest: &[ValueId],
     needs: &[Axis],
 ) -> Found<ValueId> {
-    let lacks: Vec<Axis> = needs.iter().copied().filter(|a| !b.has(v, *a)).collect();
-    let v = b.expand(v, &lacks)?;
+    let v = b.fill(v, needs)?;
     Ok(b.push(op.clone(), &[&[v], rest].concat())?)
 }

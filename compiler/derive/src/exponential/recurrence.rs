@@ -3,9 +3,8 @@
 use super::Obstacle;
 use super::modes::{Mode, Modes};
 use crate::{DeriveError, Result};
-use seqc_algebra::op::Num;
 use seqc_algebra::shape::canonical;
-use seqc_algebra::{Axis, Builder, Elem, InputKind, MapFn, Out, Scan, SeqIn, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Elem, InputKind, MapFn, Out, Scan, Ty, ValueId};
 use std::collections::HashMap;
 
 /// What is carried for one mode of the input `x`.
@@ -54,17 +53,7 @@ pub fn total(b: &mut Builder, parts: Vec<ValueId>, ty: &Ty) -> Result<ValueId> {
     for p in parts {
         sum = b.add2(sum, p)?;
     }
-    if ty.elem == Elem::Complex && b.elem(sum) != Elem::Complex {
-        let zero = b.num(0.0);
-        sum = b.map2(MapFn::Complex, sum, zero)?;
-    }
-    let lacks: Vec<Axis> = ty
-        .axes
-        .iter()
-        .copied()
-        .filter(|a| !b.has(sum, *a))
-        .collect();
-    Ok(b.expand(sum, &lacks)?)
+    Ok(b.fill_as(sum, ty)?)
 }
 
 /// The mode that reads what is `from` steps old, as one that begins at once.
@@ -123,11 +112,7 @@ fn recurrence(b: &mut Builder, m: &Mode, x: ValueId, axis: Axis) -> Result<Value
     let x = b.shift(x, axis, m.from as i64)?;
     let m = begun(b, m)?;
     let drift = m.rate.map(|r| drift(b, r)).transpose()?;
-    let mut start = b.num(0.0);
-    if ty.elem == Elem::Complex {
-        start = b.map2(MapFn::Complex, start, start)?;
-    }
-    let start = b.expand(start, &ty.axes)?;
+    let start = b.everywhere(0.0, &ty)?;
     let fixed: Vec<ValueId> = [drift, m.base, Some(m.coef)]
         .into_iter()
         .flatten()
@@ -135,11 +120,7 @@ fn recurrence(b: &mut Builder, m: &Mode, x: ValueId, axis: Axis) -> Result<Value
     let mut own = Builder::new("mode");
     own.input("pos", InputKind::Formal, Ty::real(vec![]));
     let s = own.input("state", InputKind::Formal, ty);
-    let now = Ty {
-        elem: b.elem(x),
-        axes: b.axes(x).iter().copied().filter(|a| *a != axis).collect(),
-    };
-    let now = own.input("x", InputKind::Formal, now);
+    let now = own.input("x", InputKind::Formal, b.ty(x).without(axis));
     let mut given = HashMap::new();
     for v in &fixed {
         let formal = own.input("fixed", InputKind::Formal, b.ty(*v).clone());
@@ -167,18 +148,8 @@ fn recurrence(b: &mut Builder, m: &Mode, x: ValueId, axis: Axis) -> Result<Value
     };
     own.result("state", next);
     own.result("read", read);
-    let scan = Scan {
-        axis,
-        tile: None,
-        reverse: false,
-        states: 1,
-        seqs: vec![SeqIn { fill: Num(0.0) }],
-        fixed: fixed.len(),
-        lo: false,
-        hi: false,
-        body: own.finish(),
-        outs: vec![Out::Emit(0)],
-    };
+    let outs = vec![Out::Emit(0)];
+    let scan = Scan::steps(axis, 1, &[0.0], fixed.len(), own.finish(), outs);
     let args: Vec<ValueId> = [start, x].into_iter().chain(fixed).collect();
     Ok(b.scan(scan, &args)?[0])
 }

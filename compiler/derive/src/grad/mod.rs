@@ -14,6 +14,7 @@ mod parts;
 mod reverse;
 
 pub use crate::DeriveError as GradError;
+pub(crate) use ops::reduce::running;
 
 use crate::Result;
 use seqc_algebra::{Axis, Builder, Func, InputKind, MapFn, Op, Sym, Ty, ValueId, dce};

@@ -12,16 +12,10 @@ use seqc_algebra::{Axis, Builder, Elem, MapFn, Num, Op, Ty, ValueId, shape};
 pub fn fit(b: &mut Builder, v: ValueId, ty: &Ty) -> Result<ValueId> {
     let extra: Vec<Axis> = b.axes(v).iter().copied().filter(|a| !ty.has(*a)).collect();
     let mut v = b.sum(&extra, v)?;
-    match (b.elem(v) == Elem::Complex, ty.elem == Elem::Complex) {
-        (true, false) => v = b.map1(MapFn::Re, v)?,
-        (false, true) => {
-            let zero = b.num(0.0);
-            v = b.map2(MapFn::Complex, v, zero)?;
-        }
-        _ => {}
+    if b.elem(v) == Elem::Complex && ty.elem != Elem::Complex {
+        v = b.map1(MapFn::Re, v)?;
     }
-    let missing: Vec<Axis> = ty.axes.iter().copied().filter(|a| !b.has(v, *a)).collect();
-    Ok(b.expand(v, &missing)?)
+    Ok(b.fill_as(v, ty)?)
 }
 
 /// `Σ Π factors` over the axes that `ty` lacks, fitted to `ty`. Copies along axes that another factor or the
@@ -83,8 +77,7 @@ pub fn conj(b: &mut Builder, v: ValueId) -> Result<ValueId> {
 }
 
 pub fn zeros(b: &mut Builder, ty: &Ty) -> Result<ValueId> {
-    let zero = b.num(0.0);
-    fit(b, zero, ty)
+    Ok(b.everywhere(0.0, ty)?)
 }
 
 /// The sum of contributions; `None` of none.

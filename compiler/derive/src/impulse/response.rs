@@ -1,72 +1,25 @@
 //! The response of a recurrence to an impulse, and the convolutions with it.
 
 use super::lags;
-use super::still::{is_zero, once};
+use super::still::once;
 use crate::exponential::total;
+use crate::rewrite::on_other_axes;
 use crate::{DeriveError, Result};
 use seqc_algebra::shape::canonical;
-use seqc_algebra::{Axis, Builder, Elem, Func, MapFn, Op, Out, Scan, Ty, ValueId};
-use std::collections::HashMap;
-
-fn without_batch(ty: &Ty) -> Ty {
-    Ty {
-        elem: ty.elem,
-        axes: ty
-            .axes
-            .iter()
-            .copied()
-            .filter(|a| *a != Axis::batch())
-            .collect(),
-    }
-}
+use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Out, Scan, Ty, ValueId};
 
 /// A scan's body for one sequence.
 pub(super) fn response_body(body: &Func) -> Result<Func> {
-    let mut b = Builder::new(&body.name);
-    let live = body.live();
-    let mut image: HashMap<ValueId, ValueId> = HashMap::new();
-    for p in &body.params {
-        if let Some(i) = body.input(*p) {
-            let v = b.input(i.name.as_str(), i.kind.clone(), without_batch(body.ty(*p)));
-            image.insert(*p, v);
-        }
-    }
-    for id in body.ids().filter(|id| live[id.index()]) {
-        if image.contains_key(&id) {
-            continue;
-        }
-        let args: Vec<ValueId> = body.args(id).iter().map(|a| image[a]).collect();
-        let v = match body.op(id) {
-            Op::Expand(new) => {
-                let new: Vec<Axis> = new
-                    .iter()
-                    .copied()
-                    .filter(|a| *a != Axis::batch())
-                    .collect();
-                b.expand(args[0], &new)?
-            }
-            op => b.push(op.clone(), &args)?,
-        };
-        if let Some(name) = body.value(id).name {
-            b.name(v, name.as_str());
-        }
-        image.insert(id, v);
-    }
-    for (name, v) in &body.results {
-        b.result(name, image[v]);
-    }
-    Ok(b.finish())
-}
-
-/// `x` along further axes, as a number of its kind.
-fn spread(b: &mut Builder, x: ValueId, ty: &Ty) -> Result<ValueId> {
-    let mut x = x;
-    if ty.elem == Elem::Complex {
-        let zero = b.num(0.0);
-        x = b.map2(MapFn::Complex, x, zero)?;
-    }
-    let lacks: Vec<Axis> = ty.axes.iter().copied().filter(|a| !b.has(x, *a)).collect();
-    Ok(b.expand(x, &lacks)?)
+    let own = |axes: &[Axis]| -> Vec<Axis> {
+        let kept = axes.iter().copied().filter(|a| *a != Axis::batch());
+        kept.collect()
+    };
+    on_other_axes(body, &own, &|op| {
+        Ok(Some(match op {
+            Op::Expand(new) => Op::Expand(own(new)),
+            op => op.clone(),
+        }))
+    })
 }
 
 /// 1 at the first step, 0 after it.
@@ -130,20 +83,16 @@ pub(super) fn convolved(
         fixed: fixed.iter().map(|v| once(b.func(), *v)).collect(),
     };
     let (states, seqs) = run.types();
-    let zero = b.num(0.0);
-    let still = states
-        .iter()
-        .map(|ty| spread(b, zero, ty))
-        .collect::<Result<Vec<_>>>()?;
-    let silent = seqs
-        .iter()
-        .map(|ty| spread(b, zero, ty))
-        .collect::<Result<Vec<_>>>()?;
+    let mut zeros = |all: &[Ty]| -> Result<Vec<ValueId>> {
+        let each = all.iter().map(|ty| Ok(b.everywhere(0.0, ty)?));
+        each.collect()
+    };
+    let (still, silent) = (zeros(&states)?, zeros(&seqs)?);
     let mut parts: Vec<Vec<ValueId>> = vec![vec![]; scan.outs.len()];
     for (n, ty) in seqs.iter().enumerate() {
         let mut given = silent.clone();
         let one = impulse(b)?;
-        given[n] = spread(b, one, ty)?;
+        given[n] = b.fill_as(one, ty)?;
         let f = run.outs(b, &still, &given)?;
         for (f, parts) in f.into_iter().zip(&mut parts) {
             parts.push(convolution(b, scan, f, inputs[n])?);
@@ -151,14 +100,13 @@ pub(super) fn convolved(
     }
     if !func.args(id)[..scan.states]
         .iter()
-        .all(|s| is_zero(func, *s))
+        .all(|s| func.everywhere(*s) == Some(0.0))
     {
         let starts = starts.iter().zip(&states);
         let starts = starts
             .map(|(s, ty)| {
                 let s = once(b.func(), *s);
-                let lacks: Vec<Axis> = ty.axes.iter().copied().filter(|a| !b.has(s, *a)).collect();
-                Ok(b.expand(s, &lacks)?)
+                Ok(b.fill(s, &ty.axes)?)
             })
             .collect::<Result<Vec<_>>>()?;
         let own = free(b, &run, &starts, &silent)?;
@@ -225,18 +173,7 @@ pub(super) fn transforms(scan: &Scan, body: &Func) -> Result<Func> {
     };
     let along = |ty: &Ty, axis: Axis| Ty {
         elem: ty.elem,
-        axes: canonical(
-            [
-                &[axis],
-                ty.axes
-                    .iter()
-                    .copied()
-                    .filter(|a| *a != Axis::time())
-                    .collect::<Vec<_>>()
-                    .as_slice(),
-            ]
-            .concat(),
-        ),
+        axes: canonical([vec![axis], ty.without(Axis::time()).axes].concat()),
     };
     for (n, out) in scan.outs.iter().enumerate() {
         let Out::Emit(e) = out else { continue };

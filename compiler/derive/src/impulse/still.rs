@@ -4,7 +4,6 @@ use crate::affine::describe;
 use crate::linear::jointly_affine;
 use crate::order::depends_on;
 use crate::words::expression;
-use seqc_algebra::op::Num;
 use seqc_algebra::{Axis, Elem, Func, MapFn, Op, Out, Scan, ValueId};
 
 type Still = Result<(), String>;
@@ -28,7 +27,7 @@ pub(super) fn obstacle(func: &Func, id: ValueId, scan: &Scan) -> Still {
     }
     if !args[..scan.states]
         .iter()
-        .all(|v| shared(v) || is_zero(func, *v))
+        .all(|v| shared(v) || func.everywhere(*v) == Some(0.0))
     {
         return Err("it starts from a state that differs from sequence to sequence".into());
     }
@@ -40,17 +39,6 @@ pub(super) fn once(func: &Func, v: ValueId) -> ValueId {
     match func.op(v) {
         Op::Expand(new) if new.contains(&Axis::batch()) => func.args(v)[0],
         _ => v,
-    }
-}
-
-/// Is it 0 everywhere?
-pub(super) fn is_zero(func: &Func, v: ValueId) -> bool {
-    let args = func.args(v);
-    match func.op(v) {
-        Op::Const(Num(x)) => *x == 0.0,
-        Op::Expand(_) => is_zero(func, args[0]),
-        Op::Map(MapFn::Complex) => args.iter().all(|a| is_zero(func, *a)),
-        _ => false,
     }
 }
 
@@ -101,7 +89,7 @@ impl View<'_> {
                     .body
                     .args(id)
                     .iter()
-                    .find(|a| !depends[a.index()] && !is_zero(self.body, **a));
+                    .find(|a| !depends[a.index()] && self.body.everywhere(**a) != Some(0.0));
                 // A choice's condition may be anything.
                 let condition = matches!(op, Op::Map(MapFn::Select)).then(|| self.body.args(id)[0]);
                 if let Some(free) = free.filter(|f| Some(**f) != condition) {
@@ -122,7 +110,7 @@ impl View<'_> {
         match self
             .results
             .iter()
-            .find(|r| !depends[r.index()] && !is_zero(self.body, **r))
+            .find(|r| !depends[r.index()] && self.body.everywhere(**r) != Some(0.0))
         {
             Some(r) => bad(*r, "it depends on no input"),
             None => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::pair::{self, Pair, Part};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, InputKind, MapFn, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
+use seqc_algebra::{Axis, Builder, InputKind, MapFn, Op, Out, Scan, Ty, ValueId};
 
 /// Products along constant axes up to this are written out.
 const LARGEST_WRITTEN: usize = 64;
@@ -226,18 +226,8 @@ fn running_product(b: &mut Builder, z: Pair, axes: &[Axis], axis: Axis) -> Resul
         let v = pair::full(&mut body, part, &rest)?;
         body.result(name, v);
     }
-    let scan = Scan {
-        axis,
-        tile: None,
-        reverse: false,
-        states: 2,
-        seqs: vec![SeqIn { fill: Num(0.0) }; 2],
-        fixed: 0,
-        lo: false,
-        hi: false,
-        body: body.finish(),
-        outs: vec![Out::Final(0), Out::Final(1)],
-    };
+    let outs = vec![Out::Final(0), Out::Final(1)];
+    let scan = Scan::steps(axis, 2, &[0.0; 2], 0, body.finish(), outs);
     let one = Some(b.num(1.0));
     let (one, zero) = (pair::full(b, one, &rest)?, pair::full(b, None, &rest)?);
     let (re, im) = (pair::value(b, z.re), pair::value(b, z.im));

@@ -46,8 +46,7 @@ pub(super) fn value(b: &mut Builder, p: Part) -> ValueId {
 /// The part with all of the axes.
 pub(super) fn full(b: &mut Builder, p: Part, axes: &[Axis]) -> Result<ValueId> {
     let v = value(b, p);
-    let missing: Vec<Axis> = axes.iter().copied().filter(|a| !b.has(v, *a)).collect();
-    Ok(b.expand(v, &missing)?)
+    Ok(b.fill(v, axes)?)
 }
 
 fn constants(b: &Builder, x: ValueId, y: ValueId) -> Option<(f64, f64)> {

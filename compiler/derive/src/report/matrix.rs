@@ -3,7 +3,7 @@
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::dual::{Dual, dual};
 use crate::stream::{
-    Inequality, is_long, is_pair, long_axes, neg_inf_outside, recomputable, zero_outside,
+    Inequality, cone, is_long, is_pair, long_axes, neg_inf_outside, recomputable, zero_outside,
 };
 use crate::words::expression;
 use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
@@ -51,31 +51,21 @@ fn bare(func: &Func, mut v: ValueId) -> ValueId {
 
 /// A pair of a time and a lag belongs to a kernel.
 fn through_window(func: &Func, v: ValueId) -> bool {
-    cone(func, v)
-        .iter()
-        .any(|v| matches!(func.op(*v), Op::Window { .. }))
-}
-
-/// The pair values that `v` is made of, itself included.
-fn cone(func: &Func, v: ValueId) -> Vec<ValueId> {
-    let mut seen = vec![false; func.values.len()];
-    let mut stack = vec![v];
-    let mut all = Vec::new();
-    while let Some(v) = stack.pop() {
-        if is_pair(func, v) && !std::mem::replace(&mut seen[v.index()], true) {
-            all.push(v);
-            stack.extend(func.args(v));
-        }
-    }
-    all
+    let window = |v: &ValueId| matches!(func.op(*v), Op::Window { .. });
+    window(&v) || cone(func, v).iter().any(window)
 }
 
 fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
     let name = equation_of(func, root);
-    let softmax = cone(func, root).into_iter().find_map(|v| match func.op(v) {
-        Op::Softmax(a) | Op::LogSumExp(a) if is_long(a) => Some((v, *a)),
-        _ => None,
-    });
+    let dual = dual(func, sum);
+    let inner = cone(func, root).into_iter().rev();
+    let softmax = [root]
+        .into_iter()
+        .chain(inner)
+        .find_map(|v| match func.op(v) {
+            Op::Softmax(a) | Op::LogSumExp(a) if is_long(a) => Some((v, *a)),
+            _ => None,
+        });
     let mut e = Equation {
         kind: Kind::Matrix,
         names: name.iter().cloned().collect(),
@@ -112,7 +102,7 @@ fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
             name.clone(),
         ));
     } else {
-        match dual(func, sum) {
+        match &dual {
             Some(Dual::Recurrence { decays }) => {
                 e.class = match decays {
                     true => Class::Semiseparable,
@@ -146,7 +136,7 @@ fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
         }
         pattern(func, &mut e, &zero_outside(func, root), root, name.clone());
     }
-    forms(func, (root, sum), name, &mut e);
+    forms(func, (root, dual), name, &mut e);
     e
 }
 
@@ -203,8 +193,13 @@ fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
     }
 }
 
-fn forms(func: &Func, (root, sum): (ValueId, ValueId), name: Option<String>, e: &mut Equation) {
-    let why = match dual(func, sum) {
+fn forms(
+    func: &Func,
+    (root, dual): (ValueId, Option<Dual>),
+    name: Option<String>,
+    e: &mut Equation,
+) {
+    let why = match dual {
         Some(Dual::Recurrence { .. }) => {
             e.forms.extend(["recurrent", "chunked"]);
             return;

@@ -8,18 +8,13 @@ use seqc_algebra::{Func, MapFn, Op, ReduceOp, Scan, ValueId};
 
 /// The argument of a scan whose zeros keep all states at 0.
 pub(super) fn keeps_quiet(func: &Func, args: &[ValueId], scan: &Scan) -> Option<usize> {
-    if !args[..scan.states].iter().all(|a| is_zero(func, *a)) {
+    if !args[..scan.states]
+        .iter()
+        .all(|a| func.everywhere(*a) == Some(0.0))
+    {
         return None;
     }
     (scan.states..scan.states + scan.seqs.len()).find(|n| vanish(scan, *n))
-}
-
-fn is_zero(func: &Func, v: ValueId) -> bool {
-    match func.op(v) {
-        Op::Const(Num(x)) => *x == 0.0,
-        Op::Expand(_) => is_zero(func, func.args(v)[0]),
-        _ => false,
-    }
 }
 
 /// Are all next states 0, by sums and products alone, where the states and argument `n` are?

@@ -199,7 +199,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 if scan.reverse || scan.tile.is_some() {
                     return Err(ahead(func, id));
                 }
-                sources(scan)?;
+                one_state(scan)?;
                 carries.extend((0..scan.states).map(|k| Carry::State { scan: id, k }));
             }
             _ => {}
@@ -225,12 +225,10 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
 }
 
 /// A state for each source position has no step of its own: as part of a sum it may be one state ([`crate::dual`]).
-fn sources(scan: &seqc_algebra::Scan) -> Result<()> {
-    let states = &scan.body.params[1..=scan.states];
-    let each = |v: &&ValueId| scan.body.ty(**v).axes.iter().any(is_clocklike);
-    let Some(_) = states.iter().find(each) else {
+fn one_state(scan: &seqc_algebra::Scan) -> Result<()> {
+    if crate::dual::sources(scan).is_none() {
         return Ok(());
-    };
+    }
     let name = scan.body.results[0].0.as_str();
     Err(DeriveError(format!(
         "no step form: `{name}` is a state for each source position, which grows with the sequence"

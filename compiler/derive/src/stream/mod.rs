@@ -17,7 +17,7 @@ mod exits;
 mod tiles;
 
 pub use bounds::{Inequality, condition, neg_inf_outside, zero_outside};
-pub use exits::{is_pair, recomputable};
+pub use exits::{cone, is_pair, recomputable};
 
 use crate::Result;
 use crate::order::topological;

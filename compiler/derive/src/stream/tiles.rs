@@ -245,14 +245,7 @@ impl Inner<'_> {
         );
         let next = self.next(&finals, &states)?;
         for (k, v) in next.iter().enumerate() {
-            let missing: Vec<Axis> = self.states[k]
-                .0
-                .axes
-                .iter()
-                .copied()
-                .filter(|a| !self.b.has(*v, *a))
-                .collect();
-            let v = self.b.expand(*v, &missing)?;
+            let v = self.b.fill(*v, &self.states[k].0.axes)?;
             self.b.result(&format!("state{k}"), v);
         }
         let mut args = Vec::new();

@@ -62,16 +62,9 @@ impl Steps<'_> {
     ) -> Result<ValueId> {
         let t = Axis::time();
         let of = self.b.ty(x).clone();
-        let x = match of.has(t) {
-            true => x,
-            false => self.b.expand(x, &[t])?,
-        };
-        let mut axes: Vec<Axis> = of.axes.iter().copied().filter(|a| *a != t).collect();
-        let seq = Ty {
-            elem: of.elem,
-            axes: axes.clone(),
-        };
-        axes.extend(along);
+        let x = self.b.fill(x, &[t])?;
+        let seq = of.without(t);
+        let axes: Vec<Axis> = seq.axes.iter().copied().chain(along).collect();
         let complex = of.elem == Elem::Complex;
         let state = Ty {
             elem: if complex { Elem::Complex } else { Elem::Real },
@@ -90,28 +83,10 @@ impl Steps<'_> {
         let (next, read) = step(&mut body)?;
         body.b.result("kept", next);
         body.b.result("read", read);
-        let scan = Scan {
-            axis: t,
-            tile: None,
-            reverse: false,
-            states: 1,
-            seqs: vec![SeqIn { fill: Num(0.0) }],
-            fixed: 0,
-            lo: false,
-            hi: false,
-            body: body.b.finish(),
-            outs: vec![Out::Emit(0)],
-        };
-        let start = self.zeros(&state)?;
+        let outs = vec![Out::Emit(0)];
+        let scan = Scan::steps(t, 1, &[0.0], 0, body.b.finish(), outs);
+        let start = self.b.everywhere(0.0, &state)?;
         Ok(self.b.scan(scan, &[start, x])?[0])
-    }
-
-    fn zeros(&mut self, ty: &Ty) -> Result<ValueId> {
-        let mut zero = self.b.num(0.0);
-        if ty.elem == Elem::Complex {
-            zero = self.b.map2(MapFn::Complex, zero, zero)?;
-        }
-        Ok(self.b.expand(zero, &ty.axes)?)
     }
 
     /// A recurrence along ticks: the same step, counted in ticks, whose states stay until the tick ends.
@@ -131,35 +106,22 @@ impl Steps<'_> {
         }
         // A start that is read off the first tick is not known before its last step.
         let begins = scan.states + scan.seqs.len();
-        let late: Vec<usize> = (0..scan.states)
-            .filter(|k| self.b.has(args[*k], Axis::time()))
-            .collect();
         let t = Axis::time();
-        let starts: Vec<(usize, ValueId)> =
-            late.iter().map(|k| (*k, self.narrow(args[*k]))).collect();
+        let starts: Vec<(usize, ValueId)> = (0..scan.states)
+            .filter(|k| self.b.has(args[*k], t))
+            .map(|k| (k, self.narrow(args[k])))
+            .collect();
         let kinds: Vec<(usize, Ty)> = (starts.iter())
-            .map(|(k, v)| {
-                let axes = self
-                    .b
-                    .axes(*v)
-                    .iter()
-                    .copied()
-                    .filter(|a| *a != t)
-                    .collect();
-                let elem = self.b.elem(*v);
-                (*k, Ty { elem, axes })
-            })
+            .map(|(k, v)| (*k, self.b.ty(*v).without(t)))
             .collect();
         let body = held(&scan.body, scan.states, begins, &kinds, rate)?;
         let mut args = args.to_vec();
         for a in &mut args[scan.states..begins] {
-            if !self.b.has(*a, t) {
-                *a = self.b.expand(*a, &[t])?;
-            }
+            *a = self.b.fill(*a, &[t])?;
         }
         for (n, (k, start)) in starts.into_iter().enumerate() {
             let ty = scan.body.ty(scan.body.params[1 + k]).clone();
-            args[k] = self.zeros(&ty)?;
+            args[k] = self.b.everywhere(0.0, &ty)?;
             args.insert(begins + n, start);
         }
         let mut stepped = Scan {
@@ -169,7 +131,7 @@ impl Steps<'_> {
         };
         stepped
             .seqs
-            .extend(late.iter().map(|_| SeqIn { fill: Num(0.0) }));
+            .extend(kinds.iter().map(|_| SeqIn { fill: Num(0.0) }));
         Ok(self.b.push(Op::Scan(Box::new(stepped)), &args)?)
     }
 
@@ -208,12 +170,8 @@ fn held(
     }
     let pos = formals[0];
     let (tick, over) = (quotient(&mut b, pos, rate)?, ends(&mut b, pos, rate)?);
-    let mut given: HashMap<ValueId, ValueId> = old
-        .params
-        .iter()
-        .copied()
-        .zip(formals.iter().copied())
-        .collect();
+    let both = old.params.iter().copied().zip(formals.iter().copied());
+    let mut given: HashMap<ValueId, ValueId> = both.collect();
     given.insert(old.params[0], tick);
     let n = b.num(rate as f64);
     for ((k, _), start) in late.iter().zip(starts) {

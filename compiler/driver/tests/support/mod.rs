@@ -8,8 +8,9 @@ use seqc_algebra::tensor::Tensor;
 use seqc_algebra::{C64, Data, Elem, Func, Op, Size, Sym};
 use seqc_driver::backend::Backend;
 use seqc_driver::engine::Engine;
+use seqc_driver::frontend;
 use seqc_driver::passes::Shapes;
-use seqc_driver::verify::{Extent, Options};
+use seqc_driver::verify::{Certificate, Extent, Options, item};
 use seqc_hir::{BesideImporter, elaborate, load};
 use seqc_syntax::SourceMap;
 use std::collections::HashMap;
@@ -132,6 +133,23 @@ pub fn lengths(t: usize) -> HashMap<Sym, usize> {
         .iter()
         .map(|(n, v)| (Sym::new(n), *v))
         .collect()
+}
+
+/// Certificates of mixers that a test writes down itself: on the interpreter, over the field and on Cranelift, with chunks so
+/// small that a few steps are several.
+pub fn small() -> Options {
+    Options {
+        engines: vec![Engine::Interp, Engine::Compiled(Backend::Clif)],
+        shapes: shapes(),
+        extent: Extent::Brief,
+        threads: 1,
+    }
+}
+
+/// The certificate of a mixer that is given as text.
+pub fn certificate(text: &str, mixer: &str, options: &Options) -> Certificate {
+    let source = frontend::of_text("m.seq", text).unwrap_or_else(|e| panic!("{e}"));
+    item(&source, mixer, &[], options).unwrap_or_else(|e| panic!("{text}\n{e}"))
 }
 
 /// A certificate that a suite has time for.

@@ -3,11 +3,9 @@
 //! A maximum sends its cotangent to the first largest entry. The derivative of a product is the product of the
 //! other entries, made from running products in both directions: no division, so zeros are no exception.
 
-use super::super::parts::{product, zeros};
+use super::super::parts::product;
 use super::{At, Result};
-use seqc_algebra::{
-    Axis, Builder, InputKind, MapFn, Num, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId,
-};
+use seqc_algebra::{Axis, Builder, InputKind, MapFn, Op, Out, ReduceOp, Scan, Ty, ValueId};
 
 pub fn jvp(b: &mut Builder, at: At, t: Option<ValueId>) -> Result<Option<ValueId>> {
     let Some(t) = t else { return Ok(None) };
@@ -109,32 +107,19 @@ fn others(b: &mut Builder, x: ValueId, over: &[Axis]) -> Result<ValueId> {
 }
 
 /// For each entry, the product of those before it (after it, if `reverse`).
-fn running(b: &mut Builder, x: ValueId, axis: Axis, reverse: bool) -> Result<ValueId> {
-    let ty = b.ty(x).clone();
-    let one_step = Ty {
-        elem: ty.elem,
-        axes: ty.axes.iter().copied().filter(|a| *a != axis).collect(),
-    };
+pub fn running(b: &mut Builder, x: ValueId, axis: Axis, reverse: bool) -> Result<ValueId> {
+    let one_step = b.ty(x).without(axis);
     let mut body = Builder::new("product");
     body.input("p", InputKind::Formal, Ty::real(vec![]));
     let s = body.input("s", InputKind::Formal, one_step.clone());
     let e = body.input("x", InputKind::Formal, one_step.clone());
     let next = body.mul(s, e)?;
     body.result("s", next);
+    let outs = vec![Out::Enter(0)];
     let scan = Scan {
-        axis,
-        tile: None,
         reverse,
-        states: 1,
-        seqs: vec![SeqIn { fill: Num(1.0) }],
-        fixed: 0,
-        lo: false,
-        hi: false,
-        body: body.finish(),
-        outs: vec![Out::Enter(0)],
+        ..Scan::steps(axis, 1, &[1.0], 0, body.finish(), outs)
     };
-    let start = zeros(b, &one_step)?;
-    let one = b.num(1.0);
-    let start = b.add2(start, one)?;
+    let start = b.everywhere(1.0, &one_step)?;
     Ok(b.scan(scan, &[start, x])?[0])
 }
