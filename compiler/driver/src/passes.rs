@@ -91,7 +91,8 @@ const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_pow
 /// Matrices that are recurrences.
 const DUALS: &[Pass] = &[("dual-recurrences", |f, _| dual::dual_recurrences(f))];
 
-/// Of states for each source position that stay so, gradients for each source.
+/// Of states for each source position that stay so, gradients for each source: of what such a recurrence is given, and
+/// of what is moved into it.
 const SOURCES: &[Pass] = &[("spread-sources", |f, _| dual::spread_sources(f))];
 
 /// What recurrences take from the rest and give to it is computed inside of them, where it is smaller outside.
@@ -137,6 +138,7 @@ const RECURRENT: &[&[Pass]] = &[
     DUALS,
     SOURCES,
     READS,
+    SOURCES,
     CONVOLUTIONS,
     STEADY,
     RENAMES,
@@ -145,7 +147,9 @@ const RECURRENT: &[&[Pass]] = &[
 const STEPPED: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
+    SOURCES,
     READS,
+    SOURCES,
     CONVOLUTIONS,
     STEADY,
     RENAMES,
@@ -155,7 +159,9 @@ const STEPPED: &[&[Pass]] = &[
 const CHUNKED: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
+    SOURCES,
     READS,
+    SOURCES,
     RESPONSES,
     CHUNKS,
     CONVOLUTIONS,
@@ -166,6 +172,7 @@ const CONVOLUTION: &[&[Pass]] = &[
     DUALS,
     SOURCES,
     READS,
+    SOURCES,
     ALL_RESPONSES,
     CHUNKS,
     CONVOLUTIONS,

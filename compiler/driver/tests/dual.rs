@@ -150,9 +150,7 @@ fn states_for_each_source_are_one_state() {
     // Keys that later steps turn: the delta rule.
     let keys = "e = k / (1 + sum[dk](k * k))\nstate K[j]{h, dk} = e[j]\nK[t,j] = K[t-1,j] - e * sum[dk](e * K[t-1,j])";
     same(&family(keys, "sum[dk](q[i] * K[i,j])  where j <= i"));
-    let gated = "e = k / (1 + sum[dk](k * k))\nstate K[j]{h, dk} = k[j]\nP = sigmoid(g) * K[t-1,j]\nK[t,j] = P - e * sum[dk](e * P)";
-    let _ = gated;
-    // What is added to each, and what depends on the source, is no one state's.
+    // What is added to each, and what depends on the source, is no one state's: a step has them all.
     for (state, m) in [
         (
             "state R[j]{h}\nR[t,j] = 0.9 * R[t-1,j] + tanh(sum[dk](q * k[j]))",
@@ -166,6 +164,7 @@ fn states_for_each_source_are_one_state() {
         let text = spec(&family(state, m));
         let (_, forms, _) = matrix(&text);
         assert_eq!(forms, ["matrix"], "{text}");
+        assert_eq!(grows(&text), Some(true), "{text}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Twenty mixers that are in no paper (`tests/novel`) are certified: briefly on the interpreter and Cranelift here, in full on
-//! every engine with `--ignored`, which is `seqc verify tests/novel/mixers.seq`.
+//! Mixers that are in no paper (`tests/novel`) are certified: briefly on the interpreter and Cranelift here, in full on
+//! every engine with `--ignored`, which is `seqc verify` of each file.
 
 mod support;
 
@@ -8,11 +8,20 @@ use seqc_driver::verify::{Options, item};
 use std::path::Path;
 use support::brief;
 
+/// The mixers of each file: random ones, and those with states for each source position that are no one state's.
+const FILES: [(&str, usize); 2] = [("mixers.seq", 20), ("sources.seq", 4)];
+
 fn certified(options: &Options) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/novel/mixers.seq");
-    let source = frontend::open(&path).unwrap_or_else(|e| panic!("{e}"));
+    for (file, count) in FILES {
+        certified_file(file, count, options);
+    }
+}
+
+fn certified_file(file: &str, count: usize, options: &Options) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/novel");
+    let source = frontend::open(&path.join(file)).unwrap_or_else(|e| panic!("{e}"));
     let items = source.items();
-    assert_eq!(items.len(), 20);
+    assert_eq!(items.len(), count, "{file}");
     let certificates = items.iter().map(|(name, _)| {
         let c = item(&source, name, &[], options);
         c.unwrap_or_else(|e| panic!("{e}"))

@@ -6,10 +6,11 @@
 use super::sources;
 use crate::Result;
 use crate::rewrite::map_values;
-use seqc_algebra::{Builder, Func, InputKind, Op, Scan, ValueId};
+use seqc_algebra::{Builder, Elem, Func, InputKind, Op, Scan, ValueId};
 use std::collections::HashMap;
 
-/// Gives every scan over a state for each source position its sequences for each source.
+/// Gives every scan over a state for each source position its sequences and fixed values for each source. Indices have no
+/// gradient; a scan of which something would then be for each source that was not stays as it is.
 pub fn spread_sources(func: &Func) -> Result<Func> {
     map_values(func, |b, func, id, args| {
         let Op::Scan(scan) = func.op(id) else {
@@ -19,10 +20,17 @@ pub fn spread_sources(func: &Func) -> Result<Func> {
             return Ok(None);
         };
         let mut wide = args.to_vec();
-        for v in &mut wide[scan.states..scan.states + scan.seqs.len()] {
-            *v = b.fill(*v, &[sources])?;
+        let given = scan.states..scan.states + scan.seqs.len() + scan.fixed;
+        for v in &mut wide[given] {
+            if b.elem(*v) != Elem::Int {
+                *v = b.fill(*v, &[sources])?;
+            }
         }
         let body = widened(b, scan, &wide)?;
+        let of = |f: &Func, n: usize| f.ty(f.results[n].1).clone();
+        if (0..body.results.len()).any(|n| of(&body, n) != of(&scan.body, n)) {
+            return Ok(None);
+        }
         let new = Scan {
             body,
             ..(**scan).clone()
@@ -41,6 +49,7 @@ fn widened(b: &Builder, scan: &Scan, args: &[ValueId]) -> Result<Func> {
         let name = old.input(*p).map_or("x", |i| i.name.as_str());
         let ty = match k.checked_sub(first) {
             Some(n) if n < scan.seqs.len() => b.ty(args[scan.states + n]).without(scan.axis),
+            Some(n) if n < scan.seqs.len() + scan.fixed => b.ty(args[scan.states + n]).clone(),
             _ => old.ty(*p).clone(),
         };
         given.insert(*p, body.input(name, InputKind::Formal, ty));

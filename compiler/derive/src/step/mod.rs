@@ -1,7 +1,7 @@
 //! Law: a causal program over time equals one step applied at each time, with states that carry what later steps
 //! read of earlier ones; and the program over the positions that follow, from the same states.
 //!
-//! Each operation says what it needs of the past: a shift or a short window its last values, a scan its state, a
+//! Each operation says what it needs of the past: a shift or a short window its last values, a scan its state (a state for each source position as long as the cache), a
 //! sum over earlier positions `j` the values it reads there (a cache of run-time capacity `cache`), a long
 //! convolution the inputs so far (one more position of it is one operation, if its kernel is the same at every one). Everything else is pointwise in time and stays as it is. [`step`] gives the
 //! step; [`prefill`] the parallel program with the states after its last position as further results, so that a
@@ -199,7 +199,6 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 if scan.reverse || scan.tile.is_some() {
                     return Err(ahead(func, id));
                 }
-                one_state(scan)?;
                 carries.extend((0..scan.states).map(|k| Carry::State { scan: id, k }));
             }
             _ => {}
@@ -222,17 +221,6 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
         func,
         carries: named,
     })
-}
-
-/// A state for each source position has no step of its own: as part of a sum it may be one state ([`crate::dual`]).
-fn one_state(scan: &seqc_algebra::Scan) -> Result<()> {
-    if crate::dual::sources(scan).is_none() {
-        return Ok(());
-    }
-    let name = scan.body.results[0].0.as_str();
-    Err(DeriveError(format!(
-        "no step form: `{name}` is a state for each source position, which grows with the sequence"
-    )))
 }
 
 /// Is it a read of the first position?
@@ -263,9 +251,11 @@ pub(crate) fn needed(func: &Func) -> Vec<bool> {
     all
 }
 
-/// Is the axis summed (or normalised) over somewhere, or read by position? Then it stands for earlier positions; else for the present.
+/// Is the axis summed (or normalised) over somewhere, in a loop or outside, or read by position? Then it stands for earlier
+/// positions; else for the present.
 pub(crate) fn summed_over(func: &Func, axis: Axis) -> bool {
     func.values.iter().any(|v| match &v.op {
+        Op::Scan(scan) => summed_over(&scan.body, axis),
         Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
         Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
         Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
@@ -393,6 +383,7 @@ impl Plan<'_> {
             Op::LogSumExp(a) => Op::LogSumExp(summed(&[a])?[0]),
             Op::TopMask(a, n) => Op::TopMask(summed(&[a])?[0], n),
             Op::Gather(a) => Op::Gather(summed(&[a])?[0]),
+            Op::Iota(a) => Op::Iota(summed(&[a])?[0]),
             Op::Expand(new) => match axes(&new) {
                 kept if kept.is_empty() => return Ok(None),
                 kept => Op::Expand(kept),

@@ -25,7 +25,6 @@ impl Walk<'_> {
                 self.b.input(input.name.as_str(), input.kind, ty)
             }
             Op::Iota(a) if self.plan.is_present(&a) => self.pos,
-            Op::Iota(a) => self.b.iota(cached(&a))?,
             Op::Length(s) if s == t.size => {
                 let (pos, one) = (self.pos, self.b.num(1.0));
                 self.b.add2(pos, one)?
@@ -145,6 +144,7 @@ impl Walk<'_> {
     }
 
     fn scan_step(&mut self, id: ValueId, scan: &Scan) -> Result<()> {
+        let scan = self.plan.from_cache(id, scan, &|a| self.plan.beside(a))?;
         let body = &scan.body;
         let mut given: HashMap<ValueId, ValueId> = HashMap::new();
         given.insert(body.params[0], self.pos);

@@ -2,6 +2,7 @@
 
 use super::merge::merge_scans;
 use super::{Carry, Order, cached, clock, length, plan};
+use crate::dual::sources;
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Out, ValueId};
 use std::collections::HashMap;
@@ -38,7 +39,11 @@ pub fn prefill(func: &Func) -> Result<Func> {
                     let all = b.scan(wider, &args)?;
                     finals.insert(*scan, all[s.outs.len()..].to_vec());
                 }
-                finals[scan][*k]
+                let last = finals[scan][*k];
+                match sources_of(func, *scan) {
+                    Some(j) if b.has(last, j) => oldest_first(&mut b, last, (j, cached(&j)))?,
+                    _ => last,
+                }
             }
             Carry::Recent { of: v, lag } => newest_first(&mut b, of(*v)?, *lag)?,
             Carry::All {
@@ -50,7 +55,7 @@ pub fn prefill(func: &Func) -> Result<Func> {
                 of: v,
                 along,
                 order: Order::OldestFirst,
-            } => oldest_first(&mut b, of(*v)?, cached(along))?,
+            } => oldest_first(&mut b, of(*v)?, (clock(), cached(along)))?,
             Carry::First { of: v } => {
                 let zero = b.num(0.0);
                 b.push(Op::Gather(clock()), &[of(*v)?, zero])?
@@ -72,11 +77,19 @@ fn newest_first(b: &mut Builder, x: ValueId, lag: Axis) -> Result<ValueId> {
     Ok(b.select(inside, v, zero)?)
 }
 
-/// `y[j] = x[j]` for j < T, else 0.
-fn oldest_first(b: &mut Builder, x: ValueId, along: Axis) -> Result<ValueId> {
+/// The axis of sources of a loop, if its states have one.
+fn sources_of(func: &Func, scan: ValueId) -> Option<Axis> {
+    match func.op(scan) {
+        Op::Scan(s) => sources(s),
+        _ => None,
+    }
+}
+
+/// `y[j] = x[j]` for j < T, else 0: from one axis to a longer one.
+fn oldest_first(b: &mut Builder, x: ValueId, (from, along): (Axis, Axis)) -> Result<ValueId> {
     let (at, zero) = (b.iota(along)?, b.num(0.0));
     let len = length(b)?;
     let inside = b.map2(MapFn::Lt, at, len)?;
-    let v = b.push(Op::Gather(clock()), &[x, at])?;
+    let v = b.push(Op::Gather(from), &[x, at])?;
     Ok(b.select(inside, v, zero)?)
 }

@@ -27,7 +27,6 @@ impl Walk<'_> {
                 let at = self.b.iota(a)?;
                 self.b.add2(at, self.pos)?
             }
-            Op::Iota(a) => self.b.iota(cached(&a))?,
             Op::Length(s) if s == t.size => {
                 let n = self.b.push(Op::Length(s), &[])?;
                 self.b.add2(n, self.pos)?
@@ -210,11 +209,11 @@ impl Walk<'_> {
             args.push(self.arg(id, n)?);
         }
         args.push(self.pos);
-        let mut wider = Scan {
-            fixed: scan.fixed + 1,
-            body: counted_from(&scan.body)?,
-            ..scan.clone()
-        };
+        let plan = self.plan;
+        let along = |axes: &[Axis]| axes.iter().map(|a| plan.along(a)).collect::<Vec<_>>();
+        let mut wider = plan.from_cache(id, scan, &along)?;
+        wider.fixed += 1;
+        wider.body = counted_from(&wider.body)?;
         wider.outs.extend((0..scan.states).map(Out::Final));
         let all = self.b.push(Op::Scan(Box::new(wider)), &args)?;
         for k in 0..scan.states {
