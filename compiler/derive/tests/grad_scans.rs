@@ -5,8 +5,6 @@ mod support;
 use seqc_algebra::*;
 use support::check;
 
-const FILL: SeqIn = SeqIn { fill: Num(0.0) };
-
 fn ax(name: &str, n: usize) -> Axis {
     Axis::new(name, n)
 }
@@ -38,16 +36,9 @@ fn scan(
     outs: Vec<Out>,
 ) -> Scan {
     Scan {
-        axis,
         tile,
         reverse,
-        states,
-        seqs: vec![FILL; seqs],
-        fixed,
-        lo: false,
-        hi: false,
-        body,
-        outs,
+        ..Scan::steps(axis, states, &vec![0.0; seqs], fixed, body, outs)
     }
 }
 

@@ -91,15 +91,18 @@ const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_pow
 /// Matrices that are recurrences.
 const DUALS: &[Pass] = &[("dual-recurrences", |f, _| dual::dual_recurrences(f))];
 
-/// Of states for each source position that stay so, gradients for each source: of what such a recurrence is given, and
-/// of what is moved into it.
-const SOURCES: &[Pass] = &[("spread-sources", |f, _| dual::spread_sources(f))];
+/// Of states for each source position that stay so, gradients for each source.
+const SPREAD: Pass = ("spread-sources", |f, _| dual::spread_sources(f));
+const SOURCES: &[Pass] = &[SPREAD];
 
-/// What recurrences take from the rest and give to it is computed inside of them, where it is smaller outside.
+/// What recurrences take from the rest and give to it is computed inside of them, where it is smaller outside: what is
+/// for each source must be so before and after.
 const READS: &[Pass] = &[
+    SPREAD,
     ("sink-inputs", |f, _| inputs::sink_inputs(f)),
     ("join-recurrences", |f, _| join::join_scans(f)),
     ("sink-reads", |f, _| sink::sink_reads(f)),
+    SPREAD,
 ];
 
 /// Recurrences that are the same at every step, as convolutions: where that pays, or all of them.
@@ -133,23 +136,12 @@ const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS, SOURCES];
-const RECURRENT: &[&[Pass]] = &[
-    NUMBERS,
-    DUALS,
-    SOURCES,
-    READS,
-    SOURCES,
-    CONVOLUTIONS,
-    STEADY,
-    RENAMES,
-];
+const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
 /// What the laws of steps are applied to.
 const STEPPED: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
-    SOURCES,
     READS,
-    SOURCES,
     CONVOLUTIONS,
     STEADY,
     RENAMES,
@@ -159,9 +151,7 @@ const STEPPED: &[&[Pass]] = &[
 const CHUNKED: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
-    SOURCES,
     READS,
-    SOURCES,
     RESPONSES,
     CHUNKS,
     CONVOLUTIONS,
@@ -170,9 +160,7 @@ const CHUNKED: &[&[Pass]] = &[
 const CONVOLUTION: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
-    SOURCES,
     READS,
-    SOURCES,
     ALL_RESPONSES,
     CHUNKS,
     CONVOLUTIONS,

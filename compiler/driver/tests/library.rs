@@ -25,12 +25,10 @@ fn wrong(file: &Path, options: &Options) -> Vec<String> {
     let source = frontend::open(file).unwrap_or_else(|e| panic!("{e}"));
     let mut wrong = vec![];
     for (name, _) in source.items() {
-        let listed = |list: &[&str]| list.contains(&name.as_str());
+        let listed = NEED_A_MIXER.contains(&name.as_str());
         let (fine, account) = match item(&source, &name, &[], options) {
-            Err(e) => (listed(NEED_A_MIXER), e.to_string()),
-            Ok(c) if c.unbuilt.is_some() => (false, c.to_string()),
-            Ok(c) if c.green() => (!listed(NEED_A_MIXER), c.to_string()),
-            Ok(c) => (false, c.to_string()),
+            Err(e) => (listed, e.to_string()),
+            Ok(c) => (!listed && c.unbuilt.is_none() && c.green(), c.to_string()),
         };
         if !fine {
             wrong.push(format!("{}, {name}: {account}", file.display()));

@@ -1,25 +1,12 @@
-//! Loops along other axes than the clock. What is mapped over the present in them loses it like everything else.
+//! The bodies of loops on other axes: what is mapped over the present loses it like everything else, and states for each
+//! source position lie along the cache.
 
 use super::{Plan, ahead, clock};
 use crate::Result;
-use crate::dual::sources;
 use crate::rewrite::on_other_axes;
 use seqc_algebra::{Axis, Op, Scan, ValueId};
 
 impl Plan<'_> {
-    /// The loop over the clock with its states for each source position along the cache, if it has such.
-    pub(super) fn from_cache(
-        &self,
-        id: ValueId,
-        scan: &Scan,
-        axes: &dyn Fn(&[Axis]) -> Vec<Axis>,
-    ) -> Result<Scan> {
-        match sources(scan) {
-            Some(_) => self.mapped(id, scan, axes),
-            None => Ok(scan.clone()),
-        }
-    }
-
     /// The loop on other axes; `id` is named if it does more along the present than being mapped over it.
     pub(super) fn mapped(
         &self,

@@ -1,10 +1,12 @@
 //! Law: a causal program over time equals one step applied at each time, with states that carry what later steps
 //! read of earlier ones; and the program over the positions that follow, from the same states.
 //!
-//! Each operation says what it needs of the past: a shift or a short window its last values, a scan its state (a state for each source position as long as the cache), a
-//! sum over earlier positions `j` the values it reads there (a cache of run-time capacity `cache`), a long
-//! convolution the inputs so far (one more position of it is one operation, if its kernel is the same at every one). Everything else is pointwise in time and stays as it is. [`step`] gives the
-//! step; [`prefill`] the parallel program with the states after its last position as further results, so that a
+//! Each operation says what it needs of the past: a shift or a short window its last values, a scan its state, a sum over
+//! earlier positions `j` the values it reads there (a cache of run-time capacity `cache`, along which states for each source
+//! position lie too), a long convolution the inputs so far (one more position of it is one operation, if its kernel is
+//! the same at every one). Everything else is pointwise in time and stays as it is.
+//!
+//! [`step`] gives the step; [`prefill`] the parallel program with the states after its last position as further results, so that a
 //! prompt is read in one pass; [`resume`] the parallel program that goes on from such states, so that a sequence
 //! may be cut anywhere. All three have states of the same names and shapes. Side condition: no operation looks
 //! ahead ([`crate::retime`] sees to it in a causal program); the first that does is named.
@@ -295,6 +297,10 @@ impl Plan<'_> {
     /// An axis of a program over several positions.
     fn along(&self, a: &Axis) -> Axis {
         if self.is_present(a) { *a } else { cached(a) }
+    }
+
+    fn all_along(&self, axes: &[Axis]) -> Vec<Axis> {
+        axes.iter().map(|a| self.along(a)).collect()
     }
 
     fn carry_ty(&self, c: &Carry) -> Ty {

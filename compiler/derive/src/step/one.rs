@@ -144,7 +144,7 @@ impl Walk<'_> {
     }
 
     fn scan_step(&mut self, id: ValueId, scan: &Scan) -> Result<()> {
-        let scan = self.plan.from_cache(id, scan, &|a| self.plan.beside(a))?;
+        let scan = self.plan.mapped(id, scan, &|a| self.plan.beside(a))?;
         let body = &scan.body;
         let mut given: HashMap<ValueId, ValueId> = HashMap::new();
         given.insert(body.params[0], self.pos);

@@ -25,10 +25,10 @@ pub fn prefill(func: &Func) -> Result<Func> {
         };
         let v = match c {
             Carry::State { scan, k } => {
+                let Op::Scan(s) = func.op(*scan) else {
+                    continue;
+                };
                 if !finals.contains_key(scan) {
-                    let Op::Scan(s) = func.op(*scan) else {
-                        continue;
-                    };
                     let mut wider = (**s).clone();
                     wider.outs.extend((0..s.states).map(Out::Final));
                     let args = func
@@ -40,7 +40,7 @@ pub fn prefill(func: &Func) -> Result<Func> {
                     finals.insert(*scan, all[s.outs.len()..].to_vec());
                 }
                 let last = finals[scan][*k];
-                match sources_of(func, *scan) {
+                match sources(s) {
                     Some(j) if b.has(last, j) => oldest_first(&mut b, last, (j, cached(&j)))?,
                     _ => last,
                 }
@@ -75,14 +75,6 @@ fn newest_first(b: &mut Builder, x: ValueId, lag: Axis) -> Result<ValueId> {
     let inside = b.map2(MapFn::Ge, at, zero)?;
     let v = b.push(Op::Gather(clock()), &[x, at])?;
     Ok(b.select(inside, v, zero)?)
-}
-
-/// The axis of sources of a loop, if its states have one.
-fn sources_of(func: &Func, scan: ValueId) -> Option<Axis> {
-    match func.op(scan) {
-        Op::Scan(s) => sources(s),
-        _ => None,
-    }
 }
 
 /// `y[j] = x[j]` for j < T, else 0: from one axis to a longer one.

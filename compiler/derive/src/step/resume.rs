@@ -16,11 +16,10 @@ pub fn resume(func: &Func) -> Result<Func> {
 impl Walk<'_> {
     fn at_many_steps(&mut self, id: ValueId) -> Result<Option<ValueId>> {
         let (t, plan) = (clock(), self.plan);
-        let axes = |axes: &[Axis]| axes.iter().map(|a| plan.along(a)).collect::<Vec<_>>();
         Ok(Some(match plan.func.op(id).clone() {
             Op::Input(input) => {
                 let mut ty = plan.func.ty(id).clone();
-                ty.axes = axes(&ty.axes);
+                ty.axes = plan.all_along(&ty.axes);
                 self.b.input(input.name.as_str(), input.kind, ty)
             }
             Op::Iota(a) if plan.is_present(&a) => {
@@ -67,7 +66,7 @@ impl Walk<'_> {
                 let args = (0..plan.func.args(id).len())
                     .map(|n| self.arg(id, n))
                     .collect::<Result<Vec<_>>>()?;
-                match plan.relabel(id, op, &axes)? {
+                match plan.relabel(id, op, &|a| plan.all_along(a))? {
                     None => args[0],
                     Some(op) => self.b.push(op, &args)?,
                 }
@@ -210,8 +209,7 @@ impl Walk<'_> {
         }
         args.push(self.pos);
         let plan = self.plan;
-        let along = |axes: &[Axis]| axes.iter().map(|a| plan.along(a)).collect::<Vec<_>>();
-        let mut wider = plan.from_cache(id, scan, &along)?;
+        let mut wider = plan.mapped(id, scan, &|a| plan.all_along(a))?;
         wider.fixed += 1;
         wider.body = counted_from(&wider.body)?;
         wider.outs.extend((0..scan.states).map(Out::Final));
