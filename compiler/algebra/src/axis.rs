@@ -54,6 +54,12 @@ pub enum Size {
     Len(Sym),
     /// `ceil(len / tile)`: the number of tiles of a run-time length.
     Tiles(Sym, usize),
+    /// `ceil(times len / tile)`: so many positions for each of a run-time length, in tiles.
+    Times {
+        len: Sym,
+        times: usize,
+        tile: usize,
+    },
 }
 
 impl Size {
@@ -63,6 +69,60 @@ impl Size {
             Size::Const(n) => Size::Const(n.div_ceil(tile)),
             Size::Len(s) => Size::Tiles(s, tile),
             Size::Tiles(s, n) => Size::Tiles(s, n.saturating_mul(tile)),
+            Size::Times {
+                len,
+                times,
+                tile: n,
+            } => Size::Times {
+                len,
+                times,
+                tile: n.saturating_mul(tile),
+            },
+        }
+    }
+
+    /// `n` positions for each; `None` of tiles, the last of which may be ragged.
+    pub fn times(self, n: usize) -> Option<Size> {
+        let times = |len, times| Size::Times {
+            len,
+            times,
+            tile: 1,
+        };
+        match self {
+            Size::Const(m) => m.checked_mul(n).map(Size::Const),
+            Size::Len(s) => Some(times(s, n)),
+            Size::Times {
+                len,
+                times: m,
+                tile: 1,
+            } => m.checked_mul(n).map(|n| times(len, n)),
+            Size::Tiles(..) | Size::Times { .. } => None,
+        }
+    }
+
+    /// The run-time length that it follows.
+    pub fn length(self) -> Option<Sym> {
+        match self {
+            Size::Const(_) => None,
+            Size::Len(len) | Size::Tiles(len, _) | Size::Times { len, .. } => Some(len),
+        }
+    }
+
+    /// `(times, tile)` of `ceil(times len / tile)`.
+    pub fn ratio(self) -> (usize, usize) {
+        match self {
+            Size::Const(_) | Size::Len(_) => (1, 1),
+            Size::Tiles(_, tile) => (1, tile),
+            Size::Times { times, tile, .. } => (times, tile),
+        }
+    }
+
+    /// How many positions there are where the run-time length is `len`; `None` if too many to count, or tiles of 0.
+    pub fn at(self, len: usize) -> Option<usize> {
+        match (self, self.ratio()) {
+            (Size::Const(n), _) => Some(n),
+            (_, (_, 0)) => None,
+            (_, (times, tile)) => Some(len.checked_mul(times)?.div_ceil(tile)),
         }
     }
 
@@ -80,6 +140,12 @@ impl fmt::Display for Size {
             Size::Const(n) => write!(f, "{n}"),
             Size::Len(s) => write!(f, "{s}"),
             Size::Tiles(s, n) => write!(f, "{s}/{n}"),
+            Size::Times {
+                len,
+                times,
+                tile: 1,
+            } => write!(f, "{len}*{times}"),
+            Size::Times { len, times, tile } => write!(f, "{len}*{times}/{tile}"),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! use, computes what does not change between the steps of a scan once, and turns whatever does not fit (a length
 //! that is not given, sizes that disagree, memory) into an [`EvalError`] that names the value.
 
-use crate::axis::{Axis, Size, Sym};
+use crate::axis::{Axis, Sym};
 use crate::exact;
 use crate::func::{Elem, Func, ValueId};
 use crate::op::{InputKind, Num, Op};
@@ -121,12 +121,9 @@ pub fn length(axis: Axis, sizes: &HashMap<Sym, usize>) -> std::result::Result<us
             .copied()
             .ok_or_else(|| format!("the length `{s}` of axis `{}` is not given", axis.name))
     };
-    match axis.size {
-        Size::Const(n) => Ok(n),
-        Size::Len(s) => known(s),
-        Size::Tiles(_, 0) => Err(format!("axis `{}` has tiles of 0", axis.name)),
-        Size::Tiles(s, tile) => Ok(known(s)?.div_ceil(tile)),
-    }
+    let len = axis.size.length().map_or(Ok(0), known)?;
+    let countless = || format!("axis `{}` has too many positions, or tiles of 0", axis.name);
+    axis.size.at(len).ok_or_else(countless)
 }
 
 /// A value's tensor, or a scan's results.

@@ -12,7 +12,9 @@ pub(crate) enum Token {
 }
 
 /// Longest first.
-const PUNCTS: [&str; 12] = ["->", "//", "(", ")", "[", "]", "{", "}", ",", ";", "=", "/"];
+const PUNCTS: [&str; 13] = [
+    "->", "//", "(", ")", "[", "]", "{", "}", ",", ";", "=", "/", "*",
+];
 
 pub(crate) struct Lexer<'a> {
     text: &'a str,

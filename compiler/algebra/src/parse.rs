@@ -236,6 +236,14 @@ impl Parser<'_> {
                 Size::Const(n.parse().map_err(|_| self.lex.error("expected a size"))?)
             }
             Token::Word(w) if self.eat("/")? => Size::Tiles(Sym::new(&w), self.whole()?),
+            Token::Word(w) if self.eat("*")? => Size::Times {
+                len: Sym::new(&w),
+                times: self.whole()?,
+                tile: match self.eat("/")? {
+                    true => self.whole()?,
+                    false => 1,
+                },
+            },
             Token::Word(w) => Size::Len(Sym::new(&w)),
             _ => return Err(self.lex.error("expected a size")),
         })

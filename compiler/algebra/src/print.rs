@@ -70,6 +70,13 @@ fn size(size: Size) -> String {
         Size::Const(n) => n.to_string(),
         Size::Len(s) => word(s.as_str()),
         Size::Tiles(s, n) => format!("{}/{n}", word(s.as_str())),
+        Size::Times { len, times, tile } => {
+            let tiles = match tile {
+                1 => String::new(),
+                n => format!("/{n}"),
+            };
+            format!("{}*{times}{tiles}", word(len.as_str()))
+        }
     }
 }
 

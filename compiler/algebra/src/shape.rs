@@ -111,7 +111,7 @@ pub fn union<'a>(types: impl IntoIterator<Item = &'a Ty>) -> Result<Vec<Axis>, S
 pub fn canonical(mut axes: Vec<Axis>) -> Vec<Axis> {
     axes.sort_by_key(|a| match a.size {
         Size::Len(s) if s.as_str() == "batch" => 0,
-        Size::Len(_) | Size::Tiles(..) => 1,
+        Size::Len(_) | Size::Tiles(..) | Size::Times { .. } => 1,
         Size::Const(_) => 2,
     });
     axes

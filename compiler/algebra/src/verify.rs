@@ -15,7 +15,6 @@
 //!
 //! An error names the value and its line in [`crate::print::listing`].
 
-use crate::axis::Size;
 use crate::func::{Elem, Func, Ty, ValueId};
 use crate::op::{InputKind, MapFn, Op, ReduceOp};
 use crate::{print, shape};
@@ -142,7 +141,7 @@ fn distinct(ty: &Ty) -> Result<(), String> {
         if ty.axes[..k].iter().any(|b| b.name == a.name) {
             return Err(format!("axis `{}` appears twice", a.name));
         }
-        if matches!(a.size, Size::Tiles(_, 0)) {
+        if a.size.ratio().1 == 0 {
             return Err(format!("axis `{}` has tiles of 0", a.name));
         }
     }

@@ -9,6 +9,7 @@ pub mod chunk;
 pub mod class;
 pub mod conv;
 pub mod cost;
+pub mod directions;
 pub mod dual;
 pub mod exponential;
 pub mod grad;

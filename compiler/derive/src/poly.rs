@@ -32,23 +32,16 @@ impl Poly {
 
     /// The number of positions of an axis, for one sequence of the batch.
     pub fn size(size: Size) -> Poly {
-        match size {
-            Size::Const(n) => Poly::num(n as f64),
-            Size::Len(s) => Poly::length(s),
-            Size::Tiles(s, n) => Poly::length(s).scaled(1.0 / n as f64),
+        match (size.constant(), size.length()) {
+            (None, Some(s)) => Poly::length(s).scaled(share(size)),
+            (n, _) => Poly::num(n.unwrap_or(0) as f64),
         }
     }
 
     /// `log2(2 N)` of a run-time number of positions.
     pub fn log(size: Size) -> Option<Poly> {
-        match size {
-            Size::Const(_) => None,
-            Size::Len(s) => Some(Poly::var(Var::Log(s))),
-            Size::Tiles(s, n) => {
-                let fewer = Poly::num(-(n.max(1) as f64).log2());
-                Some(Poly::var(Var::Log(s)).plus(&fewer))
-            }
-        }
+        let log = Poly::var(Var::Log(size.length()?));
+        Some(log.plus(&Poly::num(share(size).log2())))
     }
 
     fn length(s: Sym) -> Poly {
@@ -135,6 +128,12 @@ impl Poly {
             .max()
             .unwrap_or(0)
     }
+}
+
+/// Positions for each of the run-time length.
+fn share(size: Size) -> f64 {
+    let (times, tile) = size.ratio();
+    times as f64 / tile.max(1) as f64
 }
 
 /// A length as formulas write it: the clock `t` is T.

@@ -413,6 +413,7 @@ pub fn prune(func: &Func) -> Result<Func> {
     })
 }
 
+/// The scan without outputs that are not kept, and without what only they need: states, inputs, operations.
 fn prune_scan(b: &mut Builder, scan: &Scan, args: &[ValueId], keep: &[usize]) -> Result<ValueId> {
     let outs: Vec<Out> = keep.iter().map(|k| scan.outs[*k]).collect();
     let mut emits: Vec<usize> = outs
@@ -421,27 +422,25 @@ fn prune_scan(b: &mut Builder, scan: &Scan, args: &[ValueId], keep: &[usize]) ->
         .collect();
     emits.sort_unstable();
     emits.dedup();
+    let states = needed_states(scan, &outs, &emits);
     let mut body = scan.body.clone();
-    let states: Vec<(String, ValueId)> = body.results[..scan.states].to_vec();
-    let emitted = emits
-        .iter()
-        .map(|e| scan.body.results[scan.states + e].clone());
-    body.results = states.into_iter().chain(emitted).collect();
+    body.results = wanted(scan, &states, &emits);
     let body = prune(&body)?;
     let live = body.live();
-    let first = 1 + scan.states;
-    let needed = |k: usize| live[body.params[k].index()];
-    let keep_seq: Vec<usize> = (0..scan.seqs.len()).filter(|k| needed(first + k)).collect();
-    let keep_fix: Vec<usize> = (0..scan.fixed)
-        .filter(|k| needed(first + scan.seqs.len() + k))
+    let moving = 1 + scan.states;
+    let needed = |k: &usize| live[body.params[*k].index()];
+    let of_states = states.iter().map(|k| 1 + k);
+    let of_seqs = moving..moving + scan.seqs.len();
+    let of_fixed = of_seqs.end..of_seqs.end + scan.fixed;
+    let seqs: Vec<usize> = of_seqs.filter(needed).collect();
+    let fixed: Vec<usize> = of_fixed.clone().filter(needed).collect();
+    let kept: Vec<usize> = (of_states.chain(seqs.iter().copied()))
+        .chain(fixed.iter().copied())
         .collect();
     let mut slim = Builder::new(&body.name);
     let mut given = HashMap::new();
-    let params = (0..first)
-        .chain(keep_seq.iter().map(|k| first + k))
-        .chain(keep_fix.iter().map(|k| first + scan.seqs.len() + k));
-    for k in params {
-        let p = body.params[k];
+    for k in [0].iter().chain(&kept) {
+        let p = body.params[*k];
         let v = slim.input(name_of(&body, p), InputKind::Formal, body.ty(p).clone());
         given.insert(p, v);
     }
@@ -451,21 +450,47 @@ fn prune_scan(b: &mut Builder, scan: &Scan, args: &[ValueId], keep: &[usize]) ->
             slim.result(name, v);
         }
     }
-    let (n, m) = (scan.states, scan.states + scan.seqs.len());
-    let mut new_args = args[..n].to_vec();
-    new_args.extend(keep_seq.iter().map(|k| args[n + k]));
-    new_args.extend(keep_fix.iter().map(|k| args[m + k]));
-    new_args.extend(&args[m + scan.fixed..]);
-    let renumber = |o: &Out| match o {
-        Out::Emit(e) => Out::Emit(emits.iter().position(|x| x == e).unwrap_or(0)),
-        other => *other,
+    let bounds = &args[of_fixed.end - 1..];
+    let new_args: Vec<ValueId> = (kept.iter().map(|k| args[k - 1]))
+        .chain(bounds.iter().copied())
+        .collect();
+    let place = |of: &[usize], k: usize| of.iter().position(|x| *x == k).unwrap_or(0);
+    let renumber = |o: &Out| match *o {
+        Out::Emit(e) => Out::Emit(place(&emits, e)),
+        Out::Final(k) => Out::Final(place(&states, k)),
+        Out::Enter(k) => Out::Enter(place(&states, k)),
     };
     let new = Scan {
-        seqs: keep_seq.iter().map(|k| scan.seqs[*k].clone()).collect(),
-        fixed: keep_fix.len(),
+        states: states.len(),
+        seqs: (seqs.iter().map(|k| scan.seqs[k - moving].clone())).collect(),
+        fixed: fixed.len(),
         body: slim.finish(),
         outs: outs.iter().map(renumber).collect(),
         ..scan.clone()
     };
     Ok(b.push(Op::Scan(Box::new(new)), &new_args)?)
+}
+
+/// Next values of states, and emitted values.
+fn wanted(scan: &Scan, states: &[usize], emits: &[usize]) -> Vec<(String, ValueId)> {
+    let emits = emits.iter().map(|e| scan.states + e);
+    (states.iter().copied().chain(emits))
+        .map(|k| scan.body.results[k].clone())
+        .collect()
+}
+
+/// The states that are given out, or that what is given out depends on, however many steps before.
+fn needed_states(scan: &Scan, outs: &[Out], emits: &[usize]) -> Vec<usize> {
+    let given_out = |k: &usize| outs.contains(&Out::Final(*k)) || outs.contains(&Out::Enter(*k));
+    let mut states: Vec<usize> = (0..scan.states).filter(given_out).collect();
+    loop {
+        let roots = wanted(scan, &states, emits).into_iter().map(|(_, v)| v);
+        let needed = scan.body.needed(roots);
+        let read = |k: &usize| needed[scan.body.params[1 + k].index()] || states.contains(k);
+        let more: Vec<usize> = (0..scan.states).filter(read).collect();
+        if more.len() == states.len() {
+            return states;
+        }
+        states = more;
+    }
 }

@@ -11,8 +11,8 @@ pub use carried::{
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, dual, exponential, grad, impulse, inputs, join, powers,
-    real, retime, sink, softmax, step, stream, ticks,
+    DeriveError, checkpoint, chunk, conv, directions, dual, exponential, grad, impulse, inputs,
+    join, powers, real, retime, sink, softmax, step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -113,9 +113,11 @@ const ALL_RESPONSES: &[Pass] = &[("impulse-responses", |f, _| {
     impulse::impulse_responses(f, impulse::Which::All)
 })];
 
-/// Recurrences in chunks, or with checkpoints.
+/// Recurrences in chunks, those of both directions with one inside; or with checkpoints.
 const CHUNKS: &[Pass] = &[
+    ("shifted-reads", |f, _| directions::shifted_reads(f)),
     ("chunk-recurrences", |f, s| chunk::chunk_scans(f, s.chunk)),
+    ("both-directions", |f, _| directions::both_directions(f)),
     ("checkpoint-recurrences", |f, s| {
         checkpoint::checkpoint_scans(f, s.checkpoint)
     }),

@@ -156,7 +156,7 @@ fn pairs(f: &Func) -> Vec<String> {
     let free = |v: ValueId| matches!(f.op(v), Op::Map(_) | Op::Expand(_) | Op::Iota(_));
     let long = |a: &&Axis| match a.size {
         Size::Len(s) => s.as_str() != "batch",
-        Size::Tiles(..) => true,
+        Size::Tiles(..) | Size::Times { .. } => true,
         Size::Const(_) => false,
     };
     let stored = f.ids().filter(|v| live[v.index()] && !free(*v));

@@ -8,8 +8,13 @@ use seqc_driver::verify::{Options, item};
 use std::path::Path;
 use support::brief;
 
-/// The mixers of each file: random ones, and those with states for each source position that are no one state's.
-const FILES: [(&str, usize); 2] = [("mixers.seq", 20), ("sources.seq", 4)];
+/// The mixers of each file: random ones, those with states for each source position that are no one state's, and those
+/// of both directions.
+const FILES: [(&str, usize); 3] = [
+    ("mixers.seq", 20),
+    ("sources.seq", 4),
+    ("directions.seq", 4),
+];
 
 fn certified(options: &Options) {
     for (file, count) in FILES {

@@ -6,7 +6,7 @@
 //! Reaches count steps of the finest clock: at tick c of a clock of n steps a tick, a value depends on inputs up to
 //! n c + r. A clock that is an axis of constant size has none: an axis of a value is there at once.
 
-use seqc_algebra::{Axis, Size, Sym};
+use seqc_algebra::{Axis, Sym};
 use std::collections::BTreeMap;
 
 /// `small <= big + by` wherever the value is not 0.
@@ -43,18 +43,12 @@ impl std::fmt::Display for Look {
 
 /// The clock of a time axis.
 pub fn clock_of(axis: Axis) -> Option<Sym> {
-    match axis.size {
-        Size::Len(c) | Size::Tiles(c, _) => Some(c),
-        Size::Const(_) => None,
-    }
+    axis.size.length()
 }
 
 /// Steps of the finest clock in one position of an axis.
 fn steps_in(axis: Axis) -> i64 {
-    match axis.size {
-        Size::Tiles(_, n) => i64::try_from(n).unwrap_or(i64::MAX),
-        Size::Len(_) | Size::Const(_) => 1,
-    }
+    i64::try_from(axis.size.ratio().1).unwrap_or(i64::MAX)
 }
 
 impl Reach {

@@ -69,7 +69,7 @@ impl Contract {
             let mut axes = ty.axes.clone();
             axes.sort_by_key(|a| match a.size {
                 Size::Len(s) if s.as_str() == "batch" => (0, 0),
-                Size::Len(_) | Size::Tiles(..) => (1, 0),
+                Size::Len(_) | Size::Tiles(..) | Size::Times { .. } => (1, 0),
                 Size::Const(_) => {
                     let at =
                         order.and_then(|o| o.iter().position(|n| n.as_str() == a.name.as_str()));
@@ -231,7 +231,7 @@ impl Slot {
                 Some(n) => format!("{} = {n}", a.name),
                 None => a.name.to_string(),
             },
-            Size::Tiles(..) => a.name.to_string(),
+            Size::Tiles(..) | Size::Times { .. } => a.name.to_string(),
         };
         let all: Vec<String> = self.axes.iter().map(axis).collect();
         format!("[{}]", all.join(", "))
@@ -274,10 +274,7 @@ fn in_range(e: &Elaborated, m: &Matched) -> Result<()> {
 fn all_lengths(e: &Elaborated, sizes: &Sizes) -> Result<()> {
     let lengths = (e.func.values.iter())
         .flat_map(|v| &v.ty.axes)
-        .filter_map(|a| match a.size {
-            Size::Len(s) | Size::Tiles(s, _) => Some(s),
-            Size::Const(_) => None,
-        });
+        .filter_map(|a| a.size.length());
     match lengths.into_iter().find(|s| !sizes.contains_key(s)) {
         Some(s) => Err(Error::Other(format!(
             "no tensor tells the length `{s}` of `{}`",

@@ -6,7 +6,7 @@ use crate::passes::{self, Form, Shapes};
 use crate::verify::carried;
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
-use seqc_algebra::{Axis, Func, Size, Sym, ValueId};
+use seqc_algebra::{Axis, Func, Sym, ValueId};
 use seqc_derive::{conv, grad, softmax, step, stream};
 use seqc_hir::{Elaborated, Look};
 use std::collections::HashMap;
@@ -202,7 +202,7 @@ impl Subject {
         let mut sizes = Sizes::new();
         let axes = self.definition.values.iter().flat_map(|v| &v.ty.axes);
         for a in axes {
-            let (Size::Len(s) | Size::Tiles(s, _)) = a.size else {
+            let Some(s) = a.size.length() else {
                 continue;
             };
             sizes.entry(s).or_insert(match s.as_str() {

@@ -26,10 +26,9 @@ pub fn inputs(func: &Func, sizes: &HashMap<Sym, usize>) -> HashMap<String, Tenso
         let shape: Vec<usize> = ty
             .axes
             .iter()
-            .map(|a| match a.size {
-                Size::Const(n) => n,
-                Size::Len(s) => sizes[&s],
-                Size::Tiles(s, n) => sizes[&s].div_ceil(n),
+            .map(|a| {
+                let len = a.size.length().map_or(0, |s| sizes[&s]);
+                a.size.at(len).expect("few positions")
             })
             .collect();
         let n: usize = shape.iter().product();

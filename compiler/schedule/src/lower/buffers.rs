@@ -11,8 +11,8 @@ use seqc_algebra::{
 /// All run-time lengths that a program mentions, `batch` first.
 pub(crate) fn lengths(func: &Func) -> Vec<Sym> {
     fn visit(func: &Func, all: &mut Vec<Sym>) {
-        let mut add = |size: Size| match size {
-            Size::Len(s) | Size::Tiles(s, _) if !all.contains(&s) => all.push(s),
+        let mut add = |size: Size| match size.length() {
+            Some(s) if !all.contains(&s) => all.push(s),
             _ => {}
         };
         for v in &func.values {

@@ -140,21 +140,33 @@ impl Env {
 
 /// The number of positions as an index; `lens` are the names of the run-time sizes in order.
 pub(crate) fn size_ix(size: Size, lens: &[Sym]) -> Option<Ix> {
-    let dim = |s: Sym| lens.iter().position(|l| *l == s).map(|k| Ix::Dim(k as u32));
-    match size {
-        Size::Const(n) => Some(Ix::Const(i64::try_from(n).ok()?)),
-        Size::Len(s) => dim(s),
-        Size::Tiles(s, n) => Some(dim(s)?.ceil_div(i64::try_from(n).ok()?)),
+    let whole = |n: usize| i64::try_from(n).ok();
+    if let Some(n) = size.constant() {
+        return Some(Ix::Const(whole(n)?));
+    }
+    let (len, (times, tile)) = (size.length()?, size.ratio());
+    let dim = Ix::Dim(lens.iter().position(|l| *l == len)? as u32);
+    let all = match times {
+        1 => dim,
+        n => dim * whole(n)?,
+    };
+    match tile {
+        1 => Some(all),
+        n => Some(all.ceil_div(whole(n)?)),
     }
 }
 
 /// The same for the plan.
 pub(crate) fn size_dim(size: Size) -> seqc_abi::Dim {
     use seqc_abi::Dim;
-    match size {
-        Size::Const(n) => Dim::Const(n as u64),
-        Size::Len(s) => Dim::Len(s.as_str().to_owned()),
-        Size::Tiles(s, n) => Dim::CeilDiv(Box::new(Dim::Len(s.as_str().to_owned())), n as u64),
+    let Some(len) = size.length() else {
+        return Dim::Const(size.constant().unwrap_or(0) as u64);
+    };
+    let (times, tile) = size.ratio();
+    let len = Dim::Len(len.as_str().to_owned());
+    match (Dim::product([len, Dim::Const(times as u64)]), tile) {
+        (all, 1) => all,
+        (all, n) => Dim::CeilDiv(Box::new(all), n as u64),
     }
 }
 
@@ -181,8 +193,10 @@ pub(crate) fn weight(axis: Axis) -> f64 {
     match axis.size {
         Size::Const(n) => n as f64,
         Size::Len(s) if s.as_str() == "batch" => 16.0,
-        Size::Len(_) => 1000.0,
-        Size::Tiles(_, n) => (1000.0 / n.max(1) as f64).max(1.0),
+        size => {
+            let (times, tile) = size.ratio();
+            (1000.0 * times as f64 / tile.max(1) as f64).max(1.0)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::place::{Place, ix_dim};
 use super::{LowerError, Lowered, Options, gemm};
 use crate::ir::{Access, Ix, Kernel};
 use seqc_abi::{Buffer, Conv, Dim, KernelDecl, Launch, Plan, Role};
-use seqc_algebra::{Axis, Func, Op, Size, Sym, Ty, ValueId};
+use seqc_algebra::{Axis, Func, Op, Sym, Ty, ValueId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -495,13 +495,8 @@ impl<'a> Top<'a> {
 
 /// The axis of blocks of `n` positions.
 pub(crate) fn blocks(axis: Axis, n: usize) -> Axis {
-    let size = match axis.size {
-        Size::Const(m) => Size::Const(m.div_ceil(n)),
-        Size::Len(s) => Size::Tiles(s, n),
-        Size::Tiles(s, m) => Size::Tiles(s, m.saturating_mul(n)),
-    };
     Axis {
         name: Sym::new(&format!("{}%blocks", axis.name)),
-        size,
+        size: axis.size.tiled(n),
     }
 }

@@ -11,7 +11,7 @@ use super::contract::{Given, Part, Slot};
 use crate::engine::Sizes;
 use crate::{Error, Result};
 use pick::Picked;
-use seqc_algebra::{Axis, Data, Elem, Size};
+use seqc_algebra::{Axis, Data, Elem};
 use std::collections::BTreeMap;
 pub use table::Table;
 use table::{Entry, Factor, Line};
@@ -197,11 +197,7 @@ fn made_of(
 }
 
 fn sized(a: &Axis) -> (String, usize) {
-    let n = match a.size {
-        Size::Const(n) => n,
-        Size::Len(_) | Size::Tiles(..) => 0,
-    };
-    (a.name.to_string(), n)
+    (a.name.to_string(), a.size.constant().unwrap_or(0))
 }
 
 /// An outside tensor's numbers, and which of them the line means.
