@@ -370,7 +370,7 @@ impl<'a> Plan<'a> {
                 }
                 let mut made = self.pure(op, &args, self.place(id))?;
                 match self.numbers {
-                    Numbers::Rounded(r) => rounding::result(&mut made, r),
+                    Numbers::Rounded(r) => rounding::result(op, &mut made, r)?,
                     Numbers::Exact => exact::result(&mut made)?,
                     Numbers::Plain => {}
                 }

@@ -27,11 +27,11 @@ impl Rounding {
     }
 }
 
-/// Rounds what an operation rounds before it computes.
+/// Rounds what an operation rounds before it computes: what is transformed forth of a convolution.
 pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>], r: Rounding) -> Result<(), EvalError> {
     // A sum rounds each of its terms.
     if let (true, Some(first)) = (sums(op), args.first_mut()) {
-        result(Rc::make_mut(first), r);
+        each(Rc::make_mut(first), r);
     }
     // A convolution is a product of transforms, in which an entry is rounded as its row's largest.
     let along = match op {
@@ -46,9 +46,22 @@ pub(crate) fn operands(op: &Op, args: &mut [Rc<Tensor>], r: Rounding) -> Result<
     Ok(())
 }
 
+/// Rounds what an operation has made: a convolution in the transform back.
+pub(crate) fn result(op: &Op, t: &mut Tensor, r: Rounding) -> Result<(), EvalError> {
+    match op {
+        Op::Conv { axis, .. } | Op::Online(axis) if t.axes.contains(axis) => {
+            rows(t, *axis, r.drawn(2))?
+        }
+        Op::ConvKernel { lag, .. } => rows(t, *lag, r.drawn(2))?,
+        _ => {}
+    }
+    each(t, r);
+    Ok(())
+}
+
 /// Rounds every number that is not whole. Equal numbers at different places go different ways: a form computes them
 /// anew, in another order; what cancels only because the scores of equal tokens round alike is noise in it.
-pub(crate) fn result(t: &mut Tensor, r: Rounding) {
+fn each(t: &mut Tensor, r: Rounding) {
     let one = |place: usize, x: &mut f64| {
         if x.fract() != 0.0 {
             let bits = x.to_bits() ^ (place as u64).rotate_left(40);

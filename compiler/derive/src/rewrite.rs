@@ -96,3 +96,7 @@ pub fn map_by_images(
     }
     Ok(b.finish())
 }
+
+pub fn name_of(func: &Func, v: ValueId) -> &'static str {
+    func.value(v).name.map_or("x", |n| n.as_str())
+}

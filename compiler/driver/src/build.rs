@@ -216,7 +216,7 @@ pub fn only(func: &Func, keep: impl Fn(&str) -> bool) -> Result<Func> {
     f.results.retain(|(n, _)| keep(n));
     let live = f.live();
     f.params.retain(|p| live[p.index()]);
-    seqc_derive::sink::prune(&f).map_err(|e| other("derivation", e))
+    seqc_derive::prune::prune(&f).map_err(|e| other("derivation", e))
 }
 
 /// Outputs along time at the last position only; states stay whole.

@@ -12,7 +12,7 @@ use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
     DeriveError, checkpoint, chunk, conv, directions, dual, exponential, grad, impulse, inputs,
-    join, powers, real, retime, sink, softmax, step, stream, ticks,
+    join, powers, prune, real, retime, routed, sink, softmax, step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -105,6 +105,9 @@ const READS: &[Pass] = &[
     SPREAD,
 ];
 
+/// Of states that a router picks from, those that are picked.
+const ROUTES: &[Pass] = &[("route-states", |f, _| routed::route_states(f))];
+
 /// Recurrences that are the same at every step, as convolutions: where that pays, or all of them.
 const RESPONSES: &[Pass] = &[("impulse-responses", |f, _| {
     impulse::impulse_responses(f, impulse::Which::Paying)
@@ -138,7 +141,7 @@ const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS, SOURCES];
-const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, CONVOLUTIONS, STEADY, RENAMES];
+const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, ROUTES, CONVOLUTIONS, STEADY, RENAMES];
 /// What the laws of steps are applied to.
 const STEPPED: &[&[Pass]] = &[
     NUMBERS,
@@ -154,6 +157,7 @@ const CHUNKED: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
     READS,
+    ROUTES,
     RESPONSES,
     CHUNKS,
     CONVOLUTIONS,
@@ -163,6 +167,7 @@ const CONVOLUTION: &[&[Pass]] = &[
     NUMBERS,
     DUALS,
     READS,
+    ROUTES,
     ALL_RESPONSES,
     CHUNKS,
     CONVOLUTIONS,
@@ -177,7 +182,7 @@ const REAL: &[Pass] = &[
 /// … and nothing T×T.
 const PAIRS: &[Pass] = &[
     ("stream-pairs", |f, s| stream::stream_pairs(f, s.tiles)),
-    ("prune", |f, _| sink::prune(f)),
+    ("prune", |f, _| prune::prune(f)),
 ];
 
 /// Times of passes: name and seconds, in order.

@@ -9,8 +9,8 @@ use std::path::Path;
 use support::brief;
 
 /// The mixers of each file: random ones, those with states for each source position that are no one state's, and those
-/// of both directions.
-const FILES: [(&str, usize); 3] = [
+/// of both directions, and of memories that are picked.
+const FILES: [(&str, usize); 4] = [
     ("mixers.seq", 20),
     ("sources.seq", 4),
     ("directions.seq", 4),

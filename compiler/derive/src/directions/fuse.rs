@@ -6,7 +6,7 @@
 use super::factor;
 use super::{Given, given, summands, sums, uses};
 use crate::order::{depends_on, topological};
-use crate::{DeriveError, Result, sink};
+use crate::{DeriveError, Result, prune};
 use seqc_algebra::{Builder, Func, Op, Scan, SeqIn, ValueId};
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 pub fn both_directions(func: &Func) -> Result<Func> {
     let mut func = func.clone();
     while let Some(new) = one_fused(&func)? {
-        func = sink::prune(&new)?;
+        func = prune::prune(&new)?;
     }
     Ok(func)
 }

@@ -10,7 +10,7 @@ use crate::affine::{Factor, How};
 use crate::class::{Read, classify};
 use crate::order::depends_on;
 use crate::rewrite::map_by_images;
-use crate::{DeriveError, Result, chunk, sink};
+use crate::{DeriveError, Result, chunk, prune};
 use seqc_algebra::{Builder, Func, InputKind, Op, Out, Scan, SeqIn, ValueId, op::Num};
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ pub fn shifted_reads(func: &Func) -> Result<Func> {
         let scan = image(g.id).ok_or_else(|| DeriveError("a scan was lost".into()))?;
         Ok(Some(b.push(Op::Proj(g.scan.outs.len() + n), &[scan])?))
     })?;
-    sink::prune(&new)
+    prune::prune(&new)
 }
 
 /// Shifts of what scans give out, where the law applies.

@@ -53,7 +53,7 @@ pub fn dual_recurrences(func: &Func) -> Result<Func> {
         Some(Ok(sum)) => Ok(Some(recurrence::made(b, func, &sum, image)?)),
         _ => Ok(None),
     })?;
-    crate::sink::prune(&func)
+    crate::prune::prune(&func)
 }
 
 /// A sum over one time of products over a pair of times.

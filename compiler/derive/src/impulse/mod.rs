@@ -52,7 +52,7 @@ pub fn impulse_responses(func: &Func, which: Which) -> Result<Func> {
         }
         _ => Ok(None),
     })?;
-    crate::sink::prune(&func)
+    crate::prune::prune(&func)
 }
 
 /// Has the program a recurrence that is a convolution?

@@ -6,7 +6,7 @@ use crate::class::{Gate, Linear, Product, Transition, classify};
 use crate::linear::jointly_affine;
 use crate::order::depends_on;
 use crate::words::expression;
-use crate::{affine::How, chunk, impulse};
+use crate::{affine::How, chunk, impulse, routed};
 use seqc_algebra::{Axis, Elem, Func, Scan, ValueId};
 
 pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
@@ -43,7 +43,8 @@ pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
         Err(at) => view.nonlinear(&mut e, &at),
         Ok(()) => view.linear(&mut e),
     }
-    match chunk::obstacle(scan) {
+    let routed = view.routed(&mut e, id);
+    match chunk::obstacle(routed.as_ref().unwrap_or(scan)) {
         None => e.forms.push("chunked"),
         Some(_) if e.class == Class::Nonlinear => {}
         Some(why) => {
@@ -121,6 +122,28 @@ impl View<'_> {
         } else {
             text
         })
+    }
+
+    /// The loop over the states that a router picks, if there is one.
+    fn routed(&self, e: &mut Equation, id: ValueId) -> Option<Scan> {
+        let routed::Words { mask, text, scan } = routed::words(self.func, id)?;
+        let at = equation_of(self.func, mask);
+        match scan {
+            Ok(scan) => {
+                let text =
+                    format!("{text}: over a whole sequence, those are stepped and no others");
+                e.why.push(Reason { text, at });
+                Some(scan)
+            }
+            Err(why) => {
+                e.missing.push(Missing {
+                    form: "routed",
+                    why: format!("{text}, but {why}"),
+                    at,
+                });
+                None
+            }
+        }
     }
 
     fn nonlinear(&self, e: &mut Equation, at: &NotAffine) {

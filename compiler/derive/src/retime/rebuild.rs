@@ -37,7 +37,7 @@ pub(super) fn rebuild(func: &Func, delays: Delays) -> Result<Func> {
         r.b.result(name, v);
     }
     // Reads of states that were moved may now be made where the states are.
-    crate::sink::prune(&crate::sink::sink_reads(&r.b.finish())?)
+    crate::prune::prune(&crate::sink::sink_reads(&r.b.finish())?)
 }
 
 struct Rebuild<'a> {

@@ -137,7 +137,7 @@ pub fn stream_pairs(func: &Func, tiles: Tiles) -> Result<Func> {
             }
         }
     }
-    crate::sink::prune(&b.finish())
+    crate::prune::prune(&b.finish())
 }
 
 fn build(

@@ -11,7 +11,9 @@ use seqc_algebra::{Data, Func, MapFn, Op, Tensor, run};
 
 const SMALL: usize = 5;
 /// Distances of neighbouring points of a difference quotient, for inputs of unit size.
-const STEPS: [f64; 4] = [1e-3, 1e-4, 1e-5, 1e-6];
+const STEPS: [f64; 6] = [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8];
+/// A quotient as close to a slope as this is close enough.
+const CLOSE: f64 = 1e-9;
 
 /// The reference gradient at a small length against differences and forward mode.
 pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
@@ -214,7 +216,7 @@ impl Point<'_> {
 }
 
 /// The sizes of a tensor's entries.
-fn sizes(x: &Tensor) -> Tensor {
+pub fn sizes(x: &Tensor) -> Tensor {
     let data = match &x.data {
         Data::Real(d) => d.iter().map(|x| x.abs()).collect(),
         Data::Complex(d) => d.iter().map(|z| z.abs()).collect(),
@@ -228,23 +230,32 @@ fn sizes(x: &Tensor) -> Tensor {
 
 /// How far a slope is off a difference quotient of fourth order, whose argument is of this size; `between(h)` is the
 /// difference over `2 h`, `rounding` what it cannot see. Too long a step meets the next derivatives, too short a one f64's
-/// rounding: the best of them is the quotient's own accuracy.
+/// rounding, and where a clamp or a threshold is near, only a short one does not cross it: the best of them is the
+/// quotient's own accuracy.
 pub fn off(
     slope: f64,
     size: f64,
     rounding: f64,
     between: impl Fn(f64) -> Result<f64>,
 ) -> Result<f64> {
-    let mut least = f64::INFINITY;
+    let (mut least, mut unseen) = (f64::INFINITY, 0.0);
     for step in STEPS.map(|s| s * size) {
-        let off = (8.0 * between(step)? - between(2.0 * step)?) / (12.0 * step) - slope;
-        // 8 + 8 + 1 + 1 roundings: less than that, the quotient cannot see.
-        let off = (off.abs() - 18.0 * rounding / (12.0 * step)).max(0.0) + 0.0 * off;
+        let quotient = (8.0 * between(step)? - between(2.0 * step)?) / (12.0 * step);
+        let off = (quotient - slope).abs();
         if off < least || off.is_nan() {
             least = off;
+            // 8 + 8 + 1 + 1 roundings: less than that, the quotient cannot see.
+            unseen = 18.0 * rounding / (12.0 * step);
+        }
+        if least <= CLOSE * slope.abs() {
+            break;
         }
     }
-    Ok(least)
+    Ok(if least.is_nan() {
+        least
+    } else {
+        (least - unseen).max(0.0)
+    })
 }
 
 /// `x + h v`

@@ -11,6 +11,7 @@ mod pointwise;
 mod rates;
 mod recurrences;
 mod rng;
+mod several;
 mod systems;
 
 use rng::Rng;
@@ -133,12 +134,15 @@ impl Gen {
 
     fn block(&mut self) {
         self.blocks.push(vec![]);
-        let made = match self.rng.below(22) {
+        let made = match self.rng.below(26) {
             0..2 => self.pointwise(),
             2..9 => self.recurrence(),
             9..13 => self.system(),
             13..17 => self.pairs(),
             17..20 => self.kernel(),
+            20..22 => self.routed(),
+            22..24 if !self.causal => self.directions(),
+            22..24 => self.routed(),
             _ => self.rates(),
         };
         let made = self.after(made);

@@ -85,7 +85,7 @@ impl Gen {
     }
 
     /// The next state from the last one.
-    fn update(&mut self, r: &Roles, before: &str) -> String {
+    pub(super) fn update(&mut self, r: &Roles, before: &str) -> String {
         if self.rng.chance(15) {
             return self.interpolated(r, before);
         }
@@ -191,7 +191,7 @@ impl Gen {
     }
 
     /// One map of the state that does not let it grow.
-    fn stage(&mut self, r: &Roles, p: &str) -> String {
+    pub(super) fn stage(&mut self, r: &Roles, p: &str) -> String {
         match self.rng.below(22) {
             0..2 => p.to_owned(),
             2..9 => self.decay(r, p),

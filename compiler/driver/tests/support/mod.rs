@@ -5,7 +5,7 @@ mod draw;
 
 use draw::draw;
 use seqc_algebra::tensor::Tensor;
-use seqc_algebra::{C64, Data, Elem, Func, Op, Size, Sym};
+use seqc_algebra::{C64, Data, Elem, Func, Op, Sym};
 use seqc_driver::backend::Backend;
 use seqc_driver::engine::Engine;
 use seqc_driver::frontend;

@@ -2,7 +2,7 @@
 
 use super::super::certificate::{Row, Worst};
 use super::super::measure;
-use super::super::reference::{along, dot, off};
+use super::super::reference::{along, dot, off, sizes};
 use super::held::{Reference, drawn, ran};
 use super::{BATCH, BEFORE, SMALL};
 use crate::engine::{Named, Sizes};
@@ -44,7 +44,9 @@ impl Jump {
                 from.insert(name.clone(), along(given, h, &direction)?);
                 self.stepped(step, from)
             };
-            let off = off(dot(g, &direction)?, 1.0, 0.0, |h| Ok(at(h)? - at(-h)?))?;
+            let rounding = f64::EPSILON * at(0.0)?.1;
+            let between = |h: f64| Ok(at(h)?.0 - at(-h)?.0);
+            let off = off(dot(g, &direction)?, 1.0, rounding, between)?;
             let norm = dot(g, g)?.sqrt();
             let beside = if norm < 1e-10 * largest {
                 largest
@@ -63,11 +65,17 @@ impl Jump {
         Ok(())
     }
 
-    /// The cotangents' product with what the definition's steps make, one after the other.
-    fn stepped(&self, step: &Func, mut given: Named) -> Result<f64> {
+    /// The cotangents' product with what the definition's steps make, one after the other; and that of their sizes,
+    /// whose last bits the product has.
+    fn stepped(&self, step: &Func, mut given: Named) -> Result<(f64, f64)> {
         let time = Axis::time();
         let tokens = self.sizes[&time.name];
-        let mut total = 0.0;
+        let (mut total, mut weight) = (0.0, 0.0);
+        let mut add = |cotangent: &Tensor, y: &Tensor| -> Result<()> {
+            total += dot(cotangent, y)?;
+            weight += dot(&sizes(cotangent), &sizes(y))?;
+            Ok(())
+        };
         for t in 0..tokens {
             let mut now = timeline::all_at(&given, time, t)?;
             now.insert("pos".into(), Tensor::scalar((BEFORE + t) as f64));
@@ -79,16 +87,16 @@ impl Jump {
                 let cotangent = &self.given[&format!("cotangent.{name}")];
                 if cotangent.axes.contains(&time) || t + 1 == tokens {
                     let cotangent = timeline::at(cotangent, time, t);
-                    total += dot(&cotangent.map_err(|e| other(&name, e))?, &y)?;
+                    add(&cotangent.map_err(|e| other(&name, e))?, &y)?;
                 }
             }
         }
         for (name, cotangent) in &self.given {
             if let Some(own) = name.strip_prefix(STATE_COTANGENT) {
-                total += dot(cotangent, &given[own])?;
+                add(cotangent, &given[own])?;
             }
         }
-        Ok(total)
+        Ok((total, weight))
     }
 }
 
