@@ -9,8 +9,9 @@
 //! }
 //! ```
 //! `t` is an axis of the run-time length `t`, `i=t` another axis of that length, `h=4` one of four positions,
-//! `t~16=t/16` the tiles of `t`. In brackets, a bare name is the operand's axis of that name. The text has all of
-//! a [`Func`]: [`crate::parse()`] gives back an equal one. Names that are not plain words are quoted.
+//! `t~16=t/16` the tiles of `t`, `r=t*2` two positions for each of `t`. In brackets, a bare name is the operand's axis
+//! of that name. The text has all of a [`Func`]: [`crate::parse()`] gives back an equal one. Names that are not plain
+//! words are quoted.
 
 use crate::axis::{Axis, Size, Sym};
 use crate::func::{Elem, Func, Ty, Value, ValueId};

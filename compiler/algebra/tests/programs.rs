@@ -200,6 +200,34 @@ func \"two words\"(%0, %1, %2) {
 }
 
 #[test]
+fn sizes_that_follow_a_length_are_read_back() {
+    let t = Axis::time();
+    let along = Axis {
+        size: t.size.times(3).unwrap(),
+        ..t.renamed("r")
+    };
+    let mut b = Builder::new("f");
+    let x = b.input("x", InputKind::Data, Ty::real(vec![along]));
+    let y = b.input("y", InputKind::Data, Ty::real(vec![shape::tiles(along, 4)]));
+    b.result("x", x);
+    b.result("y", y);
+    let func = b.finish();
+    let text = func.to_string();
+    assert!(
+        text.contains("{r=t*3}") && text.contains("{r~4=t*3/4}"),
+        "{text}"
+    );
+    assert!(parse(&text).unwrap() == func);
+    // ceil(3 * 7 / 4), and no product that wraps around.
+    let tiles = along.size.tiled(4);
+    assert_eq!((tiles.at(7), tiles.at(usize::MAX)), (Some(6), None));
+    assert_eq!(t.size.tiled(4).times(2), None);
+    assert_eq!(along.size.times(2).and_then(|s| s.at(5)), Some(30));
+    let none = "func f(%0) {\n  %0 {r=t*2/0} = data x\n  return y = %0\n}";
+    assert!(parse(none).is_err() || verify(&parse(none).unwrap()).is_err());
+}
+
+#[test]
 fn broken_programs_are_refused_at_their_line() {
     let cases = [
         (

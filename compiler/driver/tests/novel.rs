@@ -8,12 +8,13 @@ use seqc_driver::verify::{Options, item};
 use std::path::Path;
 use support::brief;
 
-/// The mixers of each file: random ones, those with states for each source position that are no one state's, and those
-/// of both directions, and of memories that are picked.
+/// The mixers of each file: random ones, those with states for each source position that are no one state's, those of
+/// both directions, and those with memories that are picked.
 const FILES: [(&str, usize); 4] = [
     ("mixers.seq", 20),
     ("sources.seq", 4),
     ("directions.seq", 4),
+    ("routed.seq", 4),
 ];
 
 fn certified(options: &Options) {
