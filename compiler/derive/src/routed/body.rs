@@ -78,7 +78,8 @@ fn steps(
     image: &mut HashMap<ValueId, ValueId>,
 ) -> Result<()> {
     let live = old.live();
-    let lacks = |axes: &[Axis]| axes.iter().copied().filter(|a| *a != memory).collect();
+    let lacks =
+        |axes: &[Axis]| -> Vec<Axis> { axes.iter().copied().filter(|a| *a != memory).collect() };
     for v in old.ids().filter(|v| live[v.index()]) {
         if old.input(v).is_some() {
             continue;
@@ -87,14 +88,12 @@ fn steps(
             .map(|a| image.get(a).copied())
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| DeriveError("a routed recurrence uses its position".into()))?;
-        let op = match old.op(v) {
-            Op::Contract(over) => Op::Contract(lacks(over)),
-            Op::Expand(axes) => Op::Expand(lacks(axes)),
-            other => other.clone(),
-        };
-        let new = match chosen(body, &op, &args) {
-            Some((v, ty)) => body.fill(v, &ty)?,
-            None => body.push(op, &args)?,
+        let new = match (old.op(v), chosen(body, old.op(v), &args)) {
+            (_, Some((v, axes))) => body.fill(v, &axes)?,
+            (Op::Contract(over), _) => body.contract(&lacks(over), &args)?,
+            // What is laid out has the mask's axes already.
+            (Op::Expand(axes), _) => body.fill(args[0], &lacks(axes))?,
+            (other, _) => body.push(other.clone(), &args)?,
         };
         if let Some(name) = old.value(v).name {
             body.name(new, name.as_str());

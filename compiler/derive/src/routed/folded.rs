@@ -16,21 +16,22 @@ pub(super) struct Folded(HashMap<ValueId, At>);
 impl Folded {
     /// Outside of the loop: the mask is `number`, and what has no memories is what it is.
     pub fn outside(func: &Func, mask: ValueId, memory: Axis, number: f64) -> Folded {
+        let axes = &func.ty(mask).axes;
         let known = |v: ValueId| match v == mask {
             true => Some(At::Num(number)),
             false => (!func.ty(v).has(memory)).then_some(At::Same(v)),
         };
-        Folded::new(func, memory, &known)
+        Folded::new(func, axes, &known)
     }
 
-    /// Each value of the program; `known` says what some of them are.
-    pub fn new(func: &Func, memory: Axis, known: &dyn Fn(ValueId) -> Option<At>) -> Folded {
+    /// Each value of the program at one position of the mask's axes; `known` says what some of them are.
+    pub fn new(func: &Func, axes: &[Axis], known: &dyn Fn(ValueId) -> Option<At>) -> Folded {
         let mut all = Folded(HashMap::new());
         let live = func.live();
         for v in func.ids().filter(|v| live[v.index()]) {
             let constant = func.everywhere(v).map(At::Num);
             let at = constant.or_else(|| known(v));
-            let at = at.unwrap_or_else(|| all.fold(func, v, memory));
+            let at = at.unwrap_or_else(|| all.fold(func, v, axes));
             all.0.insert(v, at);
         }
         all
@@ -47,13 +48,13 @@ impl Folded {
         }
     }
 
-    fn fold(&self, func: &Func, v: ValueId, memory: Axis) -> At {
+    fn fold(&self, func: &Func, v: ValueId, axes: &[Axis]) -> At {
         let args = func.args(v);
         let folded = match func.op(v) {
             Op::Map(f) => self.map(*f, args),
             Op::Expand(_) => self.number(args[0]).map(At::Num),
-            // A sum over memories counts others too.
-            Op::Contract(over) if !over.contains(&memory) => {
+            // A sum over the mask's axes counts other positions too.
+            Op::Contract(over) if !over.iter().any(|a| axes.contains(a)) => {
                 (args.iter().any(|a| self.number(*a) == Some(0.0))).then_some(At::Num(0.0))
             }
             _ => None,

@@ -89,7 +89,7 @@ pub(super) fn given_out(
         let k = formals.iter().position(|p| *p == v)?;
         nothing.number(given[k]).map(At::Num)
     };
-    let inside = Folded::new(body, by.memory, &known);
+    let inside = Folded::new(body, by.axes, &known);
     let mut kinds: HashMap<ValueId, Kind> = HashMap::new();
     for p in &body.params[1..] {
         let each = body.ty(*p).has(by.memory);

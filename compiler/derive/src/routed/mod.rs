@@ -34,7 +34,14 @@ pub fn route_states(func: &Func) -> Result<Func> {
 fn route(func: &Func) -> Result<(Func, HashMap<ValueId, ValueId>)> {
     let live = func.live();
     let scans = func.ids().filter(|id| live[id.index()]);
-    let found: Vec<Routed<'_>> = scans.filter_map(|id| routed(func, id)?.ok()).collect();
+    let mut found: Vec<Routed<'_>> = vec![];
+    for r in scans.filter_map(|id| routed(func, id)) {
+        // What is read of two of them has the slots of one mask.
+        let other = |o: &Routed<'_>| o.mask != r.mask && o.reads.meets(&r.reads);
+        if !found.iter().any(other) {
+            found.push(r);
+        }
+    }
     if found.is_empty() {
         return Ok((func.clone(), HashMap::new()));
     }
@@ -89,58 +96,64 @@ pub(crate) struct Words {
 
 /// `None` if nothing picks from the recurrence's states.
 pub(crate) fn words(func: &Func, id: ValueId) -> Option<Words> {
-    let mask = mask(func, id)?;
-    let Op::TopMask(memory, picks) = func.op(mask) else {
-        return None;
+    let one = |mask: ValueId| {
+        let Op::TopMask(memory, picks) = func.op(mask) else {
+            return None;
+        };
+        let (all, name) = (memory.size, memory.name);
+        let text = format!("each step picks {picks} of the {all} states along `{name}`");
+        let scan = picked_by(func, id, mask).and_then(|_| {
+            let (new, scans) = route(func).map_err(|e| e.0)?;
+            match scans.get(&id).map(|v| new.op(*v)) {
+                Some(Op::Scan(s)) => Ok((**s).clone()),
+                _ => Err("what is read of them is read of others that another mask picks".into()),
+            }
+        });
+        Some(Words { mask, text, scan })
     };
-    let (all, name) = (memory.size, memory.name);
-    let picked = || {
-        let (new, scans) = route(func).map_err(|e| e.0)?;
-        match scans.get(&id).map(|v| new.op(*v)) {
-            Some(Op::Scan(s)) => Ok((**s).clone()),
-            _ => Err("they are no longer there".into()),
-        }
-    };
-    Some(Words {
-        mask,
-        text: format!("each step picks {picks} of the {all} states along `{name}`"),
-        scan: routed(func, id)?.and_then(|_| picked()),
+    let mut all = masks(func, id).into_iter().filter_map(one);
+    let first = all.next()?;
+    Some(match first.scan.is_ok() {
+        true => first,
+        false => all.find(|w| w.scan.is_ok()).unwrap_or(first),
     })
 }
 
-/// The mask that picks from the states of a scan.
-fn mask(func: &Func, id: ValueId) -> Option<ValueId> {
+/// The scan as a routed one, if it is, by the first mask by which it is one.
+fn routed(func: &Func, id: ValueId) -> Option<Routed<'_>> {
+    let by = |mask| picked_by(func, id, mask).ok();
+    masks(func, id).into_iter().find_map(by)
+}
+
+/// The masks that pick from the states of a scan: what it is given is made of them, position by position.
+fn masks(func: &Func, id: ValueId) -> Vec<ValueId> {
     let Op::Scan(scan) = func.op(id) else {
-        return None;
+        return vec![];
     };
     let states = &scan.body.params[1..=scan.states];
-    let picks = |mask: &ValueId| match func.op(*mask) {
-        Op::TopMask(m, _) => states.iter().all(|s| scan.body.ty(*s).has(*m)),
-        _ => false,
-    };
-    let given = &func.args(id)[scan.states..];
-    masks(func, given)
-        .into_iter()
-        .find(|m| !states.is_empty() && picks(m))
-}
-
-/// The scan as a routed one, or why it is none; `None` if nothing picks from its states.
-fn routed(func: &Func, id: ValueId) -> Option<std::result::Result<Routed<'_>, String>> {
-    let mask = mask(func, id)?;
-    match (func.op(id), func.op(mask)) {
-        (Op::Scan(scan), Op::TopMask(memory, picks)) => {
-            Some(picked_by(func, (id, scan), mask, (*memory, *picks)))
+    let (mut todo, mut seen) = (func.args(id)[scan.states..].to_vec(), vec![]);
+    while let Some(v) = todo.pop() {
+        if seen.contains(&v) {
+            continue;
         }
-        _ => None,
+        seen.push(v);
+        if matches!(func.op(v), Op::Map(_) | Op::Expand(_) | Op::Contract(_)) {
+            todo.extend(func.args(v));
+        }
     }
+    let of_states =
+        |m: &Axis| !states.is_empty() && states.iter().all(|s| scan.body.ty(*s).has(*m));
+    seen.retain(|v| matches!(func.op(*v), Op::TopMask(m, _) if of_states(m)));
+    seen.sort();
+    seen
 }
 
-fn picked_by<'a>(
-    func: &Func,
-    (id, scan): (ValueId, &'a Scan),
-    mask: ValueId,
-    (memory, picks): (Axis, usize),
-) -> std::result::Result<Routed<'a>, String> {
+/// The scan as a routed one, or why it is none.
+fn picked_by(func: &Func, id: ValueId, mask: ValueId) -> std::result::Result<Routed<'_>, String> {
+    let (Op::Scan(scan), Op::TopMask(memory, picks)) = (func.op(id), func.op(mask)) else {
+        return Err("nothing picks".into());
+    };
+    let (memory, picks) = (*memory, *picks);
     let (states, given) = func.args(id).split_at(scan.states);
     let axes = &func.ty(mask).axes;
     let emits = scan.outs.iter().all(|o| matches!(o, Out::Emit(_)));
@@ -177,23 +190,6 @@ fn picked_by<'a>(
         },
         reads: Reads::of(func, (id, scan), &each, &nothing, &by)?,
     })
-}
-
-/// The masks that the values are made of, position by position.
-fn masks(func: &Func, values: &[ValueId]) -> Vec<ValueId> {
-    let (mut todo, mut seen) = (values.to_vec(), vec![]);
-    while let Some(v) = todo.pop() {
-        if seen.contains(&v) {
-            continue;
-        }
-        seen.push(v);
-        if matches!(func.op(v), Op::Map(_) | Op::Expand(_) | Op::Contract(_)) {
-            todo.extend(func.args(v));
-        }
-    }
-    seen.retain(|v| matches!(func.op(*v), Op::TopMask(..)));
-    seen.sort();
-    seen
 }
 
 impl Routed<'_> {

@@ -75,11 +75,15 @@ impl Reads {
             let a = image(*a).ok_or_else(lost)?;
             args.push(order.picked(b, a)?);
         }
-        let op = match func.op(v) {
-            Op::Contract(over) => Op::Contract(order.slots(over)),
-            Op::Expand(axes) => Op::Expand(order.slots(axes)),
-            other => other.clone(),
-        };
-        Ok(b.push(op, &args)?)
+        Ok(match func.op(v) {
+            Op::Contract(over) => b.contract(&order.slots(over), &args)?,
+            Op::Expand(axes) => b.fill(args[0], &order.slots(axes))?,
+            other => b.push(other.clone(), &args)?,
+        })
+    }
+
+    /// Has the other one of the values too?
+    pub fn meets(&self, other: &Reads) -> bool {
+        self.is.iter().zip(&other.is).any(|(a, b)| *a && *b)
     }
 }
