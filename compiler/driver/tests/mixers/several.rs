@@ -27,6 +27,8 @@ impl Gen {
         let most = (self.axes[m].1 / 2).max(1);
         let picks = self.rng.between(1, most);
         let score = self.projection(&own);
+        // Memories differ whatever the score: where it underflows, none of f32's picks is f64's.
+        let score = format!("{score} + 0.3 * range({name})");
         let pick = self.named("pick", format!("top[{name}]({score}, {picks})"));
         let each = Roles {
             k: r.k.clone(),
