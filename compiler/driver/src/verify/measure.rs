@@ -53,9 +53,8 @@ impl Movement {
         let plain = bound(engine, t, name);
         let (cell, unit) = match engine {
             Engine::Interp => (&self.0[0], Rounding::F64),
-            Engine::Compiled(_) => (&self.0[1], Rounding::F32),
-            // What lies in bf16 memory is rounded once, after everything, whatever its condition.
-            Engine::Narrow(_) => return Ok(plain),
+            // Memory of bf16 is rounded once, before and after everything; between, numbers are f32.
+            Engine::Compiled(_) | Engine::Narrow(_) => (&self.0[1], Rounding::F32),
         };
         if error <= plain {
             return Ok(plain);
