@@ -1,7 +1,7 @@
 //! What the tests of forms share: stdlib items, drawn inputs, comparison.
 #![allow(dead_code)]
 
-mod draw;
+pub mod draw;
 
 use draw::draw;
 use seqc_algebra::tensor::Tensor;
