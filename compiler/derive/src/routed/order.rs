@@ -1,7 +1,8 @@
 //! The steps of all memories one after another: where each step's picks are along that axis, and back.
 //!
 //! A step's picks are its slots, in the order of memories. Counting gives the places: a pick stands behind all picks of
-//! earlier memories and all earlier picks of its own. All of it is made of the mask, so that it has no gradient.
+//! earlier memories and all earlier picks of its own. All of it is made of the mask, so that it has no gradient; counts
+//! are whole numbers, which f32 holds up to 2^24 picks of a sequence.
 
 use super::Routed;
 use crate::Result;
