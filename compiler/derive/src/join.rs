@@ -6,6 +6,7 @@
 //! the second is given depends on the first.
 
 use crate::order::topological;
+use crate::rewrite::{images, map_in_order};
 use crate::trajectory::{Trajectory, trajectory};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Builder, Func, Op, Out, Scan, ValueId};
@@ -78,34 +79,25 @@ fn joined(func: &Func, pair: &Pair) -> Result<Func> {
     let (Op::Scan(first), Op::Scan(second)) = (func.op(pair.first), func.op(pair.second)) else {
         return Err(DeriveError("only recurrences are joined".into()));
     };
-    let mut b = Builder::new(&func.name);
-    let mut image: HashMap<ValueId, ValueId> = HashMap::new();
-    for id in pair.order.iter().copied() {
-        let args = func.args(id);
-        let new = if id == pair.first {
+    let order = pair.order.iter().copied();
+    map_in_order(func, order, |b, id, image| {
+        if id == pair.first {
             let (scan, args) = both(func, pair, first, second)?;
-            let args: Vec<ValueId> = args.iter().map(|a| image[a]).collect();
-            b.push(Op::Scan(Box::new(scan)), &args)?
-        } else if id == pair.second {
-            image[&pair.first]
-        } else {
-            let given: Vec<ValueId> = args.iter().map(|a| image[a]).collect();
-            match func.op(id) {
-                Op::Proj(n) if args[0] == pair.second => {
-                    b.push(Op::Proj(first.outs.len() + n), &given)?
-                }
-                _ => b.copy(func.value(id), &given)?,
-            }
-        };
-        if let Some(name) = func.value(id).name {
-            b.name(new, name.as_str());
+            return Ok(Some(
+                b.push(Op::Scan(Box::new(scan)), &images(&args, image)?)?,
+            ));
         }
-        image.insert(id, new);
-    }
-    for (name, v) in &func.results {
-        b.result(name, image[v]);
-    }
-    Ok(b.finish())
+        if id == pair.second {
+            return Ok(image(pair.first));
+        }
+        match func.op(id) {
+            Op::Proj(n) if func.args(id)[0] == pair.second => {
+                let n = first.outs.len() + n;
+                Ok(Some(b.push(Op::Proj(n), &images(func.args(id), image)?)?))
+            }
+            _ => Ok(None),
+        }
+    })
 }
 
 /// One of two scans while they are joined: its arguments by kind, and where its body's values are in the joint body.

@@ -1,6 +1,6 @@
 //! The frame of a law: rebuild a program value by value, replacing where the law applies.
 
-use crate::Result;
+use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, Op, Ty, ValueId};
 
 /// A loop's body on other axes: those of its inputs become `axes`, and each operation what `op` says; none where nothing is
@@ -58,24 +58,39 @@ pub fn map_values(
     })
 }
 
+/// The images of values; an error if one has none.
+pub fn images(
+    values: &[ValueId],
+    image: impl Fn(ValueId) -> Option<ValueId>,
+) -> Result<Vec<ValueId>> {
+    let lost = || DeriveError("a value was lost while its program was rebuilt".into());
+    values.iter().map(|v| image(*v).ok_or_else(lost)).collect()
+}
+
 /// The value of the new program that an earlier value of the old one has become.
 pub type Image<'a> = dyn Fn(ValueId) -> Option<ValueId> + 'a;
 
 /// The same for a law that looks further back than to a value's arguments.
 pub fn map_by_images(
     func: &Func,
+    law: impl FnMut(&mut Builder, ValueId, &Image<'_>) -> Result<Option<ValueId>>,
+) -> Result<Func> {
+    let live = func.live();
+    map_in_order(func, func.ids().filter(|id| live[id.index()]), law)
+}
+
+/// The same in another order, each value after those that the law asks for ([`crate::order::topological`]).
+pub fn map_in_order(
+    func: &Func,
+    order: impl IntoIterator<Item = ValueId>,
     mut law: impl FnMut(&mut Builder, ValueId, &Image<'_>) -> Result<Option<ValueId>>,
 ) -> Result<Func> {
     let mut b = Builder::new(&func.name);
     let mut images: Vec<Option<ValueId>> = vec![None; func.values.len()];
-    let live = func.live();
     for p in &func.params {
         images[p.index()] = Some(b.copy(func.value(*p), &[])?);
     }
-    for id in func
-        .ids()
-        .filter(|id| live[id.index()] && func.input(*id).is_none())
-    {
+    for id in (order.into_iter()).filter(|id| func.input(*id).is_none()) {
         let image = |v: ValueId| images[v.index()];
         let new = match law(&mut b, id, &image)? {
             Some(v) => v,

@@ -8,7 +8,7 @@ use seqc_driver::backend::Backend;
 use seqc_driver::engine::{Engine, Named, Programs, Sizes};
 use seqc_driver::passes::{Form, Shapes, gradient};
 use seqc_driver::{build, frontend};
-use support::draw::draw;
+use support::draw;
 
 const LENGTHS: [usize; 2] = [43_000, 200_000];
 const N: usize = 4;
@@ -19,6 +19,8 @@ const BOUND: f64 = 1e-5;
 type Row = [f64; N];
 type Value = [f64; P];
 type State = [[f64; P]; N];
+/// Of the state before, of k, of v and of the gate.
+type Adjoint = (State, Row, Value, Vec<f64>);
 
 /// The gradient of every input in chunks.
 fn program(gate: &str, next: &str) -> Func {
@@ -91,14 +93,7 @@ fn dot<const W: usize>(x: &[f64; W], y: &[f64; W]) -> f64 {
 /// before, and of k, v and the gate.
 trait Recurrence {
     fn step(&self, s: &State, k: &Row, v: &Value, a: &[f64]) -> State;
-    fn adjoint(
-        &self,
-        s: &State,
-        g: &State,
-        k: &Row,
-        v: &Value,
-        a: &[f64],
-    ) -> (State, Row, Value, Vec<f64>);
+    fn adjoint(&self, s: &State, g: &State, k: &Row, v: &Value, a: &[f64]) -> Adjoint;
 }
 
 /// `S = a S' + k v`, a decay for each key.
@@ -109,14 +104,7 @@ impl Recurrence for Diagonal {
         std::array::from_fn(|n| std::array::from_fn(|p| a[n] * s[n][p] + k[n] * v[p]))
     }
 
-    fn adjoint(
-        &self,
-        s: &State,
-        g: &State,
-        k: &Row,
-        v: &Value,
-        a: &[f64],
-    ) -> (State, Row, Value, Vec<f64>) {
+    fn adjoint(&self, s: &State, g: &State, k: &Row, v: &Value, a: &[f64]) -> Adjoint {
         let back = std::array::from_fn(|n| std::array::from_fn(|p| a[n] * g[n][p]));
         let of_v = std::array::from_fn(|p| (0..N).map(|n| k[n] * g[n][p]).sum());
         let of_a = (0..N).map(|n| dot(&s[n], &g[n])).collect();
@@ -139,14 +127,7 @@ impl Recurrence for Delta {
         std::array::from_fn(|n| std::array::from_fn(|p| s[n][p] + a[0] * k[n] * e[p]))
     }
 
-    fn adjoint(
-        &self,
-        s: &State,
-        g: &State,
-        k: &Row,
-        v: &Value,
-        a: &[f64],
-    ) -> (State, Row, Value, Vec<f64>) {
+    fn adjoint(&self, s: &State, g: &State, k: &Row, v: &Value, a: &[f64]) -> Adjoint {
         let e = Delta::error(s, k, v);
         let of_e: Value =
             std::array::from_fn(|p| a[0] * (0..N).map(|n| k[n] * g[n][p]).sum::<f64>());

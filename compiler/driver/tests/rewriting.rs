@@ -8,36 +8,9 @@ use seqc_algebra::interp::run;
 use seqc_algebra::{Builder, Func, MapFn, Op, Scan, ValueId};
 use seqc_derive::report::equations;
 use std::collections::HashMap;
-use support::draw::draw;
-use support::{difference, elaborated, inputs, lengths};
+use support::items::ITEMS;
+use support::{difference, draw, elaborated, inputs, lengths};
 
-type Item = (
-    &'static str,
-    &'static str,
-    &'static [(&'static str, &'static str)],
-);
-
-const ITEMS: &[Item] = &[
-    ("linear_attention.seq", "linear_attention", &[("d", "8")]),
-    ("linear_attention.seq", "retnet", &[("d", "16")]),
-    ("linear_attention.seq", "gla", &[("d", "16")]),
-    ("linear_attention.seq", "bigla", &[("d", "16")]),
-    ("linear_attention.seq", "hgrn2", &[("d", "8")]),
-    ("linear_attention.seq", "mlstm", &[("d", "8")]),
-    ("linear_attention.seq", "mom", &[("d", "8")]),
-    ("delta.seq", "deltanet", &[("d", "8")]),
-    ("delta.seq", "gated_deltanet", &[("d", "16")]),
-    ("delta.seq", "deltaproduct", &[("d", "8")]),
-    ("delta.seq", "titans", &[("d", "8")]),
-    ("delta.seq", "rwkv7", &[("d", "8")]),
-    ("ssm.seq", "mamba", &[("d", "16"), ("n", "4")]),
-    ("ssm.seq", "mamba2", &[("d", "8"), ("p", "4"), ("n", "6")]),
-    ("ssm.seq", "hydra", &[("d", "8"), ("p", "4"), ("n", "3")]),
-    ("ssm.seq", "lru", &[("d", "4"), ("n", "6")]),
-    ("ssm.seq", "rglru", &[("e", "4")]),
-    ("rnn.seq", "lstm", &[("d", "8")]),
-    ("rnn.seq", "gru", &[("d", "8")]),
-];
 /// Programs made of each mixer, each of the one before, and steps from one to the next.
 const PROGRAMS: usize = 24;
 const STEPS: usize = 20;

@@ -6,8 +6,9 @@
 use super::factor;
 use super::{Given, given, summands, sums, uses};
 use crate::order::{depends_on, topological};
-use crate::{DeriveError, Result, prune};
-use seqc_algebra::{Builder, Func, Op, Scan, SeqIn, ValueId};
+use crate::rewrite::{images, map_in_order};
+use crate::{Result, prune};
+use seqc_algebra::{Builder, Func, Op, Scan, SeqIn, Value, ValueId};
 use std::collections::HashMap;
 
 /// Moves insides as long as there is one that can be.
@@ -81,28 +82,16 @@ fn fused(func: &Func, to: Given<'_>, from: Given<'_>) -> Result<Option<Func>> {
         return Ok(None);
     };
     let giving = giving(&from, &kept)?;
-    let mut b = Builder::new(&func.name);
-    let mut image: HashMap<ValueId, ValueId> = HashMap::new();
-    for id in order {
-        let (new, args) = match id {
-            _ if id == to.id => (Some(&taking), &args[..]),
-            _ if id == from.id => (Some(&giving), func.args(id)),
-            _ => (None, func.args(id)),
+    let new = map_in_order(func, order, |b, id, image| {
+        let (scan, args) = match id {
+            _ if id == to.id => (&taking, &args[..]),
+            _ if id == from.id => (&giving, func.args(id)),
+            _ => return Ok(None),
         };
-        let args: Vec<ValueId> = args.iter().map(|a| image[a]).collect();
-        let new = match new {
-            Some(scan) => b.push(Op::Scan(Box::new(scan.clone())), &args)?,
-            None => b.copy(func.value(id), &args)?,
-        };
-        if let Some(name) = func.value(id).name {
-            b.name(new, name.as_str());
-        }
-        image.insert(id, new);
-    }
-    for (name, v) in &func.results {
-        b.result(name, image[v]);
-    }
-    Ok(Some(b.finish()))
+        let args = images(args, image)?;
+        Ok(Some(b.push(Op::Scan(Box::new(scan.clone())), &args)?))
+    });
+    new.map(Some)
 }
 
 /// The scan that gives out `kept` only.
@@ -114,14 +103,15 @@ fn giving(from: &Given<'_>, kept: &[ValueId]) -> Result<Scan> {
         params.insert(*p, b.copy(old.value(*p), &[])?);
     }
     let image = b.inline(old, &params)?;
+    let here = |v: ValueId| image[v.index()];
     let at = from.scan.states + from.emit;
     for (n, (name, v)) in old.results.iter().enumerate() {
         let v = match n == at {
             true => {
-                let kept = images(kept, &image)?;
+                let kept = images(kept, here)?;
                 factor::add(&mut b, &kept, &old.ty(*v).axes)?.0
             }
-            false => images(&[*v], &image)?[0],
+            false => images(&[*v], here)?[0],
         };
         b.result(name, v);
     }
@@ -129,13 +119,6 @@ fn giving(from: &Given<'_>, kept: &[ValueId]) -> Result<Scan> {
         body: b.finish(),
         ..from.scan.clone()
     })
-}
-
-fn images(values: &[ValueId], image: &[Option<ValueId>]) -> Result<Vec<ValueId>> {
-    let lost = || DeriveError("a scan's value was lost".into());
-    (values.iter())
-        .map(|v| image[v.index()].ok_or_else(lost))
-        .collect()
 }
 
 /// The scan that gives out what of `from` is `moved` too, and its arguments as values of the old program; `None` if
@@ -154,26 +137,28 @@ fn taking(
         now.insert(*p, b.copy(own.value(*p), &[])?);
     }
     there.insert(other.params[0], now[&own.params[0]]);
-    all.sequences(&mut b, func, to, &mut now)?;
-    all.sequences(&mut b, func, from, &mut there)?;
-    all.fixed(&mut b, func, to, &mut now)?;
-    all.fixed(&mut b, func, from, &mut there)?;
+    for seqs in [true, false] {
+        all.share(&mut b, given_to(func, to, seqs), &mut now)?;
+        all.share(&mut b, given_to(func, from, seqs), &mut there)?;
+    }
     let image = b.inline(own, &now)?;
+    let here = |v: ValueId| image[v.index()];
     let mut inside = other.clone();
     inside.results = moved.iter().map(|v| ("inside".to_owned(), *v)).collect();
-    let moved = images(moved, &b.inline(&inside, &there)?)?;
+    let image_there = b.inline(&inside, &there)?;
+    let moved = images(moved, |v| image_there[v.index()])?;
     let at = to.scan.states + to.emit;
     let mut saved = 0;
     for (n, (name, v)) in own.results.iter().enumerate() {
         let new = match n == at {
             true => {
-                let mut summands = images(&given_out(to), &image)?;
+                let mut summands = images(&given_out(to), here)?;
                 summands.extend(&moved);
                 let (sum, less) = factor::add(&mut b, &summands, &own.ty(*v).axes)?;
                 saved = less;
                 sum
             }
-            false => images(&[*v], &image)?[0],
+            false => images(&[*v], here)?[0],
         };
         b.result(name, new);
     }
@@ -181,71 +166,72 @@ fn taking(
         return Ok(None);
     }
     let states = func.args(to.id)[..to.scan.states].iter();
-    let seqs = all.seqs.iter().map(|s| &s.0);
-    let args = states.chain(seqs).chain(all.fixed.iter().map(|f| &f.0));
-    let args = args.copied().collect();
+    let args = states
+        .chain(all.0.iter().map(|(i, _)| &i.value))
+        .copied()
+        .collect();
+    let seqs: Vec<SeqIn> = all.0.iter().filter_map(|(i, _)| i.seq.clone()).collect();
     let scan = Scan {
-        seqs: all.seqs.iter().map(|s| s.1.clone()).collect(),
-        fixed: all.fixed.len(),
+        fixed: all.0.len() - seqs.len(),
+        seqs,
         body: b.finish(),
         ..to.scan.clone()
     };
     Ok(Some((scan, args)))
 }
 
-/// What a new scan is given beside its states: values of the program, with its body's parameters. What two scans are
-/// both given is one, which is how common factors are seen.
-#[derive(Default)]
-struct Inputs {
-    seqs: Vec<(ValueId, SeqIn, ValueId)>,
-    fixed: Vec<(ValueId, ValueId)>,
+/// What a scan is given beside its states: a value of the program, along the scan if it is a sequence.
+#[derive(Clone, PartialEq)]
+struct Input {
+    value: ValueId,
+    seq: Option<SeqIn>,
 }
 
-impl Inputs {
-    /// Adds the sequences of a scan; `image` gets the parameters.
-    fn sequences(
-        &mut self,
-        b: &mut Builder,
-        func: &Func,
-        g: &Given<'_>,
-        image: &mut HashMap<ValueId, ValueId>,
-    ) -> Result<()> {
-        let params = &g.scan.body.params[1 + g.scan.states..];
-        let args = &func.args(g.id)[g.scan.states..];
-        for ((v, fill), p) in args.iter().zip(&g.scan.seqs).zip(params) {
-            let known = self.seqs.iter().find(|s| s.0 == *v && s.1 == *fill);
-            let at = match known {
-                Some(s) => s.2,
-                None => b.copy(g.scan.body.value(*p), &[])?,
-            };
-            if known.is_none() {
-                self.seqs.push((*v, fill.clone(), at));
-            }
-            image.insert(*p, at);
-        }
-        Ok(())
-    }
+/// The sequences of a scan or its fixed values, with the types of its body's parameters for them.
+fn given_to<'a>(
+    func: &'a Func,
+    g: &Given<'a>,
+    seqs: bool,
+) -> impl Iterator<Item = (Input, ValueId, &'a Value)> {
+    let (scan, states) = (g.scan, g.scan.states);
+    let args = &func.args(g.id)[states..];
+    let range = match seqs {
+        true => 0..scan.seqs.len(),
+        false => scan.seqs.len()..args.len(),
+    };
+    range.map(move |k| {
+        let input = Input {
+            value: args[k],
+            seq: scan.seqs.get(k).cloned(),
+        };
+        let p = scan.body.params[1 + states + k];
+        (input, p, scan.body.value(p))
+    })
+}
 
-    /// The same for fixed values, after all sequences.
-    fn fixed(
+/// What a new scan is given beside its states, with its body's parameters. What two scans are both given is one,
+/// which is how common factors are seen.
+#[derive(Default)]
+struct Inputs(Vec<(Input, ValueId)>);
+
+impl Inputs {
+    /// Adds what one of the scans is given; `image` gets the parameters.
+    fn share<'a>(
         &mut self,
         b: &mut Builder,
-        func: &Func,
-        g: &Given<'_>,
+        given: impl Iterator<Item = (Input, ValueId, &'a Value)>,
         image: &mut HashMap<ValueId, ValueId>,
     ) -> Result<()> {
-        let moving = g.scan.states + g.scan.seqs.len();
-        let params = &g.scan.body.params[1 + moving..];
-        for (v, p) in func.args(g.id)[moving..].iter().zip(params) {
-            let known = self.fixed.iter().find(|f| f.0 == *v);
-            let at = match known {
-                Some(f) => f.1,
-                None => b.copy(g.scan.body.value(*p), &[])?,
+        for (input, p, param) in given {
+            let at = match self.0.iter().find(|(i, _)| *i == input) {
+                Some((_, at)) => *at,
+                None => {
+                    let at = b.copy(param, &[])?;
+                    self.0.push((input, at));
+                    at
+                }
             };
-            if known.is_none() {
-                self.fixed.push((*v, at));
-            }
-            image.insert(*p, at);
+            image.insert(p, at);
         }
         Ok(())
     }

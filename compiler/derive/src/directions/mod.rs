@@ -82,10 +82,8 @@ fn summands(func: &Func, v: ValueId, open: &mut dyn FnMut(ValueId) -> bool) -> V
 
 /// How often each value is used, by values that the results need and by the results.
 fn uses(func: &Func) -> Vec<usize> {
-    let live = func.live();
-    let mut uses = vec![0; func.values.len()];
-    let args = (func.ids().filter(|id| live[id.index()])).flat_map(|id| func.args(id));
-    for v in args.chain(func.results.iter().map(|(_, v)| v)) {
+    let mut uses: Vec<usize> = func.users().iter().map(Vec::len).collect();
+    for (_, v) in &func.results {
         uses[v.index()] += 1;
     }
     uses

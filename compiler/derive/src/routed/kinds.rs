@@ -110,13 +110,15 @@ pub(super) fn given_out(
         };
         kinds.insert(v, by.kind(body, v, &of, &inside).ok_or_else(mixed)?);
     }
+    // What gives out the position is no memory's.
+    let kind = |v: &ValueId| kinds.get(v).copied().unwrap_or(Kind::Shared);
     let (states, emits) = body.results.split_at(scan.states);
     for ((name, v), old) in states.iter().zip(olds) {
-        if kinds[v] != Kind::Each || inside.at(*v) != At::Same(*old) {
+        if kind(v) != Kind::Each || inside.at(*v) != At::Same(*old) {
             return Err(format!("`{name}` changes where it is not picked"));
         }
     }
-    let emits: Vec<Kind> = emits.iter().map(|(_, v)| kinds[v]).collect();
+    let emits: Vec<Kind> = emits.iter().map(|(_, v)| kind(v)).collect();
     match emits.contains(&Kind::Shared) {
         true => Err("a step gives out what is no state's".into()),
         false => Ok(emits),

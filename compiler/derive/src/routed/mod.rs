@@ -131,21 +131,23 @@ fn masks(func: &Func, id: ValueId) -> Vec<ValueId> {
         return vec![];
     };
     let states = &scan.body.params[1..=scan.states];
-    let (mut todo, mut seen) = (func.args(id)[scan.states..].to_vec(), vec![]);
+    let mut todo = func.args(id)[scan.states..].to_vec();
+    let mut seen = vec![false; func.values.len()];
     while let Some(v) = todo.pop() {
-        if seen.contains(&v) {
+        if std::mem::replace(&mut seen[v.index()], true) {
             continue;
         }
-        seen.push(v);
         if matches!(func.op(v), Op::Map(_) | Op::Expand(_) | Op::Contract(_)) {
             todo.extend(func.args(v));
         }
     }
     let of_states =
         |m: &Axis| !states.is_empty() && states.iter().all(|s| scan.body.ty(*s).has(*m));
-    seen.retain(|v| matches!(func.op(*v), Op::TopMask(m, _) if of_states(m)));
-    seen.sort();
-    seen
+    let picks = |v: &ValueId| matches!(func.op(*v), Op::TopMask(m, _) if of_states(m));
+    func.ids()
+        .filter(|v| seen[v.index()])
+        .filter(picks)
+        .collect()
 }
 
 /// The scan as a routed one, or why it is none.
@@ -163,17 +165,14 @@ fn picked_by(func: &Func, id: ValueId, mask: ValueId) -> std::result::Result<Rou
         .size
         .times(picks)
         .filter(|_| axes.contains(&scan.axis));
-    let why = if memory.size.constant().is_none_or(|m| 2 * picks > m) {
-        "that is more than half of them"
-    } else if states.iter().any(|s| func.everywhere(*s) != Some(0.0)) {
-        "they do not begin at 0"
-    } else if !emits || !whole || along.is_none() {
-        "states are given out, or not every step picks"
-    } else {
-        ""
-    };
-    let Some(size) = along.filter(|_| why.is_empty()) else {
-        return Err(why.to_owned());
+    if memory.size.constant().is_none_or(|m| 2 * picks > m) {
+        return Err("that is more than half of them".into());
+    }
+    if states.iter().any(|s| func.everywhere(*s) != Some(0.0)) {
+        return Err("they do not begin at 0".into());
+    }
+    let Some(size) = along.filter(|_| emits && whole) else {
+        return Err("states are given out, or not every step picks".into());
     };
     let nothing = Folded::outside(func, mask, memory, 0.0);
     let by = kinds::Picked { axes, memory };

@@ -12,7 +12,7 @@ mod smaller;
 
 use crate::order::{depends_on, topological};
 use crate::prune::prune;
-use crate::rewrite::name_of;
+use crate::rewrite::{Image, images, map_in_order, name_of};
 use crate::trajectory::{Trajectory, trajectory};
 use crate::{DeriveError, Result};
 use distribute::distribute;
@@ -71,33 +71,24 @@ fn sunk(func: &Func, reads: Vec<Read>) -> Result<Option<Func>> {
     let Some(order) = order else {
         return Ok(None);
     };
-    let mut b = Builder::new(&func.name);
-    let mut image: HashMap<ValueId, ValueId> = HashMap::new();
     let mut emitted: HashMap<ValueId, usize> = HashMap::new();
-    for id in order {
-        let new = if let Some(read) = kept.get(&id) {
-            b.push(Op::Proj(emitted[&id]), &[image[&read.scan]])?
-        } else if let Op::Scan(scan) = func.op(id) {
-            let mut reads: Vec<&Read> = kept.values().filter(|r| r.scan == id).collect();
-            reads.sort_by_key(|r| r.at);
-            let args: Vec<ValueId> = func.args(id).iter().map(|a| image[a]).collect();
-            for (k, r) in reads.iter().enumerate() {
-                emitted.insert(r.at, scan.outs.len() + k);
-            }
-            extend(&mut b, scan, &args, &reads, &image)?
-        } else {
-            let args: Vec<ValueId> = func.args(id).iter().map(|a| image[a]).collect();
-            b.copy(func.value(id), &args)?
-        };
-        if let Some(name) = func.value(id).name {
-            b.name(new, name.as_str());
+    let new = map_in_order(func, order, |b, id, image| {
+        if let Some(read) = kept.get(&id) {
+            let scan = images(&[read.scan], image)?;
+            return Ok(Some(b.push(Op::Proj(emitted[&id]), &scan)?));
         }
-        image.insert(id, new);
-    }
-    for (name, v) in &func.results {
-        b.result(name, image[v]);
-    }
-    Ok(Some(b.finish()))
+        let Op::Scan(scan) = func.op(id) else {
+            return Ok(None);
+        };
+        let mut reads: Vec<&Read> = kept.values().filter(|r| r.scan == id).collect();
+        reads.sort_by_key(|r| r.at);
+        for (k, r) in reads.iter().enumerate() {
+            emitted.insert(r.at, scan.outs.len() + k);
+        }
+        let args = images(func.args(id), image)?;
+        Ok(Some(extend(b, scan, &args, &reads, image)?))
+    });
+    new.map(Some)
 }
 
 /// A contraction that can move: `at = Contract(axes)(others…, trajectory)`.
@@ -169,11 +160,12 @@ fn extend(
     scan: &Scan,
     args: &[ValueId],
     reads: &[&Read],
-    image: &HashMap<ValueId, ValueId>,
+    image: &Image<'_>,
 ) -> Result<ValueId> {
     let mut seqs: Vec<ValueId> = Vec::new();
     let mut fixed: Vec<ValueId> = Vec::new();
-    for o in reads.iter().flat_map(|r| &r.others).map(|o| image[o]) {
+    let others = reads.iter().flat_map(|r| &r.others).copied();
+    for o in images(&others.collect::<Vec<_>>(), image)? {
         let list = if b.has(o, scan.axis) {
             &mut seqs
         } else {
@@ -217,7 +209,8 @@ fn extend(
     for (k, r) in reads.iter().enumerate() {
         let traj = old_image[r.value.index()]
             .ok_or_else(|| DeriveError("a state that is read was lost".into()))?;
-        let mut factors: Vec<ValueId> = r.others.iter().map(|o| inner[&image[o]]).collect();
+        let others = images(&r.others, image)?;
+        let mut factors: Vec<ValueId> = others.iter().map(|o| inner[o]).collect();
         factors.push(traj);
         let v = body.contract(&r.axes, &factors)?;
         outs.push(Out::Emit(old.results.len() - scan.states + k));

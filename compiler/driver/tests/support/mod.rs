@@ -1,9 +1,10 @@
 //! What the tests of forms share: stdlib items, drawn inputs, comparison.
 #![allow(dead_code)]
 
-pub mod draw;
+mod draw;
+pub mod items;
 
-use draw::draw;
+pub use draw::draw;
 use seqc_algebra::tensor::Tensor;
 use seqc_algebra::{C64, Data, Elem, Func, Op, Sym};
 use seqc_driver::backend::Backend;

@@ -27,6 +27,7 @@ impl Jump {
         let norms = gradients.iter().map(|(_, g)| Ok(dot(g, g)?.sqrt()));
         let largest = norms.collect::<Result<Vec<f64>>>()?;
         let largest = largest.into_iter().fold(0.0, f64::max);
+        let rounding = f64::EPSILON * self.stepped(step, self.given.clone())?.1;
         for (name, g) in gradients.iter().filter(|(_, g)| measure::finite(g)) {
             let given = &self.given[name];
             let ty = Ty {
@@ -44,7 +45,6 @@ impl Jump {
                 from.insert(name.clone(), along(given, h, &direction)?);
                 self.stepped(step, from)
             };
-            let rounding = f64::EPSILON * at(0.0)?.1;
             let between = |h: f64| Ok(at(h)?.0 - at(-h)?.0);
             let off = off(dot(g, &direction)?, 1.0, rounding, between)?;
             let norm = dot(g, g)?.sqrt();
