@@ -59,7 +59,7 @@ impl<'p> Elab<'p> {
             let home = m
                 .home
                 .clone()
-                .unwrap_or_else(|| self.below(&s.line, &c.name.text, e.span));
+                .unwrap_or_else(|| self.below(&s.home_of(c), &c.name.text, e.span));
             return Val::Mixer(Rc::new(Instance {
                 item: m.item,
                 given,
@@ -93,7 +93,7 @@ impl<'p> Elab<'p> {
         let home = m
             .home
             .clone()
-            .unwrap_or_else(|| self.below(&s.line, &c.name.text, e.span));
+            .unwrap_or_else(|| self.below(&s.home_of(c), &c.name.text, e.span));
         if !self.enter(m.item, e.span) {
             return Val::Poison;
         }

@@ -41,6 +41,7 @@ pub mod stdlib;
 mod text;
 mod tidy;
 mod time;
+mod told;
 mod value;
 
 pub use builtin::names as builtins;

@@ -77,7 +77,7 @@ pub fn linear<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, c: &'p Call, span: Span)
         table: true,
         span,
     };
-    let w = el.param(s, &s.line.clone(), spec)?;
+    let w = el.param(s, &s.home_of(c), spec)?;
     let mut out = el.emit(Op::Contract(left), &[&x, &w], span)?;
     for (copy, own) in copies.iter().zip(&right) {
         out = el.rename_if(&out, *copy, *own, span)?;
@@ -92,7 +92,7 @@ pub fn linear<'p>(el: &mut Elab<'p>, s: &mut Scope<'p>, c: &'p Call, span: Span)
             table: false,
             span,
         };
-        let b = el.param(s, &s.line.clone(), spec)?;
+        let b = el.param(s, &s.home_of(c), spec)?;
         out = el.map2(MapFn::Add, &out, &b, span)?;
     }
     Some(out)

@@ -6,10 +6,26 @@ use crate::value::Val;
 use seqc_syntax::ast::{Arg, Expr, ExprKind, Name, Stmt};
 use seqc_syntax::{Diagnostic, Span};
 
-/// Names that mean something everywhere.
-const RESERVED: &[&str] = &[
-    "pi", "inf", "true", "false", "len", "training", "first", "last", "batch",
+/// Names that mean something everywhere: what, and a name that is free.
+const RESERVED: &[(&str, &str, &str)] = &[
+    ("pi", "3.14159…", "angle"),
+    ("inf", "infinity", "large"),
+    ("true", "1", "yes"),
+    ("false", "0", "no"),
+    ("len", "the document's length", "length"),
+    ("training", "1 while training, else 0", "trained"),
+    ("first", "the document's first step", "head"),
+    ("last", "the document's last step", "tail"),
+    (
+        "batch",
+        "the axis of sequences that are computed together",
+        "rows",
+    ),
 ];
+
+/// How a name may have two definitions after all.
+pub const ONE_DEFINITION: &str =
+    "rename one of them; `x += …` adds to a name, and inside `repeat` an outer name may be rebound";
 
 impl<'p> Elab<'p> {
     /// Names that the header already gave to axes and settings: reported first, so that nothing reads the old meaning.
@@ -31,13 +47,16 @@ impl<'p> Elab<'p> {
         if s.outer.contains(text) && s.names.contains_key(text) {
             return true;
         }
-        if RESERVED.contains(&text.as_str()) || s.clocks.contains_key(text) {
+        let reserved = RESERVED.iter().find(|(r, _, _)| r == text);
+        let clock = s.clocks.contains_key(text);
+        let meant = reserved.map(|(_, what, free)| (*what, *free));
+        if let Some((what, free)) = meant.or(clock.then_some(("the step of a sequence", "step"))) {
             let d = Diagnostic::error(
                 "E04",
-                format!("`{text}` has a meaning of its own"),
+                format!("`{text}` has a meaning of its own: {what}"),
                 name.span,
             );
-            self.report(d.help("choose another name"));
+            self.report(d.help(format!("choose another name, such as `{free}`")));
             return false;
         }
         let axis_use = axis_place(s, text);
@@ -64,7 +83,7 @@ impl<'p> Elab<'p> {
             self.report(
                 d.label("the second")
                     .secondary(old, "the first")
-                    .help("rename one of them; only inside `repeat` may an outer name be rebound"),
+                    .help(ONE_DEFINITION),
             );
             return false;
         }

@@ -46,7 +46,7 @@ impl<'p> Elab<'p> {
             let d = Diagnostic::error("E21", format!("two parameters at `{path}`"), second);
             let d = d.label("the second").secondary(first, "the first");
             self.report(d.help(
-                "give one of the lines a label (`ffn: x += …`), or each call a line of its own",
+                "give one of the lines a label (`ffn: x += …`), or each call a line of its own, or arguments that are different names",
             ));
             return None;
         }

@@ -2,7 +2,7 @@
 //! components of a graph): what tells the order of evaluation.
 
 use seqc_syntax::ast::{
-    Arg, BinaryOp, Decl, Equation, Expr, ExprKind, Name, Objective, Repeat, Stmt, UnaryOp,
+    Arg, AssignOp, BinaryOp, Decl, Equation, Expr, ExprKind, Name, Objective, Repeat, Stmt, UnaryOp,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -36,6 +36,11 @@ impl<'p> Node<'p> {
             What::Equation(eq) => eq.lhs.names(),
             _ => &[],
         }
+    }
+
+    /// Is it `x += …`, which reads what it defines?
+    pub fn adds(&self) -> bool {
+        matches!(self.what, What::Equation(eq) if eq.op == AssignOp::Add)
     }
 }
 

@@ -6,11 +6,13 @@
 
 use crate::reach::Bound;
 use crate::stat::Stat;
+use crate::told::Told;
 use crate::value::{Dyn, Home, Val};
 use seqc_algebra::Axis;
 use seqc_syntax::Span;
-use seqc_syntax::ast::{Expr, Mixer};
+use seqc_syntax::ast::{Call, Expr, Mixer};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// A static number and where it came from.
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ pub struct Scope<'p> {
     /// Where parameters declared here live, and those of the line being read.
     pub home: Home,
     pub line: Home,
+    /// What tells the calls of that line apart.
+    pub told: Rc<Told>,
     pub statics: HashMap<String, Static>,
     pub axes: HashMap<String, Vec<Axis>>,
     pub clocks: HashMap<String, Axis>,
@@ -91,6 +95,7 @@ impl<'p> Scope<'p> {
             module,
             mixer,
             line: home.clone(),
+            told: Rc::default(),
             home,
             statics: HashMap::new(),
             axes: HashMap::new(),
@@ -108,6 +113,14 @@ impl<'p> Scope<'p> {
             defined: HashMap::new(),
             current: vec![],
             outer: HashSet::new(),
+        }
+    }
+
+    /// Where the parameters of a call live.
+    pub fn home_of(&self, c: &Call) -> Home {
+        match self.told.get(&c.name.span) {
+            Some(name) => self.line.join(name),
+            None => self.line.clone(),
         }
     }
 

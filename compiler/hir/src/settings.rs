@@ -122,7 +122,7 @@ impl<'p> Elab<'p> {
                     home: Some(home),
                 }))
             }
-            Some((v @ Val::Mixer(_), _)) => v,
+            Some((v @ (Val::Mixer(_) | Val::Function(_)), _)) => v,
             Some((Val::Poison, _)) => return None,
             Some((_, at)) => {
                 self.report(

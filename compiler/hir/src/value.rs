@@ -85,6 +85,8 @@ pub enum Val {
     Matrix(Matrix),
     Kernel(Kernel),
     Mixer(Rc<Instance>),
+    /// A built-in function that stands for a mixer: `act: mixer = silu`.
+    Function(&'static str),
     /// The outputs of a call with several.
     Tuple(Vec<Val>),
 }

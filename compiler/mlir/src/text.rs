@@ -139,8 +139,6 @@ pub struct Fun {
     literals: HashMap<Rc<str>, String>,
 }
 
-const CONTRACT: &str = " fastmath<contract>";
-
 impl Fun {
     pub fn new() -> Fun {
         Fun::default()
@@ -231,14 +229,10 @@ impl Fun {
         self.constant("ramp", ty, &format!("[{}]", items.join(", ")))
     }
 
-    fn flags(ty: Ty) -> &'static str {
-        if ty.is_float() { CONTRACT } else { "" }
-    }
-
     /// A unary operation whose result has the operand's type.
     pub fn unary(&mut self, op: &str, x: &Value) -> Value {
         let ty = x.ty;
-        self.define("v", ty, format_args!("{op} {x}{} : {ty}", Fun::flags(ty)))
+        self.define("v", ty, format_args!("{op} {x} : {ty}"))
     }
 
     /// A binary operation on two values of one type.
@@ -246,7 +240,7 @@ impl Fun {
         debug_assert_eq!(a.ty, b.ty, "{op} {a} {b}");
         let flags = match op {
             "arith.maximumf" | "arith.minimumf" => " fastmath<nsz>",
-            _ => Fun::flags(a.ty),
+            _ => "",
         };
         self.define("v", a.ty, format_args!("{op} {a}, {b}{flags} : {}", a.ty))
     }
@@ -293,11 +287,7 @@ impl Fun {
 
     /// `a*b + c`, rounded once.
     pub fn fma(&mut self, a: &Value, b: &Value, c: &Value) -> Value {
-        self.define(
-            "v",
-            a.ty,
-            format_args!("math.fma {a}, {b}, {c}{CONTRACT} : {}", a.ty),
-        )
+        self.define("v", a.ty, format_args!("math.fma {a}, {b}, {c} : {}", a.ty))
     }
 
     /// Horner's rule; coefficients from the highest power down.

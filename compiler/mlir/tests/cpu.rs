@@ -174,3 +174,65 @@ fn compile_time() {
     println!("{} kernels: {seconds:.2} s", kernels.len());
     assert!(seconds < 30.0);
 }
+
+/// Equal numbers give equal bits, in whatever lane, body or tail they are computed: what cancels on paper cancels.
+#[test]
+fn equal_rows_have_equal_bits() {
+    let (rows, width) = (37, 3);
+    let products = |row: Ix| {
+        let at = add(mul(row, c(width)), v(1));
+        let body = bin(Binary::Mul, ld(A(0), at), ld(A(1), v(1)));
+        fold(FoldOp::Sum, 1, c(0), c(width), 1, body)
+    };
+    let third = || ld(A(1), c(2));
+    let kernel = |name: &str, value: Expr| Kernel {
+        name: name.into(),
+        args: vec![
+            arg("x", Access::Read),
+            arg("w", Access::Read),
+            arg("y", Access::Write),
+        ],
+        dims: vec!["t".into()],
+        grid: vec![],
+        locals: vec![],
+        body: vec![each(
+            LoopKind::Vec(16),
+            0,
+            c(0),
+            d(0),
+            vec![st(A(2), v(0), value)],
+        )],
+    };
+    let x = || ld(A(0), mul(v(0), c(width)));
+    let product = || bin(Binary::Mul, x(), third());
+    let kernels = [
+        kernel("sums", bin(Binary::Sub, products(v(0)), third())),
+        kernel("plus", bin(Binary::Add, x(), product())),
+        kernel("less", bin(Binary::Sub, product(), x())),
+        kernel("from", bin(Binary::Sub, x(), product())),
+        kernel(
+            "both",
+            bin(Binary::Sub, bin(Binary::Mul, x(), x()), product()),
+        ),
+        kernel("rest", bin(Binary::Rem, x(), third())),
+    ];
+    let row = [0.1f32, -2.7, 1.3];
+    for target in [CpuTarget::host().unwrap(), sixteen_lanes()] {
+        let loaded = load_for(&kernels, &target);
+        for k in &kernels {
+            let mut data = [
+                Data::F(row.repeat(rows)),
+                Data::F(vec![0.3, 0.7, -1.1]),
+                Data::F(vec![f32::NAN; rows]),
+            ];
+            loaded.run(k, &mut data, &[rows as i64], 0, 1);
+            let bits: Vec<u32> = data[2].f().iter().map(|y| y.to_bits()).collect();
+            assert!(
+                bits.iter().all(|b| *b == bits[0]),
+                "{}: {:?}",
+                k.name,
+                data[2]
+            );
+        }
+    }
+}

@@ -27,6 +27,7 @@ impl<'p> Elab<'p> {
             |l| l.text.clone(),
         );
         s.line = s.home.join(&part);
+        s.told = self.told_apart(s, &eq.value);
         s.current = names.iter().map(|n| n.text.clone()).collect();
         match &eq.lhs {
             Lhs::Many { names, .. } => {

@@ -176,7 +176,7 @@ impl<'p> Elab<'p> {
                 };
                 format!("{which} {side}")
             }
-            Val::Mixer(_) => "mixer".to_owned(),
+            Val::Mixer(_) | Val::Function(_) => "mixer".to_owned(),
             Val::Tuple(_) => "outputs".to_owned(),
         };
         self.types.push((s.home.join(&name.text).path, text));

@@ -70,19 +70,22 @@ impl<'p> Elab<'p> {
         for node in nodes {
             let mut ok = true;
             for name in node.defs() {
-                let rebinds = s.outer.contains(&name.text) && s.names.contains_key(&name.text);
                 let state = states.contains_key(&name.text);
+                let carried = s.outer.contains(&name.text) || (node.adds() && !state);
+                let known =
+                    s.names.contains_key(&name.text) || seen.contains_key(name.text.as_str());
+                let rebinds = carried && known;
                 if let Some(old) = seen.get(name.text.as_str()).filter(|_| !rebinds) {
                     let d = Diagnostic::error(
                         "E04",
                         format!("`{}` has two definitions", name.text),
                         name.span,
                     );
-                    self.report(d.label("the second").secondary(*old, "the first").help(
-                        "rename one of them; only inside `repeat` may an outer name be rebound",
-                    ));
+                    let d = d.label("the second").secondary(*old, "the first");
+                    self.report(d.help(crate::names::ONE_DEFINITION));
                     ok = false;
                 } else if !state
+                    && !(rebinds && node.adds())
                     && !(matches!(
                         s.names.get(&name.text).map(|n| &n.binding),
                         Some(Binding::Val(Val::Poison))

@@ -8,6 +8,7 @@ use seqc_syntax::ast::Objective;
 impl<'p> Elab<'p> {
     pub(super) fn objective(&mut self, s: &mut Scope<'p>, o: &'p Objective) {
         s.line = s.home.join(&o.name.text);
+        s.told = self.told_apart(s, &o.value);
         let Some(v) = self.eval_dyn(s, &o.value) else {
             return;
         };

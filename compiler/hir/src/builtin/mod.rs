@@ -53,26 +53,35 @@ const OTHER: &[&str] = &[
     "patch", "unpatch", "grad",
 ];
 
+/// Reductions that are not in [`BINARY`] too.
+const REDUCTIONS: &[&str] = &[
+    "sum",
+    "mean",
+    "prod",
+    "softmax",
+    "logsumexp",
+    "argmax",
+    "argmin",
+    "top",
+];
+
 const INITIALISERS: &[&str] = &["normal", "uniform", "log_uniform", "bernoulli"];
 
 /// Every built-in function.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let reductions = [
-        "sum",
-        "mean",
-        "prod",
-        "softmax",
-        "logsumexp",
-        "argmax",
-        "argmin",
-        "top",
-    ];
     let tables = UNARY.iter().map(|u| u.0).chain(BINARY.iter().map(|b| b.0));
     tables
         .chain(COMPOSED.iter().copied())
         .chain(OTHER.iter().copied())
         .chain(INITIALISERS.iter().copied())
-        .chain(reductions)
+        .chain(REDUCTIONS.iter().copied())
+}
+
+/// The built-in function of this name that a setting of kind `mixer` may be: of values alone, without axes to name.
+pub(crate) fn as_mixer(name: &str) -> Option<&'static str> {
+    let tables = UNARY.iter().map(|u| u.0).chain(BINARY.iter().map(|b| b.0));
+    let all = tables.chain(COMPOSED.iter().copied());
+    all.chain(REDUCTIONS.iter().copied()).find(|f| *f == name)
 }
 
 /// Does `name` without brackets keep static numbers static?
@@ -90,6 +99,7 @@ impl<'p> Elab<'p> {
         if let Some(named) = s.names.get(name) {
             return match named.binding.clone() {
                 Binding::Val(Val::Mixer(m)) => self.call_mixer(s, m, e, c),
+                Binding::Val(Val::Function(f)) => self.builtin(s, e, c, f),
                 Binding::Val(Val::Poison) => Val::Poison,
                 _ => {
                     let d = Diagnostic::error(
@@ -110,11 +120,11 @@ impl<'p> Elab<'p> {
             });
             return self.call_mixer(s, m, e, c);
         }
-        self.builtin(s, e, c)
+        self.builtin(s, e, c, c.name.text.as_str())
     }
 
-    fn builtin(&mut self, s: &mut Scope<'p>, e: &'p Expr, c: &'p Call) -> Val {
-        let name = c.name.text.as_str();
+    /// The call of the built-in function `name`, which a setting may call otherwise.
+    fn builtin(&mut self, s: &mut Scope<'p>, e: &'p Expr, c: &'p Call, name: &str) -> Val {
         let reduces =
             reduce::kind(name).filter(|_| !c.group.is_empty() || !matches!(name, "max" | "min"));
         if let Some(kind) = reduces {
@@ -127,7 +137,7 @@ impl<'p> Elab<'p> {
             return self.binary_call(s, c, *f, e.span);
         }
         if COMPOSED.contains(&name) {
-            return self.composed(s, c, e.span);
+            return self.composed(s, c, name, e.span);
         }
         if INITIALISERS.contains(&name) {
             let d = Diagnostic::error(
@@ -141,7 +151,7 @@ impl<'p> Elab<'p> {
         let out = match name {
             "linear" | "affine" => linear::linear(self, s, c, e.span),
             "range" => return self.range(s, c, e.span),
-            "select" => self.select_call(s, c, e.span),
+            "select" => return self.select_call(s, c, e.span),
             "block" => self.block(s, c, e.span),
             "stack" => self.stack(s, c, e.span),
             "onehot" => self.onehot(s, c, e.span),

@@ -8,7 +8,7 @@ use crate::value::{Dyn, Val};
 use seqc_algebra::MapFn;
 use seqc_algebra::ops::special;
 use seqc_syntax::Span;
-use seqc_syntax::ast::Call;
+use seqc_syntax::ast::{Call, Expr};
 
 impl<'p> Elab<'p> {
     pub(super) fn unary_call(
@@ -71,8 +71,13 @@ impl<'p> Elab<'p> {
             .map_or(Val::Poison, Val::Dyn)
     }
 
-    pub(super) fn composed(&mut self, s: &mut Scope<'p>, c: &'p Call, span: Span) -> Val {
-        let name = c.name.text.as_str();
+    pub(super) fn composed(
+        &mut self,
+        s: &mut Scope<'p>,
+        c: &'p Call,
+        name: &str,
+        span: Span,
+    ) -> Val {
         let Some(a) = self.args(c, 1, false, &format!("{name}(x)"), span) else {
             return Val::Poison;
         };
@@ -141,18 +146,32 @@ impl<'p> Elab<'p> {
         }
     }
 
-    pub(super) fn select_call(
+    /// `select(condition, a, b)`. A condition that is known here (a setting, a layer's number) leaves one arm, and
+    /// the other is not there at all: it declares no parameters.
+    pub(super) fn select_call(&mut self, s: &mut Scope<'p>, c: &'p Call, span: Span) -> Val {
+        let Some(a) = self.args(c, 3, false, "select(condition, a, b)", span) else {
+            return Val::Poison;
+        };
+        match self.eval(s, a[0]) {
+            Val::Stat(known) => {
+                let taken = if known.as_f64() != 0.0 { a[1] } else { a[2] };
+                self.eval(s, taken)
+            }
+            cond => self
+                .select_of(s, cond, &a, span)
+                .map_or(Val::Poison, Val::Dyn),
+        }
+    }
+
+    fn select_of(
         &mut self,
         s: &mut Scope<'p>,
-        c: &'p Call,
+        cond: Val,
+        a: &[&'p Expr],
         span: Span,
     ) -> Option<Dyn> {
-        let a = self.args(c, 3, false, "select(condition, a, b)", span)?;
-        let (cond, yes, no) = (
-            self.eval_dyn(s, a[0]),
-            self.eval_dyn(s, a[1]),
-            self.eval_dyn(s, a[2]),
-        );
+        let cond = self.dynamic(cond, a[0].span);
+        let (yes, no) = (self.eval_dyn(s, a[1]), self.eval_dyn(s, a[2]));
         let (cond, yes, no) = (cond?, yes?, no?);
         self.same_clock(s, &cond, &yes, (a[0].span, a[1].span), span)?;
         self.same_clock(s, &yes, &no, (a[1].span, a[2].span), span)?;

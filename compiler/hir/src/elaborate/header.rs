@@ -84,6 +84,7 @@ pub(super) fn header<'p>(
                 }
             }
         } else if mixer.hypers.iter().any(|h| h.name.text == *name) {
+            let function = crate::builtin::as_mixer(text);
             let v = match (value, program.lookup(s.module, text)) {
                 (Some(st), _) => Val::Stat(st),
                 (None, Some(item)) => Val::Mixer(Rc::new(Instance {
@@ -91,6 +92,7 @@ pub(super) fn header<'p>(
                     given: vec![],
                     home: None,
                 })),
+                (None, None) if function.is_some() => Val::Function(function.unwrap_or_default()),
                 (None, None) => {
                     el.report(
                         Diagnostic::error(
@@ -131,16 +133,18 @@ pub(super) fn resolved(mixer: &Mixer, s: &Scope, program: &Program) -> Vec<(Stri
     }
     for h in &mixer.hypers {
         let name = h.name.text.clone();
-        if let Some(st) = s.statics.get(&name) {
-            out.push((name, Setting::Number(st.value)));
-        } else if let Some(crate::scope::Binding::Val(Val::Mixer(m))) =
-            s.names.get(&name).map(|n| &n.binding)
-            && m.item != crate::call::ANY_MIXER
-        {
-            out.push((
-                name,
-                Setting::Mixer(program.mixer(m.item).name.text.clone()),
-            ));
+        let value = match s.names.get(&name).map(|n| &n.binding) {
+            Some(crate::scope::Binding::Val(v)) => Some(v),
+            _ => None,
+        };
+        match (s.statics.get(&name), value) {
+            (Some(st), _) => out.push((name, Setting::Number(st.value))),
+            (None, Some(Val::Mixer(m))) if m.item != crate::call::ANY_MIXER => {
+                let called = program.mixer(m.item).name.text.clone();
+                out.push((name, Setting::Mixer(called)));
+            }
+            (None, Some(Val::Function(f))) => out.push((name, Setting::Mixer((*f).to_owned()))),
+            _ => {}
         }
     }
     out

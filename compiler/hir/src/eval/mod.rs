@@ -122,6 +122,12 @@ impl<'p> Elab<'p> {
                 self.report(d);
                 None
             }
+            Val::Function(name) => {
+                let d =
+                    Diagnostic::error("E28", format!("`{name}` is a function, not a value"), span);
+                self.report(d.help(format!("call it: `{name}(…)`")));
+                None
+            }
             Val::Tuple(parts) => {
                 let d = Diagnostic::error(
                     "E28",

@@ -99,6 +99,9 @@ impl<'p> Elab<'p> {
                 home: None,
             }));
         }
+        if let Some(function) = crate::builtin::as_mixer(&n.text) {
+            return Val::Function(function);
+        }
         self.unknown(s, n);
         Val::Poison
     }

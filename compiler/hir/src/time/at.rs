@@ -46,7 +46,10 @@ impl<'p> Elab<'p> {
                 None
             }
             None => {
-                self.bad_index(span);
+                self.no_index(
+                    "the index names no time: write `t - …` or `first + …`",
+                    span,
+                );
                 None
             }
             _ => {

@@ -18,7 +18,7 @@ impl<'p> Elab<'p> {
     ) -> Option<(Axis, usize)> {
         let a = self.args(c, 2, false, "block(i, b)", span)?;
         let mut at = TimeIndex::default();
-        self.time_index(s, a[0], true, &mut at, a[0].span)?;
+        self.time_index(s, a[0], true, &mut at, a[0])?;
         let plain = at.c == 0 && at.ranges.is_empty() && at.lag.is_none();
         let (Some(Base::Now(of) | Base::Bound(of)), true) = (at.base, plain) else {
             self.not_built("the block of anything but `t` or an index", a[0].span);

@@ -55,7 +55,7 @@ impl<'p> Elab<'p> {
         let mut at = Vec::new();
         for e in index {
             let mut ti = TimeIndex::default();
-            if self.time_index(s, e, true, &mut ti, e.span).is_none() {
+            if self.time_index(s, e, true, &mut ti, e).is_none() {
                 return Val::Poison;
             }
             at.push(ti);

@@ -60,10 +60,13 @@ impl Emit<'_> {
                 let x = self.number(x)?.v;
                 math::unary(&mut self.f, self.helpers, *op, &x)
             }
-            Expr::Binary(op, a, b) => {
-                let (a, b) = (self.number(a)?.v, self.number(b)?.v);
-                self.arithmetic(*op, &a, &b)
-            }
+            Expr::Binary(op, a, b) => match self.with_product(*op, a, b)? {
+                Some(sum) => sum,
+                None => {
+                    let (a, b) = (self.number(a)?.v, self.number(b)?.v);
+                    self.arithmetic(*op, &a, &b)
+                }
+            },
             Expr::Cmp(c, a, b) => {
                 let (a, b) = (self.number(a)?.v, self.number(b)?.v);
                 let (a, b) = self.join(&a, &b);
@@ -103,6 +106,35 @@ impl Emit<'_> {
         }))
     }
 
+    /// A sum or difference with a product, rounded once. That is decided here, by the expression alone, and not by
+    /// LLVM: the same expression gives the same bits in whatever kernel, body or tail it is computed again, so that
+    /// what cancels on paper cancels (the diagonal of a softmax's gradient, in the sums of its rows and columns).
+    fn with_product(&mut self, op: Binary, a: &Expr, b: &Expr) -> Result<Option<Value>> {
+        let ((x, y), other, negated) = match (op, factors(a), factors(b)) {
+            (Binary::Add, Some(of), _) => (of, b, (false, false)),
+            (Binary::Add, None, Some(of)) => (of, a, (false, false)),
+            (Binary::Sub, Some(of), _) => (of, b, (false, true)),
+            (Binary::Sub, None, Some(of)) => (of, a, (true, false)),
+            _ => return Ok(None),
+        };
+        let (mut x, y) = (self.number(x)?.v, self.number(y)?.v);
+        let mut other = self.number(other)?.v;
+        if negated.0 {
+            x = self.f.unary("arith.negf", &x);
+        }
+        if negated.1 {
+            other = self.f.unary("arith.negf", &other);
+        }
+        Ok(Some(self.multiply_add(&x, &y, &other)))
+    }
+
+    /// `x*y + z`, rounded once, in as many lanes as the widest has.
+    pub fn multiply_add(&mut self, x: &Value, y: &Value, z: &Value) -> Value {
+        let lanes = x.ty.lanes.max(y.ty.lanes).max(z.ty.lanes);
+        let [x, y, z] = [x, y, z].map(|v| self.f.broadcast(v, lanes));
+        self.f.fma(&x, &y, &z)
+    }
+
     /// Two values with the same number of lanes.
     pub fn join(&mut self, a: &Value, b: &Value) -> (Value, Value) {
         let lanes = a.ty.lanes.max(b.ty.lanes);
@@ -122,8 +154,8 @@ impl Emit<'_> {
             Binary::Rem => {
                 let q = self.f.div(&a, &b);
                 let q = self.f.unary("math.floor", &q);
-                let back = self.f.mul(&q, &b);
-                self.f.sub(&a, &back)
+                let back = self.f.unary("arith.negf", &q);
+                self.f.fma(&back, &b, &a)
             }
         }
     }
@@ -171,6 +203,14 @@ impl Emit<'_> {
             v: self.f.cast("arith.sitofp", &whole, Of::F32),
             whole: Some(whole),
         })
+    }
+}
+
+/// The factors of a product.
+pub(crate) fn factors(e: &Expr) -> Option<(&Expr, &Expr)> {
+    match e {
+        Expr::Binary(Binary::Mul, x, y) => Some((x, y)),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Emit;
 use super::deps::Deps;
+use super::expr::factors;
 use super::index::{Index, Uni};
 use crate::error::Result;
 use crate::text::{F32, Of, Ty, Value};
@@ -228,10 +229,8 @@ impl Emit<'_> {
         let open = self.open(var, &s, std::slice::from_ref(&init));
         let saved = std::mem::replace(&mut self.lanes, lanes);
         self.bind(var, &open.iv, &s);
-        let x = self.number(body)?.v;
-        let x = self.f.broadcast(&x, lanes);
+        let next = self.added(op, &open.carried[0].clone(), body)?;
         self.lanes = saved;
-        let next = self.combine(op, &open.carried[0].clone(), &x);
         Ok(self.f.end_for(open, &[next]).remove(0))
     }
 
@@ -248,9 +247,7 @@ impl Emit<'_> {
         let mut total = init;
         for s in &steps {
             self.bind_at(var, s.start.clone(), s.width);
-            let x = self.number(body)?.v;
-            let x = self.f.broadcast(&x, lanes);
-            total = self.combine(op, &total, &x);
+            total = self.added(op, &total, body)?;
         }
         self.lanes = saved;
         Ok(total)
@@ -279,9 +276,7 @@ impl Emit<'_> {
                     stride: Uni::constant(1),
                 },
             );
-            let x = self.number(body)?.v;
-            let x = self.f.broadcast(&x, lanes);
-            next.push(self.combine(op, carried, &x));
+            next.push(self.added(op, carried, body)?);
         }
         self.lanes = saved;
         let r = self.f.end_for(open, &next);
@@ -333,6 +328,17 @@ impl Emit<'_> {
             FoldOp::Min => f64::INFINITY,
         };
         self.f.float(Ty::new(Of::F32, lanes), x)
+    }
+
+    /// The accumulator with one step more; a sum of products is rounded once a step.
+    fn added(&mut self, op: FoldOp, total: &Value, body: &Expr) -> Result<Value> {
+        if let (FoldOp::Sum, Some((x, y))) = (op, factors(body)) {
+            let (x, y) = (self.number(x)?.v, self.number(y)?.v);
+            return Ok(self.multiply_add(&x, &y, total));
+        }
+        let x = self.number(body)?.v;
+        let x = self.f.broadcast(&x, total.ty.lanes);
+        Ok(self.combine(op, total, &x))
     }
 
     fn combine(&mut self, op: FoldOp, a: &Value, b: &Value) -> Value {
