@@ -166,6 +166,7 @@ impl<'p> Elab<'p> {
             );
             return None;
         }
+        self.scrambles(map, &from, &to)?;
         let span = map.span;
         match (from.as_slice(), to.as_slice()) {
             (_, _) if from == to => Some(v.clone()),
@@ -191,6 +192,29 @@ impl<'p> Elab<'p> {
                 self.emit(Op::Split { axis, into: to }, &[&joint], span)
             }
         }
+    }
+
+    /// E12 for an axis on both sides whose positions would not be its own: `{h k -> k h}` counts positions anew, row
+    /// by row, where its writer means another order, which a set of axes has not.
+    fn scrambles(&mut self, map: &AxisMap, from: &[Axis], to: &[Axis]) -> Option<()> {
+        let after = |list: &[Axis], axis: &Axis| {
+            let at = list.iter().position(|a| a.name == axis.name)?;
+            list[at + 1..]
+                .iter()
+                .try_fold(1usize, |n, a| n.checked_mul(a.size.constant()?))
+        };
+        let moved = |a: &&Axis| after(to, a).is_some_and(|n| after(from, a) != Some(n));
+        let Some(axis) = from.iter().find(moved) else {
+            return Some(());
+        };
+        let name = plain(axis.name.as_str());
+        let (left, right) = (names(&map.from), names(&map.to));
+        let said = format!("`{{{left} -> {right}}}` counts the positions of `{name}` anew");
+        let d = Diagnostic::error("E12", said, map.span);
+        self.report(d.help(format!(
+            "axes have no order: leave out what only moves; to rename, map one axis at a time, `{{a -> b}}`; to exchange two, go through a third name; to mix their positions, call the result `{name}'`"
+        )));
+        None
     }
 
     /// The right side of a map. A single name that is not in scope takes the size of what it renames.
