@@ -108,7 +108,13 @@ fn artifacts_come_from_the_cache() {
     let place = good(cache.path(), &GLA);
     let folder = PathBuf::from(place.trim());
     assert_eq!(names(&folder), ["config.json", "kernels.so", "plans"]);
-    let plans = ["eval.json", "prefill.json", "step.json", "train.json"];
+    let plans = [
+        "eval.json",
+        "prefill.json",
+        "resume.json",
+        "step.json",
+        "train.json",
+    ];
     assert_eq!(names(&folder.join("plans")), plans);
     let made = fs::metadata(folder.join("kernels.so"))
         .unwrap()
@@ -146,7 +152,13 @@ fn a_mixer_by_itself() {
     let cache = tempfile::tempdir().unwrap();
     let args = ["stdlib/rnn.seq", "--mixer", "gru", "--set", "d=8", "--grad"];
     let folder = PathBuf::from(good(cache.path(), &args).trim());
-    let plans = ["forward.json", "gradient.json", "prefill.json", "step.json"];
+    let plans = [
+        "forward.json",
+        "gradient.json",
+        "prefill.json",
+        "resume.json",
+        "step.json",
+    ];
     assert_eq!(names(&folder.join("plans")), plans);
     seqc_device::Artifact::load(&folder).unwrap_or_else(|e| panic!("{e}"));
 }

@@ -1,14 +1,17 @@
 //! Derived algebra to plans and kernels; one set of kernels for all plans of a model.
 
-use crate::passes::{self, Form, Shapes, Timings};
+use crate::passes::{self, Form, Shapes, Stepped, Timings, in_memory};
 use crate::target::Target;
 use crate::{Result, other};
 use seqc_abi::Plan;
-use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, ValueId};
+use seqc_algebra::{Axis, Builder, Elem, Func, InputKind, MapFn, Op, ValueId};
 use seqc_hir::Elaborated;
 use seqc_schedule::ir::Kernel;
 use seqc_schedule::lower::{Lowered, Options, lower};
 use std::collections::HashMap;
+
+/// Results and the order in which their axes lie in memory.
+type Orders = Vec<(String, Vec<Axis>)>;
 
 /// Plans and the kernels that they share.
 #[derive(Clone, Debug, Default)]
@@ -53,23 +56,22 @@ fn anonymous(kernel: &Kernel) -> Kernel {
 /// Lowers one derived program. One that goes on from states is run often with the same parameters: what is made of
 /// them alone is computed once.
 pub fn lowered(func: &Func, lanes: u32) -> Result<Lowered> {
-    let mut lowered = plain(func, lanes)?;
+    with_orders(func, lanes, vec![])
+}
+
+/// The same where the axes of some results lie in a given order.
+fn with_orders(func: &Func, lanes: u32, orders: Orders) -> Result<Lowered> {
+    let options = Options {
+        lanes,
+        orders,
+        ..Options::default()
+    };
+    let mut lowered = lower(func, &options).map_err(|e| other(&func.name, e))?;
     let goes_on = |p: &ValueId| func.input(*p).is_some_and(|i| i.kind == InputKind::State);
     if func.params.iter().any(goes_on) {
         lowered.plan = lowered.plan.hoisted();
     }
     Ok(lowered)
-}
-
-fn plain(func: &Func, lanes: u32) -> Result<Lowered> {
-    lower(
-        func,
-        &Options {
-            lanes,
-            ..Options::default()
-        },
-    )
-    .map_err(|e| other(&func.name, e))
 }
 
 impl Built {
@@ -94,22 +96,70 @@ impl Built {
         Ok(())
     }
 
-    /// Adds what generating needs: the plans `prefill` and `step`. The model must be causal.
+    /// Adds some of what generating needs: the plans `step`, `prefill` and `resume`, the latter two with their outputs at
+    /// the last position. The model must be causal.
     pub fn add_generation(
         &mut self,
         e: &Elaborated,
+        plans: &[GoesOn],
         shapes: &Shapes,
         lanes: u32,
         timings: &mut Timings,
     ) -> Result<()> {
-        let derive = |e: seqc_derive::DeriveError| other("derivation", e);
-        let outputs = outputs(e)?;
-        let step = passes::generation_step(&outputs, shapes, timings).map_err(derive)?;
-        self.add("step", lowered(&step, lanes)?);
-        let f = passes::prefill(&outputs, shapes, timings).map_err(derive)?;
-        self.add("prefill", lowered(&last_position(&f)?, lanes)?);
+        let stepped = Stepped::of(&outputs(e)?, shapes, timings);
+        let stepped = stepped.map_err(|e| other("derivation", e))?;
+        let orders = orders(&stepped)?;
+        for plan in plans {
+            let mut f = (plan.derived(&stepped, timings)).map_err(|e| other("derivation", e))?;
+            if *plan != GoesOn::Step {
+                f = last_position(&f)?;
+            }
+            self.add(plan.name(), with_orders(&f, lanes, orders.clone())?);
+        }
         Ok(())
     }
+}
+
+/// A plan that leaves states behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoesOn {
+    /// One position from states.
+    Step,
+    /// Positions from the start.
+    Prefill,
+    /// Positions from states.
+    Resume,
+}
+
+impl GoesOn {
+    pub const ALL: [GoesOn; 3] = [GoesOn::Step, GoesOn::Prefill, GoesOn::Resume];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            GoesOn::Step => "step",
+            GoesOn::Prefill => "prefill",
+            GoesOn::Resume => "resume",
+        }
+    }
+
+    fn derived(
+        self,
+        stepped: &Stepped,
+        timings: &mut Timings,
+    ) -> std::result::Result<Func, seqc_derive::DeriveError> {
+        match self {
+            GoesOn::Step => stepped.step(timings),
+            GoesOn::Prefill => stepped.prefill(timings),
+            GoesOn::Resume => stepped.resume(timings),
+        }
+    }
+}
+
+/// The order of axes in which states lie in every plan, so that one plan's are the next one's as they are.
+fn orders(stepped: &Stepped) -> Result<Orders> {
+    let states = stepped.states().map_err(|e| other("states", e))?;
+    let one = |s: &seqc_derive::step::State| (s.name.clone(), in_memory(s));
+    Ok(states.iter().map(one).collect())
 }
 
 /// Everything that training and, where the model is causal, generating with a model need.
@@ -123,7 +173,7 @@ pub fn model(
     let mut built = Built::default();
     built.add_training(e, form, shapes, lanes, timings)?;
     if is_causal(e) {
-        built.add_generation(e, shapes, lanes, timings)?;
+        built.add_generation(e, &GoesOn::ALL, shapes, lanes, timings)?;
     }
     Ok(built)
 }
@@ -152,7 +202,7 @@ pub fn derived(
 }
 
 /// Everything that using a mixer by itself needs: the plans `forward` and (asked for) `gradient`, and, where it is
-/// causal, `prefill` and `step`. A mixer without a step is still of use: the reason is returned beside the plans.
+/// causal, `step`, `prefill` and `resume`. A mixer without a step is still of use: the reason is returned beside the plans.
 pub fn mixer(
     e: &Elaborated,
     form: Form,
@@ -174,19 +224,38 @@ pub fn mixer(
         );
     }
     if is_causal(e) {
-        let step = passes::generation_step(&e.func, &shapes, timings);
-        let prefill = passes::prefill(&e.func, &shapes, timings);
-        for (name, program) in [("step", step), ("prefill", prefill)] {
-            match program
-                .map_err(|why| other(name, why))
-                .and_then(|f| lowered(&f, lanes))
-            {
-                Ok(done) => built.add(name, done),
-                Err(why) => refused.push((name.to_owned(), why.to_string())),
+        match going_on(e, &shapes, lanes, timings) {
+            Ok(plans) => {
+                for (plan, done) in plans {
+                    match done {
+                        Ok(done) => built.add(plan.name(), done),
+                        Err(why) => refused.push((plan.name().to_owned(), why.to_string())),
+                    }
+                }
+            }
+            Err(why) => {
+                refused.extend(GoesOn::ALL.map(|plan| (plan.name().to_owned(), why.to_string())))
             }
         }
     }
     Ok((built, refused))
+}
+
+/// The plans that go on, each by itself.
+fn going_on(
+    e: &Elaborated,
+    shapes: &Shapes,
+    lanes: u32,
+    timings: &mut Timings,
+) -> Result<Vec<(GoesOn, Result<Lowered>)>> {
+    let stepped = Stepped::of(&e.func, shapes, timings).map_err(|e| other("derivation", e))?;
+    let orders = orders(&stepped)?;
+    let mut one = |plan: GoesOn| {
+        let f = plan.derived(&stepped, timings);
+        let f = f.map_err(|why| other(plan.name(), why));
+        (plan, f.and_then(|f| with_orders(&f, lanes, orders.clone())))
+    };
+    Ok(GoesOn::ALL.map(&mut one).into())
 }
 
 /// The inputs and parameters that a gradient exists for, by name.

@@ -239,7 +239,7 @@ fn give(
             Ok(())
         }
         InputKind::State => run
-            .set_state(name, &floats(), &tensor.shape)
+            .set_state(own_name(name), &floats(), &tensor.shape)
             .map_err(failed),
         InputKind::Noise(_) => Err(other(name, "noise is drawn, not given")),
         _ if ty.elem == Elem::Int => {
@@ -250,13 +250,18 @@ fn give(
     }
 }
 
+/// What the runtime calls a state.
+fn own_name(state: &str) -> &str {
+    state.strip_prefix("state.").unwrap_or(state)
+}
+
 /// Reads one result back, with the axes in the order of its buffer.
 fn take(func: &Func, name: &str, run: &Executor, store: &Store) -> Result<Tensor> {
     let plan = run.plan();
     let is = |role: &Role| match role {
         Role::Output { name: n } => n == name,
         Role::Grad { path } => name.strip_prefix("grad.") == Some(path),
-        Role::StateOut { name: n } => name.strip_prefix("state.") == Some(n),
+        Role::StateOut { name: n } => name.starts_with("state.") && own_name(name) == n,
         _ => false,
     };
     let failed = |e: seqc_device::Error| other(&func.name, e);

@@ -3,7 +3,7 @@
 //! The cache is addressed by the elaborated program, so that a comment, a name or an unused mixer changes nothing.
 
 use crate::backend::Backend;
-use crate::build::Built;
+use crate::build::{Built, GoesOn};
 use crate::passes::{Form, Shapes};
 use crate::{Error, Result, artifact};
 use seqc_device::Artifact;
@@ -32,7 +32,8 @@ pub fn for_generation(e: &Elaborated, backend: Backend) -> Result<Artifact> {
     let about = format!("generate {shapes:?} {lanes} {:?}", e.outputs);
     artifact::loaded(backend, &[&about, &e.func.to_string()], || {
         let mut built = Built::default();
-        built.add_generation(e, &shapes, lanes, &mut vec![])?;
+        let plans = [GoesOn::Step, GoesOn::Prefill];
+        built.add_generation(e, &plans, &shapes, lanes, &mut vec![])?;
         Ok(built)
     })
 }

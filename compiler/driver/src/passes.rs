@@ -2,11 +2,13 @@
 //! `--timings`. The lists below are the whole compiler between elaboration and scheduling.
 
 mod carried;
+mod stepped;
 
 pub use carried::{
     Begin, STATE_COTANGENT, Wanted, carried_gradient, exact_carried_gradient,
     plain_carried_gradient,
 };
+pub use stepped::{Stepped, in_memory};
 
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
@@ -136,6 +138,9 @@ const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
 /// One clock, where a program goes step by step.
 const TICKS: &[Pass] = &[("coarser-clocks", |f, _| ticks::at_every_step(f))];
 
+/// One name for the present, where a program goes step by step.
+const PRESENT: &[Pass] = &[("one-present", |f, _| step::one_present(f))];
+
 /// What is read late is computed late, so that a step needs nothing that is ahead of it.
 const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
 
@@ -151,6 +156,7 @@ const STEPPED: &[&[Pass]] = &[
     STEADY,
     RENAMES,
     TICKS,
+    PRESENT,
     RETIMED,
 ];
 const CHUNKED: &[&[Pass]] = &[
@@ -335,52 +341,21 @@ pub fn exact_gradient(
     }
 }
 
-/// [`prefill`] and [`resume`], complex numbers and softmax as they are.
-pub fn exact_split(func: &Func, shapes: &Shapes) -> Result<(Func, Func), DeriveError> {
-    let lists = &[CHUNKS, CONVOLUTIONS, PAIRS];
-    let law = |law| one_pass(func, law, lists, shapes, &mut vec![]);
-    Ok((
-        law(("prefill", step::prefill))?,
-        law(("resume", step::resume))?,
-    ))
-}
-
 /// One step of generation.
 pub fn generation_step(
     func: &Func,
     shapes: &Shapes,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), STEPPED, shapes, timings)?;
-    let f = step::step(&f)?;
-    verify(&f, "step")?;
-    apply(f, &[REAL], shapes, timings)
+    Stepped::of(func, shapes, timings)?.step(timings)
 }
 
 /// The positions after some states in one pass, and the states after them.
 pub fn resume(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
-    one_pass(func, ("resume", step::resume), ONE_PASS, shapes, timings)
+    Stepped::of(func, shapes, timings)?.resume(timings)
 }
 
 /// The prompt in one pass, with the states that [`generation_step`] goes on from.
 pub fn prefill(func: &Func, shapes: &Shapes, timings: &mut Timings) -> Result<Func, DeriveError> {
-    one_pass(func, ("prefill", step::prefill), ONE_PASS, shapes, timings)
-}
-
-/// What follows a law of many positions.
-const ONE_PASS: &[&[Pass]] = &[CHUNKS, CONVOLUTIONS, REAL, PAIRS];
-
-/// A law of a whole mixer, which needs no lengths.
-type WholeLaw = fn(&Func) -> Result<Func, DeriveError>;
-
-fn one_pass(
-    func: &Func,
-    (name, law): (&str, WholeLaw),
-    lists: &[&[Pass]],
-    shapes: &Shapes,
-    timings: &mut Timings,
-) -> Result<Func, DeriveError> {
-    let f = law(&apply(func.clone(), STEPPED, shapes, timings)?)?;
-    verify(&f, name)?;
-    apply(f, lists, shapes, timings)
+    Stepped::of(func, shapes, timings)?.prefill(timings)
 }

@@ -1,11 +1,11 @@
-//! Prefill and steps, compiled, say what the parallel form says over the same tokens.
+//! Prefill, steps and passes that go on from states, compiled, say what the parallel form says over the same tokens.
 
 use seqc_device::abi::Sizes;
 use seqc_device::{Executor, Pool, Store};
 use seqc_driver::backend::{Backend, instant};
 use seqc_driver::passes::{Form, Shapes, forward};
-use seqc_driver::{build, frontend, model};
-use seqc_generate::{Generator, Model};
+use seqc_driver::{build, frontend};
+use seqc_generate::{Generation, Generator, Model};
 
 const VOCAB: usize = 11;
 
@@ -28,10 +28,14 @@ fn agrees(mixer: &str, call: &str) {
     over(40, &[1, 2, 3, 15, 16, 17, 33, 39], mixer, call);
 }
 
-/// Relative RMS difference of the logits after every position, at several lengths of the prompt.
+/// Relative RMS difference of the logits after every position, at several lengths of the prompt, and where a text in
+/// parts is cut.
 fn over(tokens: usize, prompts: &[usize], mixer: &str, call: &str) {
-    let source =
-        frontend::of_text("lm.seq", &source(mixer, call)).unwrap_or_else(|e| panic!("{e}"));
+    of_source(tokens, prompts, mixer, &source(mixer, call));
+}
+
+fn of_source(tokens: usize, prompts: &[usize], mixer: &str, text: &str) {
+    let source = frontend::of_text("lm.seq", text).unwrap_or_else(|e| panic!("{e}"));
     let e = source
         .elaborate("lm", &[])
         .unwrap_or_else(|e| panic!("{mixer}: {e}"));
@@ -45,12 +49,15 @@ fn over(tokens: usize, prompts: &[usize], mixer: &str, call: &str) {
     );
     let whole = instant(&built).unwrap_or_else(|e| panic!("{e}"));
     let whole = whole.program("whole").unwrap_or_else(|e| panic!("{e}"));
-    let artifact =
-        model::for_generation(&e, Backend::Clif).unwrap_or_else(|e| panic!("{mixer}: {e}"));
+    let mut built = build::Built::default();
+    (built.add_generation(&e, &build::GoesOn::ALL, &Shapes::cpu(), lanes, &mut vec![]))
+        .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+    let artifact = instant(&built).unwrap_or_else(|e| panic!("{mixer}: {e}"));
     let program = |n: &str| artifact.program(n).unwrap_or_else(|e| panic!("{e}"));
     let model = Model {
         prefill: program("prefill"),
         step: program("step"),
+        resume: Some(program("resume")),
         input: "tokens".into(),
         output: "logits".into(),
     };
@@ -77,30 +84,39 @@ fn over(tokens: usize, prompts: &[usize], mixer: &str, call: &str) {
             .unwrap_or_else(|| panic!("{mixer}: no `{path}`"));
         p.value_mut().copy_from_slice(from.value());
     }
+    let right = |going: &Generation, how: &str| {
+        let at = going.len();
+        let want = &want[(at - 1) * VOCAB..at * VOCAB];
+        let square = |x: f32| f64::from(x).powi(2);
+        let both = going.logits().iter().zip(want);
+        let off: f64 = both.map(|(a, b)| square(a - b)).sum();
+        let size: f64 = want.iter().map(|x| square(*x)).sum();
+        let error = (off / size).sqrt();
+        assert!(error < 1e-4, "{mixer}: {how}, position {at}: {error}");
+    };
     for &prompt in prompts {
         let mut going = generator
             .start(&text[..prompt], text.len() - prompt)
             .unwrap_or_else(|e| panic!("{mixer}: {e}"));
-        for at in prompt..=text.len() {
-            let want = &want[(at - 1) * VOCAB..at * VOCAB];
-            let square = |x: f32| f64::from(x).powi(2);
-            let off: f64 = going
-                .logits()
-                .iter()
-                .zip(want)
-                .map(|(a, b)| square(a - b))
-                .sum();
-            let size: f64 = want.iter().map(|x| square(*x)).sum();
-            let error = (off / size).sqrt();
-            assert!(
-                error < 1e-4,
-                "{mixer}: prompt {prompt}, position {at}: {error}"
-            );
-            if at < text.len() {
-                going
-                    .push(text[at])
-                    .unwrap_or_else(|e| panic!("{mixer}: {e}"));
-            }
+        right(&going, &format!("prompt {prompt}"));
+        for at in prompt..text.len() {
+            going
+                .push(text[at])
+                .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+            right(&going, &format!("prompt {prompt}"));
+        }
+    }
+    // In parts, of which some are single steps: what a pass leaves, a pass and a step go on from.
+    for parts in [&[3, 4, 1, 2, 1][..], &[1, 1, 17, 2, 5], &[17, 2, 16, 1]] {
+        let mut going = generator
+            .start(&text[..parts[0]], text.len() - parts[0])
+            .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+        for n in &parts[1..] {
+            let next = &text[going.len()..going.len() + n];
+            going
+                .extend(next)
+                .unwrap_or_else(|e| panic!("{mixer}: {e}"));
+            right(&going, &format!("parts of {parts:?}"));
         }
     }
 }
@@ -166,4 +182,18 @@ fn long_kernels_of_exponentials() {
         "hyperzzw",
         "hyperzzw(rmsnorm(x), m = 6, span = 32)",
     );
+}
+
+/// What is read late lies in the states, whose axes are of one size: a state whose axes changed places would go unseen.
+#[test]
+fn windows_that_are_read_late() {
+    let own = "mixer late(x: seq{d}; d = 16, taps = 16) -> z: seq{d} {
+    y = x[t - range(taps)]
+    s = softmax[taps](sum[d](y * x))
+    u = s * y
+    z = sum[taps](u[t-1] * range(taps)) + sum[taps](y[t-2])
+}
+";
+    let text = source("late", "late(rmsnorm(x))").replace("import std (late, ", "import std (");
+    of_source(40, &[1, 2, 17], "late", &format!("{text}\n{own}"));
 }

@@ -161,8 +161,8 @@ fn steps(
         .collect();
     last.insert("pos".into(), Tensor::scalar((t - 1) as f64));
     for (n, v) in first {
-        if let Some(s) = n.strip_prefix("state.") {
-            last.insert(s.to_owned(), v);
+        if n.starts_with("state.") {
+            last.insert(n, v);
         }
     }
     let sizes = lengths(t);

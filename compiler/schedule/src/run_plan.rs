@@ -11,8 +11,8 @@ use std::collections::HashMap;
 /// Results by name, in the order of the plan's buffers.
 pub type Results = Vec<(String, Vec<f64>)>;
 
-/// Runs `plan` over f64 buffers. `given`: inputs by name, parameters by path, states and noise by name (0 where
-/// absent), row-major in the order of the buffer's axes. Results: outputs by name, gradients as `grad.PATH`,
+/// Runs `plan` over f64 buffers. `given`: inputs by name, parameters by path, states as `state.NAME`, noise by name (0
+/// where absent), row-major in the order of the buffer's axes. Results: outputs by name, gradients as `grad.PATH`,
 /// states as `state.NAME`. Errors name a missing length or input, or the kernel's fault.
 pub fn run_plan(
     plan: &Plan,
@@ -120,9 +120,11 @@ fn buffers(
                     .cloned()
                     .ok_or(format!("no values for `{name}`"))?,
             ),
-            Role::StateIn { name, .. } | Role::Noise { name, .. } => {
-                Some(given.get(name).cloned().unwrap_or(vec![0.0; n]))
+            Role::StateIn { name, .. } => {
+                let given = given.get(&format!("state.{name}"));
+                Some(given.cloned().unwrap_or(vec![0.0; n]))
             }
+            Role::Noise { name, .. } => Some(given.get(name).cloned().unwrap_or(vec![0.0; n])),
             _ => None,
         };
         let values = values.unwrap_or(vec![f64::NAN; n]);

@@ -18,7 +18,7 @@ fn step(own: bool) -> Func {
     let w = b.input("w", kind, Ty::real(if own { vec![d] } else { vec![] }));
     let x = b.input("x", InputKind::Data, Ty::real(vec![n, d]));
     let pos = b.input("pos", InputKind::Data, Ty::real(vec![]));
-    let past = b.input("past", InputKind::State, Ty::real(vec![n, line, d]));
+    let past = b.input("state.past", InputKind::State, Ty::real(vec![n, line, d]));
     let at = b.iota(line).expect("an axis");
     let slope = b.neg(w).expect("a number");
     let slope = b.mul(slope, at).expect("fits");

@@ -2,10 +2,11 @@
 //!
 //! Plans' contract: both have the length `batch`; `prefill` has the length `t`, an integer input {batch, t} and an
 //! output {batch, vocab} at the last position; `step` has the same input without `t`, a number `pos` (how many
-//! tokens came before) and the same output. What `prefill` leaves as state NAME, `step` reads as state NAME. The
-//! length `cache`, where they have it, is how many tokens there will be in all.
+//! tokens came before) and the same output. What `prefill` leaves as state NAME, `step` reads as state NAME, with its
+//! axes in the same order. `resume`, if there is one, reads several tokens as `prefill` does, from states as `step` does.
+//! The length `cache`, where they have it, is how many tokens there will be in all.
 
-use seqc_device::abi::{Init, Plan, Role, Sizes};
+use seqc_device::abi::{Buffer, Init, Plan, Role, Sizes};
 use seqc_device::{Error, Executor, Pool, Program, Result, Store, fail, weights};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub const MAX_LENGTH: usize = 1 << 24;
 pub struct Model {
     pub prefill: Program,
     pub step: Program,
+    pub resume: Option<Program>,
     pub input: String,
     pub output: String,
 }
@@ -33,8 +35,13 @@ impl Generator {
     /// The weights are zero until [`load`](Self::load). Errors: the plans disagree with the contract or each other.
     pub fn new(model: Model, pool: Arc<Pool>) -> Result<Generator> {
         let mut store = Store::new(0);
-        for plan in [&model.prefill.plan, &model.step.plan] {
+        let resume = model.resume.as_ref().map(|p| &p.plan);
+        for plan in [&model.prefill.plan, &model.step.plan]
+            .into_iter()
+            .chain(resume)
+        {
             declare(plan, &mut store)?;
+            alike(plan, &model.step.plan)?;
         }
         let vocab = vocabulary(&model.step.plan, &model.output)?;
         Ok(Generator {
@@ -101,6 +108,7 @@ impl Generator {
         Ok(Generation {
             model: &self.model,
             store: &mut self.store,
+            pool: &self.pool,
             step,
             logits,
             len: prompt.len(),
@@ -109,17 +117,42 @@ impl Generator {
     }
 }
 
-/// Everything that the prefill leaves, to where the step reads it.
-fn hand_over(prefill: &Executor, step: &mut Executor) -> Result<()> {
+/// Everything that a pass leaves, to where the step reads it.
+fn hand_over(from: &Executor, step: &mut Executor) -> Result<()> {
     let names: Vec<String> = step.states().map(str::to_owned).collect();
     for name in &names {
-        let (words, shape) = prefill.state_words(name)?;
+        let (words, shape) = from.state_words(name)?;
         step.set_state_words(name, words, shape)?;
     }
-    match prefill.states_out().find(|n| !names.iter().any(|m| m == n)) {
-        Some(extra) => fail!("plan `prefill` leaves a state `{extra}` that `step` does not read"),
+    match from.states_out().find(|n| !names.iter().any(|m| m == n)) {
+        Some(extra) => fail!(
+            "plan `{}` leaves a state `{extra}` that `step` does not read",
+            from.plan().name
+        ),
         None => Ok(()),
     }
+}
+
+/// Holds the states of a plan to those that the step reads: axes in one order, so that memory means the same.
+fn alike(plan: &Plan, step: &Plan) -> Result<()> {
+    let read = |name: &str| {
+        let own = |b: &&Buffer| matches!(&b.role, Role::StateIn { name: n, .. } if n == name);
+        step.buffers.iter().find(own)
+    };
+    for b in &plan.buffers {
+        let (Role::StateIn { name, .. } | Role::StateOut { name }) = &b.role else {
+            continue;
+        };
+        if let Some(own) = read(name).filter(|own| own.axes != b.axes) {
+            fail!(
+                "plan `{}` has the state `{name}` with the axes {}, `step` with {}",
+                plan.name,
+                b.axes.join(", "),
+                own.axes.join(", ")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Declares a plan's parameters, without drawing starts that the weights will replace.
@@ -132,7 +165,7 @@ fn declare(plan: &Plan, store: &mut Store) -> Result<()> {
     Ok(())
 }
 
-fn fixed_shape(plan: &Plan, b: &seqc_device::abi::Buffer) -> Result<Vec<usize>> {
+fn fixed_shape(plan: &Plan, b: &Buffer) -> Result<Vec<usize>> {
     let size = |d: &seqc_device::abi::Dim| {
         let n = d.eval(&Sizes::new())?;
         usize::try_from(n).map_err(|_| format!("a size of {n}"))
@@ -165,6 +198,7 @@ fn vocabulary(plan: &Plan, output: &str) -> Result<usize> {
 pub struct Generation<'a> {
     model: &'a Model,
     store: &'a mut Store,
+    pool: &'a Arc<Pool>,
     step: Executor,
     logits: Vec<f32>,
     len: usize,
@@ -187,14 +221,51 @@ impl Generation<'_> {
         self.len == 0
     }
 
-    /// Appends a token: one step. Errors: the model does not know it, or there is no room left.
-    pub fn push(&mut self, token: i32) -> Result<()> {
-        if usize::try_from(token).map_or(true, |t| t >= self.logits.len()) {
+    /// The model knows the tokens, and there is room for them.
+    fn allowed(&self, tokens: &[i32]) -> Result<()> {
+        let strange = |t: &&i32| usize::try_from(**t).map_or(true, |t| t >= self.logits.len());
+        if let Some(token) = tokens.iter().find(strange) {
             fail!("token {token} of {}", self.logits.len());
         }
-        if self.len == self.room {
+        if self.room - self.len < tokens.len() {
             fail!("there is room for {} tokens only", self.room);
         }
+        Ok(())
+    }
+
+    /// Appends several tokens in one pass; step by step where the model has no plan `resume`. Errors: the model does not
+    /// know one, or there is no room left; then none is appended.
+    pub fn extend(&mut self, tokens: &[i32]) -> Result<()> {
+        self.allowed(tokens)?;
+        let (Some(resume), true) = (&self.model.resume, tokens.len() > 1) else {
+            return tokens.iter().try_for_each(|t| self.push(*t));
+        };
+        let sizes = Sizes::from([
+            ("batch".to_owned(), 1),
+            ("t".to_owned(), tokens.len() as u64),
+            ("cache".to_owned(), self.room as u64),
+        ]);
+        let mut pass = Executor::new(resume, &sizes, self.store, self.pool)?;
+        let names: Vec<String> = pass.states().map(str::to_owned).collect();
+        for name in &names {
+            let (words, shape) = self.step.incoming_words(name)?;
+            pass.set_state_words(name, words, shape)?;
+        }
+        pass.set_input(&self.model.input, tokens)?;
+        if pass.has_input("pos") {
+            pass.set_input("pos", &[self.len as f32][..])?;
+        }
+        pass.run(self.store)?;
+        self.logits
+            .copy_from_slice(&pass.output(&self.model.output)?);
+        hand_over(&pass, &mut self.step)?;
+        self.len += tokens.len();
+        Ok(())
+    }
+
+    /// Appends a token: one step. Errors: the model does not know it, or there is no room left.
+    pub fn push(&mut self, token: i32) -> Result<()> {
+        self.allowed(&[token])?;
         self.step.set_input(&self.model.input, &[token][..])?;
         if self.step.has_input("pos") {
             self.step.set_input("pos", &[self.len as f32][..])?;

@@ -160,6 +160,7 @@ fn model() -> Model {
             first,
         )),
         step: program(plan("step", &["batch", "cache"], &["cache"], next)),
+        resume: None,
         input: "tokens".into(),
         output: "logits".into(),
     }
@@ -234,4 +235,13 @@ fn plans_that_do_not_belong_together_are_refused() {
     let mut g = Generator::new(m, Pool::new(1)).unwrap_or_else(|e| panic!("{e}"));
     let error = g.start(&[1], 1).err().expect("refused").0;
     assert!(error.contains("`kept`"), "{error}");
+    let mut m = model();
+    let mut plan = (*m.prefill.plan).clone();
+    plan.buffers[4].axes.reverse();
+    m.prefill = Program::new(plan, m.prefill.kernels.clone()).unwrap_or_else(|e| panic!("{e}"));
+    let error = Generator::new(m, Pool::new(1)).err().expect("refused").0;
+    assert_eq!(
+        error,
+        "plan `prefill` has the state `kept` with the axes j, batch, `step` with batch, j"
+    );
 }

@@ -75,6 +75,7 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     let model = Model {
         prefill: program("prefill")?,
         step: program("step")?,
+        resume: None,
         input: text.input,
         output: text.output,
     };

@@ -183,7 +183,7 @@ impl Make<'_> {
         }
         let factors = [given(&s.rows), vec![seen]].concat();
         let y = matched(&mut body, e, &factors)?;
-        body.result("S", next);
+        body.result(crate::step::SUM, next);
         body.result("y", y);
         let start = self.b.everywhere(0.0, &state)?;
         let (fills, outs) = (vec![0.0; seqs.len()], vec![Out::Emit(0)]);

@@ -146,7 +146,7 @@ fn recurrence(b: &mut Builder, m: &Mode, x: ValueId, axis: Axis) -> Result<Value
     } else {
         read
     };
-    own.result("state", next);
+    own.result(crate::step::SUM, next);
     own.result("read", read);
     let outs = vec![Out::Emit(0)];
     let scan = Scan::steps(axis, 1, &[0.0], fixed.len(), own.finish(), outs);

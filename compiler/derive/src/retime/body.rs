@@ -141,8 +141,9 @@ impl<'a> Body<'a> {
             count += self.depth[k];
             let next = self.made[k].ok_or_else(lost)?;
             let older = &self.slots[k][..self.depth[k] - 1];
-            for v in [next].iter().chain(older) {
-                self.b.result(name(k), *v);
+            self.b.result(name(k), next);
+            for (n, v) in older.iter().enumerate() {
+                self.b.result(&format!("{}.{}", name(k), n + 1), *v);
             }
         }
         for p in states..self.made.len() {

@@ -1,7 +1,7 @@
 //! The bodies of loops on other axes: what is mapped over the present loses it like everything else, and states for each
 //! source position lie along the cache.
 
-use super::{Plan, ahead, clock};
+use super::{Plan, ahead, clock, moves_along};
 use crate::Result;
 use crate::rewrite::on_other_axes;
 use seqc_algebra::{Axis, Op, Scan, ValueId};
@@ -30,12 +30,9 @@ impl Plan<'_> {
     fn moves(&self, op: &Op) -> bool {
         let present = |a: &Axis| self.is_present(a);
         match op {
-            Op::Iota(a) | Op::Flip(a) | Op::Shift { axis: a, .. } | Op::Gather(a) => present(a),
-            Op::Window { axis, .. } | Op::Unwindow { axis, .. } | Op::Conv { axis, .. } => {
-                present(axis)
-            }
+            Op::Iota(a) => present(a),
             Op::Length(size) => *size == clock().size,
-            _ => false,
+            op => moves_along(op, &present),
         }
     }
 }

@@ -8,19 +8,23 @@
 //!
 //! [`step`] gives the step; [`prefill`] the parallel program with the states after its last position as further results, so that a
 //! prompt is read in one pass; [`resume`] the parallel program that goes on from such states, so that a sequence
-//! may be cut anywhere. All three have states of the same names and shapes. Side condition: no operation looks
+//! may be cut anywhere. All three have states of the same names and shapes ([`names`], [`states`]). Side condition: no operation looks
 //! ahead ([`crate::retime`] sees to it in a causal program); the first that does is named.
 
 mod mapped;
 mod merge;
+mod names;
 mod one;
 mod prefill;
+mod present;
 mod resume;
 mod settled;
 mod walk;
 
+pub(crate) use names::{SUM, TICK};
 pub use one::step;
 pub use prefill::prefill;
+pub use present::one_present;
 pub use resume::resume;
 pub(crate) use settled::is_settled;
 
@@ -28,6 +32,7 @@ use crate::affine::describe;
 use crate::{DeriveError, Result};
 use seqc_algebra::op::Num;
 use seqc_algebra::{Axis, Builder, Elem, Func, Op, Size, Sym, Ty, ValueId};
+use std::collections::HashSet;
 
 /// The clock that is stepped.
 fn clock() -> Axis {
@@ -45,7 +50,7 @@ pub(crate) fn is_clocklike(a: &Axis) -> bool {
 }
 
 /// What must be carried from step to step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Carry {
     /// The last `n` values of `of`, newest first, along `lag`.
     Recent { of: ValueId, lag: Axis },
@@ -63,7 +68,7 @@ enum Carry {
 
 /// How earlier values lie: a window and a convolution count back from the present, a renamed clock counts from the
 /// start. One value may be read both ways along one axis (a kernel read off the input that it is convolved with).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Order {
     NewestFirst,
     OldestFirst,
@@ -110,17 +115,30 @@ pub(crate) fn ahead(func: &Func, id: ValueId) -> DeriveError {
     ))
 }
 
-/// The states that have gradients, by name: those that are not indices, which are kept as numbers.
-pub fn smooth_states(func: &Func) -> Result<Vec<String>> {
+/// A state of a program's step, prefill and resume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// As an input and as a result: `state.NAME`.
+    pub name: String,
+    /// Its axes are in the order in which it lies wherever programs hand it on.
+    pub ty: Ty,
+    /// Has it a gradient? Indices, which are kept as numbers, have none.
+    pub smooth: bool,
+}
+
+/// What a causal program carries from step to step, in the order of its operations.
+pub fn states(func: &Func) -> Result<Vec<State>> {
     let plan = plan(func)?;
-    let smooth = |c: &Carry| match c {
-        Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => {
-            func.ty(*of).elem != Elem::Int
-        }
-        Carry::State { scan, k } => func.ty(func.args(*scan)[*k]).elem != Elem::Int,
+    let elem = |c: &Carry| match c {
+        Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => func.ty(*of).elem,
+        Carry::State { scan, k } => func.ty(func.args(*scan)[*k]).elem,
     };
-    let kept = plan.carries.iter().filter(|(_, c)| smooth(c));
-    Ok(kept.map(|(name, _)| name.clone()).collect())
+    let state = |(k, (_, c)): (usize, &(String, Carry))| State {
+        name: plan.state_name(k),
+        ty: plan.carry_ty(c),
+        smooth: elem(c) != Elem::Int,
+    };
+    Ok(plan.carries.iter().enumerate().map(state).collect())
 }
 
 fn plan(func: &Func) -> Result<Plan<'_>> {
@@ -203,26 +221,36 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 }
                 carries.extend((0..scan.states).map(|k| Carry::State { scan: id, k }));
             }
+            (op, _)
+                if moves_along(op, &|a| {
+                    *a != t && is_clocklike(a) && !summed_over(func, *a)
+                }) =>
+            {
+                return Err(DeriveError(format!(
+                    "no step form: `{}` runs along the rows of a matrix that meets others at the present step",
+                    describe(op)
+                )));
+            }
             _ => {}
         }
     }
-    let mut named: Vec<(String, Carry)> = Vec::new();
-    for c in carries {
-        // Several kernels may meet one sequence.
-        if named.iter().any(|(_, known)| *known == c) {
-            continue;
-        }
-        let of = match &c {
-            Carry::Recent { of, .. } | Carry::All { of, .. } | Carry::First { of } => *of,
-            Carry::State { scan, .. } => *scan,
-        };
-        let hint = func.value(of).name.map_or("state", |n| n.as_str());
-        named.push((format!("{}.{hint}", named.len()), c));
-    }
+    // Several kernels may meet one sequence.
+    let mut known = HashSet::new();
+    carries.retain(|c| known.insert(c.clone()));
     Ok(Plan {
         func,
-        carries: named,
+        carries: names::named(func, carries),
     })
+}
+
+/// Does the operation take a value at one position from others, along an axis of these?
+fn moves_along(op: &Op, these: &dyn Fn(&Axis) -> bool) -> bool {
+    match op {
+        Op::Flip(a) | Op::Gather(a) | Op::Shift { axis: a, .. } => these(a),
+        Op::Window { axis, .. } | Op::Unwindow { axis, .. } | Op::Conv { axis, .. } => these(axis),
+        Op::Scan(scan) => these(&scan.axis),
+        _ => false,
+    }
 }
 
 /// Is it a read of the first position?
@@ -258,12 +286,19 @@ pub(crate) fn needed(func: &Func) -> Vec<bool> {
 pub(crate) fn summed_over(func: &Func, axis: Axis) -> bool {
     func.values.iter().any(|v| match &v.op {
         Op::Scan(scan) => summed_over(&scan.body, axis),
+        op => takes_all_of(op, axis),
+    })
+}
+
+/// Does the operation see all positions along the axis?
+fn takes_all_of(op: &Op, axis: Axis) -> bool {
+    match op {
         Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
         Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
         Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
         Op::Gather(a) => *a == axis,
         _ => false,
-    })
+    }
 }
 
 /// The number of positions of a program over several.

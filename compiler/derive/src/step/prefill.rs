@@ -10,6 +10,8 @@ use std::collections::HashMap;
 /// The parallel program with the states after its last position as results `state.NAME`, of the same names and
 /// shapes as [`step`]'s. `func` must be the program that `step` was given (before any chunking).
 pub fn prefill(func: &Func) -> Result<Func> {
+    // What nothing can go on from is no state.
+    super::resume(func)?;
     let plan = plan(func)?;
     let mut b = Builder::new(&func.name);
     let image = b.inline(func, &HashMap::new())?;
@@ -19,12 +21,12 @@ pub fn prefill(func: &Func) -> Result<Func> {
             b.result(name, v);
         }
     }
-    for (name, c) in &plan.carries {
+    for (k, (_, c)) in plan.carries.iter().enumerate() {
         let of = |v: ValueId| {
             image[v.index()].ok_or_else(|| DeriveError("a carried value was lost".into()))
         };
         let v = match c {
-            Carry::State { scan, k } => {
+            Carry::State { scan, k: n } => {
                 let Op::Scan(s) = func.op(*scan) else {
                     continue;
                 };
@@ -39,7 +41,7 @@ pub fn prefill(func: &Func) -> Result<Func> {
                     let all = b.scan(wider, &args)?;
                     finals.insert(*scan, all[s.outs.len()..].to_vec());
                 }
-                let last = finals[scan][*k];
+                let last = finals[scan][*n];
                 match sources(s) {
                     Some(j) if b.has(last, j) => oldest_first(&mut b, last, (j, cached(&j)))?,
                     _ => last,
@@ -61,7 +63,7 @@ pub fn prefill(func: &Func) -> Result<Func> {
                 b.push(Op::Gather(clock()), &[of(*v)?, zero])?
             }
         };
-        b.result(&format!("state.{name}"), v);
+        b.result(&plan.state_name(k), v);
     }
     merge_scans(&b.finish())
 }

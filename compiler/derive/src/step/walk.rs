@@ -19,16 +19,16 @@ pub(super) struct Walk<'a> {
 /// The image of a value; `None` for scans, whose results have images.
 pub(super) type Rule = fn(&mut Walk, ValueId) -> Result<Option<ValueId>>;
 
-/// The program that `rule` makes, with a scalar input `pos`, states as inputs of kind `State` and as results
-/// `state.NAME`.
+/// The program that `rule` makes, with a scalar input `pos`, and states as inputs of kind `State` and as results of one
+/// name, `state.NAME`.
 pub(super) fn walk(func: &Func, rule: Rule) -> Result<Func> {
     let plan = plan(func)?;
     let needed = needed(func);
     let mut b = Builder::new(&func.name);
     let pos = b.input("pos", InputKind::Data, Ty::real(vec![]));
-    let states = plan.carries.iter();
+    let states = plan.carries.iter().enumerate();
     let old = states
-        .map(|(name, c)| b.input(name, InputKind::State, plan.carry_ty(c)))
+        .map(|(k, (_, c))| b.input(&plan.state_name(k), InputKind::State, plan.carry_ty(c)))
         .collect();
     let mut w = Walk {
         b,
@@ -62,11 +62,12 @@ impl Walk<'_> {
             };
             self.b.result(name, v);
         }
-        for (k, (name, _)) in self.plan.carries.iter().enumerate() {
+        for k in 0..self.plan.carries.len() {
+            let name = self.plan.state_name(k);
             let Some(v) = self.new[k] else {
-                return Err(DeriveError(format!("state `{name}` is never written")));
+                return Err(DeriveError(format!("`{name}` is never written")));
             };
-            self.b.result(&format!("state.{name}"), v);
+            self.b.result(&name, v);
         }
         Ok(self.b.finish())
     }

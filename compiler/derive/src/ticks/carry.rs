@@ -81,7 +81,7 @@ impl Steps<'_> {
             x: now,
         };
         let (next, read) = step(&mut body)?;
-        body.b.result("kept", next);
+        body.b.result(crate::step::TICK, next);
         body.b.result("read", read);
         let outs = vec![Out::Emit(0)];
         let scan = Scan::steps(t, 1, &[0.0], 0, body.b.finish(), outs);

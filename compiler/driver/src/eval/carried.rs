@@ -3,11 +3,11 @@
 //! `grad.state.NAME` is `cotangent.state.NAME` of the part before.
 
 use super::contract::{Contract, Given, Part, Slot, matched, meaningful};
-use super::states::{Continued, Start, after, as_inputs, grown, sorted_out, start_of};
+use super::states::{Continued, Layout, Start, after, grown, slots, start_of};
 use super::{Request, laid_out};
 use crate::engine::{Named, Programs, Sizes};
-use crate::passes::{self, Begin, Form, STATE_COTANGENT, Shapes, Wanted};
-use crate::{Result, build, other, timeline};
+use crate::passes::{Begin, Form, STATE_COTANGENT, Shapes, Stepped, Wanted};
+use crate::{Result, build, other, parts, timeline};
 use seqc_algebra::{Func, Size, Tensor};
 use seqc_derive::step::cache;
 use seqc_hir::Elaborated;
@@ -24,28 +24,36 @@ pub fn carried(
     let (of_states, others) = apart(given);
     let m = matched(&others, &contract.wanted(true), &Sizes::new())?;
     meaningful(e, &m)?;
-    let program = program(e, contract, states.is_some(), request)?;
+    let failed = |x: seqc_derive::DeriveError| other(&e.name, x);
+    let shapes = Shapes::cpu();
+    let stepped = Stepped::of(&build::outputs(e)?, &shapes, &mut vec![]).map_err(failed)?;
+    let slots = slots(&stepped).map_err(failed)?;
+    let program = program(e, contract, (&stepped, states.is_some()), request)?;
     let start = match states {
-        Some(states) => start_of(&program, states, &m.sizes)?,
+        Some(states) => start_of(&slots, states, &m.sizes)?,
         None => Start::default(),
     };
     let (sizes, position) = after(&m, &start);
-    let cotangents = cotangents(&program, &of_states, &sizes)?;
+    let cotangents = cotangents(&program, &slots, &of_states, &sizes)?;
     let mut given = m.tensors.clone();
     given.extend(cotangents);
     given.insert("pos".into(), Tensor::scalar(start.position as f64));
-    given.extend(as_inputs(&grown(start.states.clone(), sizes[&cache()])?));
+    given.extend(grown(start.states.clone(), sizes[&cache()])?);
     let run = vec![("carried".to_owned(), program)];
     let programs = Programs::new(request.runs_on(), run, request.threads)?;
     let made = programs.run("carried", &given, &sizes)?;
     let (gradients, made): (Named, Vec<_>) = divided(made);
-    let mut done = sorted_out(contract, made, &sizes, position)?;
+    let layout = Layout {
+        contract,
+        states: &slots,
+    };
+    let mut done = layout.sorted_out(made, &sizes, position)?;
     for slot in contract.smooth() {
         let name = format!("grad.{}", slot.name);
         let g = laid_out(&gradients, &name, slot, &sizes)?;
         done.outputs.push((name, g));
     }
-    done.outputs.extend(by_states(&gradients, &start)?);
+    done.outputs.extend(by_states(&gradients, &slots, &start)?);
     Ok(done)
 }
 
@@ -65,7 +73,7 @@ fn divided(made: Vec<(String, Tensor)>) -> (Named, Vec<(String, Tensor)>) {
 fn program(
     e: &Elaborated,
     contract: &Contract,
-    from_states: bool,
+    (stepped, from_states): (&Stepped, bool),
     request: &Request,
 ) -> Result<Func> {
     let wrt: Vec<&str> = contract.smooth().map(|s| s.name.as_str()).collect();
@@ -79,28 +87,27 @@ fn program(
         wrt: &wrt,
         outs: &outs,
     };
-    let (form, shapes) = (request.form.unwrap_or(Form::Chunked), Shapes::cpu());
-    passes::carried_gradient(&build::outputs(e)?, form, &shapes, wanted, &mut vec![])
-        .map_err(|x| other(&e.name, x))
+    let form = request.form.unwrap_or(Form::Chunked);
+    (stepped.carried_gradient(form, wanted, &mut vec![])).map_err(|x| other(&e.name, x))
 }
 
 /// The given cotangents of states, held to those that the program has; those that are not given are 0.
 fn cotangents(
     program: &Func,
+    states: &[Slot],
     given: &BTreeMap<String, Given>,
     sizes: &Sizes,
 ) -> Result<Vec<(String, Tensor)>> {
-    let slot = |p: &seqc_algebra::ValueId| {
-        let name = program.input(*p)?.name.as_str();
-        let ty = program.ty(*p);
-        name.starts_with(STATE_COTANGENT).then(|| Slot {
-            name: name.to_owned(),
+    let slot = |s: &Slot| {
+        let name = format!("cotangent.{}", s.name);
+        let mut read = program.params.iter().filter_map(|p| program.input(*p));
+        read.any(|i| i.name.as_str() == name).then(|| Slot {
+            name,
             part: Part::Cotangent,
-            elem: ty.elem,
-            axes: ty.axes.clone(),
+            ..s.clone()
         })
     };
-    let all: Vec<Slot> = program.params.iter().filter_map(slot).collect();
+    let all: Vec<Slot> = states.iter().filter_map(slot).collect();
     let (there, absent): (Vec<Slot>, Vec<Slot>) = all
         .iter()
         .cloned()
@@ -120,17 +127,14 @@ fn cotangents(
 }
 
 /// `grad.state.NAME` in the layout and the length of the given states.
-fn by_states(gradients: &Named, start: &Start) -> Result<Vec<(String, Tensor)>> {
+fn by_states(gradients: &Named, slots: &[Slot], start: &Start) -> Result<Vec<(String, Tensor)>> {
     let mut all = vec![];
-    for (name, state) in &start.states {
-        let own = format!("grad.{name}");
-        let Some(g) = gradients.get(&own) else {
+    for slot in slots {
+        let own = format!("grad.{}", slot.name);
+        let (Some(g), Some(state)) = (gradients.get(&own), start.states.get(&slot.name)) else {
             continue;
         };
-        let mut g = g
-            .ordered(&state.axes)
-            .map_err(|e| other(&own, e))?
-            .into_owned();
+        let mut g = parts::whole(g, &slot.axes).map_err(|e| other(&own, e))?;
         for (a, n) in state.axes.iter().zip(&state.shape) {
             if a.size == Size::Len(cache()) {
                 g = timeline::cut(&g, *a, 0..*n).map_err(|e| other(&own, e))?;
@@ -138,6 +142,5 @@ fn by_states(gradients: &Named, start: &Start) -> Result<Vec<(String, Tensor)>> 
         }
         all.push((own, g));
     }
-    all.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(all)
 }

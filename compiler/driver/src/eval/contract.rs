@@ -225,13 +225,14 @@ impl Slot {
 
     /// The wanted shape, axes named: `[batch, t = 7, d = 16]`.
     pub(super) fn layout(&self, sizes: &Sizes) -> String {
-        let axis = |a: &Axis| match a.size {
-            Size::Const(n) => format!("{} = {n}", a.name),
-            Size::Len(s) => match sizes.get(&s) {
-                Some(n) => format!("{} = {n}", a.name),
-                None => a.name.to_string(),
-            },
-            Size::Tiles(..) | Size::Times { .. } => a.name.to_string(),
+        let axis = |a: &Axis| {
+            let name = a.name.as_str().trim_end_matches('%');
+            let n = match a.size {
+                Size::Const(n) => Some(n),
+                Size::Len(s) => sizes.get(&s).copied(),
+                Size::Tiles(..) | Size::Times { .. } => None,
+            };
+            n.map_or(name.to_owned(), |n| format!("{name} = {n}"))
         };
         let all: Vec<String> = self.axes.iter().map(axis).collect();
         format!("[{}]", all.join(", "))

@@ -2,17 +2,19 @@
 //!
 //! The tokens are read in one pass, from the start (prefill) or from given states (resume); or, if the recurrent form
 //! is asked for, the step is repeated, once a token. The states afterwards are `state.NAME`, beside `pos`, the number
-//! of positions read so far. Caches are as long as that, and grow.
+//! of positions read so far. Caches are as long as that, and grow. A state has one layout, however many parts came
+//! before: what one run writes, the next reads.
 
 use super::carried::carried;
 use super::contract::{Contract, Given, Matched, Part, Slot, matched, meaningful};
 use super::{Request, laid_out, packed};
 use crate::build;
 use crate::engine::{Named, Programs, Sizes};
-use crate::passes::{self, Form, Shapes};
+use crate::passes::{Form, Shapes, Stepped, in_memory};
 use crate::{Error, Result, other, timeline};
-use seqc_algebra::{Axis, Elem, Func, InputKind, Size, Tensor};
-use seqc_derive::step::cache;
+use seqc_algebra::{Axis, Elem, Func, Size, Tensor};
+use seqc_derive::DeriveError;
+use seqc_derive::step::{State, cache};
 use seqc_hir::{Elaborated, Look};
 use std::collections::BTreeMap;
 
@@ -46,31 +48,50 @@ pub fn continued(
     }
     let mut m = matched(given, &contract.wanted(false), &Sizes::new())?;
     meaningful(e, &m)?;
-    let failed = |x: seqc_derive::DeriveError| other(&e.name, x);
-    let (outputs, shapes) = (build::outputs(e)?, Shapes::cpu());
-    let run = |name: &str, f: Func| {
-        Programs::new(
-            request.runs_on(),
-            vec![(name.to_owned(), f)],
-            request.threads,
-        )
+    let failed = |x: DeriveError| other(&e.name, x);
+    let (shapes, mut times) = (Shapes::cpu(), vec![]);
+    let stepped = Stepped::of(&build::outputs(e)?, &shapes, &mut times).map_err(failed)?;
+    let slots = slots(&stepped).map_err(failed)?;
+    let run = |name: &str, f: std::result::Result<Func, DeriveError>| {
+        let programs = vec![(name.to_owned(), f.map_err(failed)?)];
+        Programs::new(request.runs_on(), programs, request.threads)
     };
-    match states {
-        None => {
-            let f = passes::prefill(&outputs, &shapes, &mut vec![]).map_err(failed)?;
-            prefilled(contract, run("prefill", f)?, &mut m)
+    let layout = Layout {
+        contract,
+        states: &slots,
+    };
+    let Some(states) = states else {
+        let programs = run("prefill", stepped.prefill(&mut times))?;
+        return prefilled(&layout, programs, &mut m);
+    };
+    let start = start_of(&slots, states, &m.sizes)?;
+    match request.form {
+        Some(Form::Recurrent) => {
+            let programs = run("step", stepped.step(&mut times))?;
+            stepwise(&layout, programs, &m, start)
         }
-        Some(states) if request.form == Some(Form::Recurrent) => {
-            let f = passes::generation_step(&outputs, &shapes, &mut vec![]).map_err(failed)?;
-            let start = start_of(&f, states, &m.sizes)?;
-            stepped(contract, run("step", f)?, &m, start)
-        }
-        Some(states) => {
-            let f = passes::resume(&outputs, &shapes, &mut vec![]).map_err(failed)?;
-            let start = start_of(&f, states, &m.sizes)?;
-            resumed(contract, run("resume", f)?, &m, start)
+        _ => {
+            let programs = run("resume", stepped.resume(&mut times))?;
+            resumed(&layout, programs, &m, start)
         }
     }
+}
+
+/// How results are laid out.
+pub(super) struct Layout<'a> {
+    pub contract: &'a Contract,
+    pub states: &'a [Slot],
+}
+
+/// What the states of a mixer are called and how they lie, in every file: complex ones in their parts.
+pub(super) fn slots(stepped: &Stepped) -> std::result::Result<Vec<Slot>, DeriveError> {
+    let slot = |s: State| Slot {
+        axes: in_memory(&s),
+        name: s.name,
+        part: Part::State,
+        elem: Elem::Real,
+    };
+    Ok(stepped.states()?.into_iter().map(slot).collect())
 }
 
 fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {
@@ -102,42 +123,44 @@ fn refused(e: &Elaborated, from_states: bool, request: &Request) -> Result<()> {
 }
 
 /// One pass over all tokens.
-fn prefilled(contract: &Contract, programs: Programs, m: &mut Matched) -> Result<Continued> {
+fn prefilled(layout: &Layout, programs: Programs, m: &mut Matched) -> Result<Continued> {
     let position = m.sizes.get(&Axis::time().name).copied().unwrap_or(1);
     m.sizes.insert(cache(), position);
     let made = programs.run("prefill", &m.tensors, &m.sizes)?;
-    sorted_out(contract, made, &m.sizes, position)
+    layout.sorted_out(made, &m.sizes, position)
 }
 
 /// One pass over all tokens, from states.
-fn resumed(
-    contract: &Contract,
-    programs: Programs,
-    m: &Matched,
-    start: Start,
-) -> Result<Continued> {
+fn resumed(layout: &Layout, programs: Programs, m: &Matched, start: Start) -> Result<Continued> {
     let (sizes, position) = after(m, &start);
     let mut given = m.tensors.clone();
     given.insert("pos".into(), Tensor::scalar(start.position as f64));
-    given.extend(as_inputs(&grown(start.states, sizes[&cache()])?));
+    given.extend(grown(start.states, sizes[&cache()])?);
     let made = programs.run("resume", &given, &sizes)?;
-    sorted_out(contract, made, &sizes, position)
+    layout.sorted_out(made, &sizes, position)
 }
 
-/// Outputs and states of one pass.
-pub(super) fn sorted_out(
-    contract: &Contract,
-    made: Vec<(String, Tensor)>,
-    sizes: &Sizes,
-    position: usize,
-) -> Result<Continued> {
-    let (states, outputs): (Vec<_>, Vec<_>) =
-        made.into_iter().partition(|(n, _)| n.starts_with("state."));
-    Ok(Continued {
-        outputs: in_layout(contract, &outputs.into_iter().collect(), sizes)?,
-        states,
-        position,
-    })
+impl Layout<'_> {
+    /// Outputs and states of one pass.
+    pub fn sorted_out(
+        &self,
+        made: Vec<(String, Tensor)>,
+        sizes: &Sizes,
+        position: usize,
+    ) -> Result<Continued> {
+        let made: Named = made.into_iter().collect();
+        let lay = |s: &Slot| Ok((s.name.clone(), laid_out(&made, &s.name, s, sizes)?));
+        Ok(Continued {
+            outputs: self
+                .contract
+                .outputs
+                .iter()
+                .map(lay)
+                .collect::<Result<_>>()?,
+            states: self.states.iter().map(lay).collect::<Result<_>>()?,
+            position,
+        })
+    }
 }
 
 /// Lengths with room for everything read, and the position afterwards.
@@ -153,20 +176,6 @@ pub(super) fn after(m: &Matched, start: &Start) -> (Sizes, usize) {
     (sizes, position)
 }
 
-/// The states by the names that programs read them under.
-pub(super) fn as_inputs(states: &Named) -> Named {
-    let own = |(name, x): (&String, &Tensor)| {
-        let own = name.strip_prefix("state.").unwrap_or(name);
-        (own.to_owned(), x.clone())
-    };
-    states.iter().map(own).collect()
-}
-
-fn in_layout(contract: &Contract, outputs: &Named, sizes: &Sizes) -> Result<Vec<(String, Tensor)>> {
-    let lay = |s: &Slot| Ok((s.name.clone(), laid_out(outputs, &s.name, s, sizes)?));
-    contract.outputs.iter().map(lay).collect()
-}
-
 /// Where a run goes on.
 #[derive(Default)]
 pub(super) struct Start {
@@ -174,22 +183,13 @@ pub(super) struct Start {
     pub position: usize,
 }
 
-/// The given states, held to those of the step.
+/// The given states, held to those that there are.
 pub(super) fn start_of(
-    step: &Func,
+    slots: &[Slot],
     given: &BTreeMap<String, Given>,
     sizes: &Sizes,
 ) -> Result<Start> {
-    let slot = |p: &seqc_algebra::ValueId| {
-        let input = step.input(*p)?;
-        (input.kind == InputKind::State).then(|| Slot {
-            name: format!("state.{}", input.name),
-            part: Part::State,
-            elem: step.ty(*p).elem,
-            axes: step.ty(*p).axes.clone(),
-        })
-    };
-    let mut wanted: Vec<Slot> = step.params.iter().filter_map(slot).collect();
+    let mut wanted = slots.to_vec();
     wanted.push(Slot {
         name: "pos".into(),
         part: Part::State,
@@ -234,47 +234,35 @@ pub(super) fn grown(states: Named, n: usize) -> Result<Named> {
 }
 
 /// The step, once a token.
-fn stepped(
-    contract: &Contract,
-    programs: Programs,
-    m: &Matched,
-    start: Start,
-) -> Result<Continued> {
+fn stepwise(layout: &Layout, programs: Programs, m: &Matched, start: Start) -> Result<Continued> {
     let time = Axis::time();
     let tokens = m.sizes.get(&time.name).copied().unwrap_or(1);
     let (sizes, position) = after(m, &start);
-    let mut states = grown(start.states, sizes[&cache()])?;
+    let mut all = grown(start.states, sizes[&cache()])?;
     let mut parts: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
     for t in 0..tokens {
         let mut now = timeline::all_at(&m.tensors, time, t)?;
         now.insert("pos".into(), Tensor::scalar((start.position + t) as f64));
-        now.extend(as_inputs(&states));
+        now.extend(all.clone());
         for (name, x) in programs.run("step", &now, &sizes)? {
             match name.starts_with("state.") {
                 true => {
-                    states.insert(name, x);
+                    all.insert(name, x);
                 }
                 false => parts.entry(name).or_default().push(x),
             }
         }
     }
-    let mut outputs = Named::new();
     for (name, p) in parts {
         let timeless = |s: &Slot| s.name == name && !s.axes.contains(&time);
-        let t = match contract.outputs.iter().any(timeless) {
+        let t = match layout.contract.outputs.iter().any(timeless) {
             true => p
                 .into_iter()
                 .next_back()
                 .ok_or_else(|| other(&name, "no token"))?,
             false => timeline::stack(&p, time).map_err(|e| other(&name, e))?,
         };
-        outputs.insert(name, t);
+        all.insert(name, t);
     }
-    let mut states: Vec<(String, Tensor)> = states.into_iter().collect();
-    states.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Continued {
-        outputs: in_layout(contract, &outputs, &m.sizes)?,
-        states,
-        position,
-    })
+    layout.sorted_out(all.into_iter().collect(), &sizes, position)
 }

@@ -5,8 +5,8 @@
 //! differentiation: a chunked form's gradient is chunked.
 
 use super::{
-    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, RENAMES, STEPPED, Shapes, Timings, apply,
-    inputs_named, readable, verify,
+    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, RENAMES, STEPPED, Shapes, Stepped, Timings,
+    apply, inputs_named, readable, verify,
 };
 use seqc_algebra::Func;
 use seqc_derive::{DeriveError, grad, step};
@@ -40,8 +40,18 @@ pub fn carried_gradient(
     wanted: Wanted,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let f = apply(func.clone(), STEPPED, shapes, timings)?;
-    let f = differentiated(&f, before(form), shapes, wanted, timings)?;
+    Stepped::of(func, shapes, timings)?.carried_gradient(form, wanted, timings)
+}
+
+/// The same of a program as the laws of steps want it.
+pub(super) fn of_stepped(
+    func: &Func,
+    form: Form,
+    shapes: &Shapes,
+    wanted: Wanted,
+    timings: &mut Timings,
+) -> Result<Func, DeriveError> {
+    let f = differentiated(func, before(form), shapes, wanted, timings)?;
     apply(f, &[REAL, PAIRS], shapes, timings)
 }
 
@@ -78,30 +88,22 @@ fn differentiated(
     wanted: Wanted,
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
-    let states = step::smooth_states(func)?;
+    let states: Vec<String> = (step::states(func)?.into_iter())
+        .filter(|s| s.smooth)
+        .map(|s| s.name)
+        .collect();
     let f = match wanted.begin {
         Begin::Start => step::prefill(func)?,
         Begin::States => step::resume(func)?,
     };
     verify(&f, "states")?;
     let f = apply(f, form, shapes, timings)?;
-    let mut wrt = wanted.wrt.to_vec();
-    wrt.extend(states.iter().map(String::as_str));
-    let after: Vec<String> = states.iter().map(|s| format!("state.{s}")).collect();
-    let mut outs = wanted.outs.to_vec();
-    outs.extend(after.iter().map(String::as_str));
+    let named = states.iter().map(String::as_str);
+    let wrt: Vec<&str> = wanted.wrt.iter().copied().chain(named.clone()).collect();
+    let outs: Vec<&str> = wanted.outs.iter().copied().chain(named).collect();
     let start = std::time::Instant::now();
-    let mut f = grad::vjp(&f, &inputs_named(&f, &wrt), &outs)?;
+    let f = grad::vjp(&f, &inputs_named(&f, &wrt), &outs)?;
     timings.push(("differentiate", start.elapsed().as_secs_f64()));
-    for (name, _) in &mut f.results {
-        if let Some(own) = name.strip_prefix("grad.").filter(|n| is_one(&states, n)) {
-            *name = format!("grad.state.{own}");
-        }
-    }
     verify(&f, "differentiate")?;
     Ok(f)
-}
-
-fn is_one(states: &[String], name: &str) -> bool {
-    states.iter().any(|s| s == name)
 }

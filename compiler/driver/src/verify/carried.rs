@@ -1,26 +1,27 @@
-//! Gradients through states. A sequence cut in two is differentiated part by part: the second from the first one's
-//! states, the first from cotangents of its states, which are the second's gradients by them. Together that is the
-//! gradient of the whole. And from states that no prompt leaves, the gradient is that of the definition's steps.
+//! Gradients through states. A sequence cut into parts is differentiated part by part, the last one first: each from the
+//! states that the one before it left, and from cotangents of its own last states, which are the next one's gradients by
+//! them. Together that is the gradient of the whole. And from states that no prompt leaves, the gradient is that of the
+//! definition's steps.
 
-mod halves;
 mod held;
 mod jump;
+mod parts;
 
-pub use halves::{Halves, none};
 pub use held::drawn_for;
+pub use parts::{Cut, none};
 
 use super::Options;
 use super::certificate::Row;
+use super::cuts::{self, Parts};
 use super::draw::Draw;
-use super::lengths;
 use super::reference::stops;
 use super::subject::{Derived, Part, Subject};
 use crate::engine::{Engine, Programs};
 use crate::passes::{self, Begin, Form, STATE_COTANGENT, Shapes, Wanted};
 use crate::{Error, Result, other, timeline};
-use halves::cotangents;
 use held::{Reference, of_kind, ran};
 use jump::{Jump, past};
+use parts::cotangents;
 use seqc_algebra::{Axis, Func, InputKind, Tensor};
 use seqc_derive::softmax;
 use seqc_derive::step::cache;
@@ -86,15 +87,15 @@ fn has_cotangents(f: &Func) -> bool {
         .any(|i| i.name.as_str().starts_with(STATE_COTANGENT))
 }
 
-/// Such a sequence and what it is held to.
-struct Cut {
-    halves: Halves,
+/// A sequence in parts and what it is held to.
+struct Whole {
+    cut: Cut,
     reference: Reference,
 }
 
 /// What gradients through states are held to.
 pub struct Carried {
-    cuts: Vec<Cut>,
+    wholes: Vec<Whole>,
     jump: Option<Jump>,
 }
 
@@ -131,8 +132,8 @@ impl Definition<'_> {
     }
 
     /// The gradients of a whole: those of its outputs are the definition's own, those of its last states are added.
-    fn cut(&self, prompt: usize, tokens: usize) -> Result<Option<Cut>> {
-        let all = prompt + tokens;
+    fn cut(&self, parts: Parts) -> Result<Option<Whole>> {
+        let all = parts.all();
         let mut sizes = self.subject.sizes(all, BATCH);
         if !self.subject.allows(&sizes) {
             return Ok(None);
@@ -160,11 +161,11 @@ impl Definition<'_> {
         let mut everything = given.clone();
         everything.extend(after.clone());
         let held = (everything, sizes.clone());
-        let what = (all, format!("{prompt} + {tokens} tokens"));
-        Ok(Some(Cut {
+        let what = (all, parts.words());
+        Ok(Some(Whole {
             reference: Reference::new(want, &self.rounded, held, what),
-            halves: Halves {
-                prompt,
+            cut: Cut {
+                parts,
                 after,
                 given,
                 sizes,
@@ -206,9 +207,9 @@ impl Definition<'_> {
 /// The references, and the row that holds them to difference quotients.
 pub fn references(subject: &Subject, options: &Options) -> Result<(Carried, Vec<Row>)> {
     let definition = Definition::new(subject)?;
-    let mut cuts = vec![];
-    for (prompt, tokens) in lengths::cuts(&options.shapes, options.extent) {
-        cuts.extend(definition.cut(prompt, tokens)?);
+    let mut wholes = vec![];
+    for parts in cuts::cuts(&options.shapes, options.extent, &subject.name) {
+        wholes.extend(definition.cut(parts)?);
     }
     let jump = definition.jump(options.shapes.chunk + 2)?;
     let mut row = Row::new("definition", "differ.", Part::StateGradient);
@@ -222,7 +223,7 @@ pub fn references(subject: &Subject, options: &Options) -> Result<(Carried, Vec<
         }
         rows.push(row);
     }
-    Ok((Carried { cuts, jump }, rows))
+    Ok((Carried { wholes, jump }, rows))
 }
 
 impl Carried {
@@ -250,11 +251,11 @@ impl Carried {
         engine: Engine,
         row: &mut Row,
     ) -> Result<()> {
-        for c in &self.cuts {
-            let got = c.halves.parts(keys, |key, given, sizes| {
+        for w in &self.wholes {
+            let got = w.cut.run(keys, |key, given, sizes| {
                 Ok(programs.run(key, given, sizes)?.into_iter().collect())
             })?;
-            c.reference.compare(engine, &got, row)?;
+            w.reference.compare(engine, &got, row)?;
         }
         if let Some(j) = &self.jump {
             let got = programs.run(&keys[1], &j.given, &j.sizes)?;

@@ -8,6 +8,7 @@
 mod carried;
 
 use super::certificate::{Row, Worst};
+use super::cuts::Parts;
 use super::draw::{self, Draw};
 use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
@@ -219,37 +220,52 @@ fn compared(subject: &Subject, form: Form, cases: &[Case], row: &mut Row) -> Res
     Ok(())
 }
 
-/// A prompt, then the rest from its states: cut after the first step, and near the middle.
+/// A prompt, then the rest in parts, each from the states before it: the prompt is the first step, or the first half.
 fn continued(subject: &Subject, cases: &[Case], row: &mut Row) -> Result<()> {
-    let split = passes::exact_split(&subject.steppable()?, &SHAPES);
-    let time = Axis::time();
+    let split = passes::Stepped::of(&subject.steppable()?, &SHAPES, &mut vec![])
+        .and_then(|f| f.exact_split());
     let (prefill, resume) = split.map_err(|e| other(&subject.name, e))?;
     for case in cases.iter().filter(|c| c.length > 1) {
-        for at in [1, case.length.div_ceil(2)] {
-            let mut sizes = case.sizes.clone();
-            sizes.insert(cache(), case.length + 1);
-            let head = timeline::cut_all(&case.given, time, 0..at)?;
-            sizes.insert(time.name, at);
-            let after = ran(&prefill, &head, &sizes)?;
-            let mut tail = timeline::cut_all(&case.given, time, at..case.length)?;
-            tail.insert("pos".into(), Tensor::scalar(at as f64));
-            for (name, t) in after {
-                if let Some(own) = name.strip_prefix("state.") {
-                    tail.insert(own.to_owned(), t);
-                }
-            }
-            sizes.insert(time.name, case.length - at);
-            for (name, got) in ran(&resume, &tail, &sizes)? {
-                let Some(whole) = case.want.get(&name) else {
-                    continue;
-                };
-                let want = timeline::cut(whole, time, at..case.length);
-                let want = want.map_err(|e| other(&name, e))?;
-                row.add(worst(&name, unequal(&want, &got)?, case.length));
-            }
+        for prompt in [1, case.length.div_ceil(2)] {
+            let parts = Parts::drawn(prompt, case.length - prompt, &subject.name);
+            case.in_parts(&parts, (&prefill, &resume), row)?;
         }
     }
     Ok(())
+}
+
+impl Case {
+    fn in_parts(
+        &self,
+        parts: &Parts,
+        (prefill, resume): (&Func, &Func),
+        row: &mut Row,
+    ) -> Result<()> {
+        let (time, mut states) = (Axis::time(), Named::new());
+        for range in parts.ranges() {
+            let mut sizes = self.sizes.clone();
+            sizes.insert(cache(), self.length + 1);
+            sizes.insert(time.name, range.len());
+            let mut given = timeline::cut_all(&self.given, time, range.clone())?;
+            given.insert("pos".into(), Tensor::scalar(range.start as f64));
+            given.extend(std::mem::take(&mut states));
+            let f = if range.start == 0 { prefill } else { resume };
+            for (name, got) in ran(f, &given, &sizes)? {
+                if name.starts_with("state.") {
+                    states.insert(name, got);
+                    continue;
+                }
+                let whole = self.want.get(&name);
+                let Some(whole) = whole.filter(|w| w.axes.contains(&time)) else {
+                    continue;
+                };
+                let want = timeline::cut(whole, time, range.clone());
+                let want = want.map_err(|e| other(&name, e))?;
+                row.add(worst(&name, unequal(&want, &got)?, self.length));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub fn documents(shapes: &Shapes, extent: Extent) -> Vec<usize> {
     }
 }
 
-/// Prompts and how many tokens follow.
+/// Prompts and how many tokens follow, in parts or one by one.
 pub fn splits(shapes: &Shapes, extent: Extent) -> Vec<(usize, usize)> {
     let c = shapes.chunk;
     let quick = [(1, 2), (c, 2), (2 * c + 1, 3), (3, 2 * c + 3)];

@@ -2,7 +2,7 @@
 //!
 //! [`subject`] has the definition and what is derived from it; [`lengths`] and [`draw`] say on what it is run;
 //! [`cases`] is what the definition makes of it, whose gradient [`reference`] holds to difference quotients and to
-//! forward mode; [`steps`] holds prefill and step to the whole, [`carried`] gradients through states; [`packed`] puts
+//! forward mode; [`steps`] holds prefill, resume and step to the whole, cut by [`cuts`], [`carried`] gradients through states; [`packed`] puts
 //! documents in one row; [`exact`] compares over a finite field; [`measure`] says how near is near enough;
 //! [`certificate`] is the result.
 //!
@@ -12,6 +12,7 @@
 mod carried;
 mod cases;
 mod certificate;
+mod cuts;
 mod draw;
 mod exact;
 mod lengths;

@@ -1,11 +1,11 @@
-//! Prefill, resume and step against the whole: a prompt in one pass, then the rest in two passes from the states, or
-//! token by token, gives what one pass over all tokens gives; and one step from any states gives what the
-//! definition's step gives.
+//! Prefill, resume and step against the whole: a prompt in one pass, then the rest in several passes, each from the states
+//! that the one before it left, or token by token, gives what one pass over all tokens gives, outputs and, after each part,
+//! states; and one step from any states gives what the definition's step gives.
 
 use super::Options;
 use super::certificate::{Row, Worst};
+use super::cuts::{self, Parts};
 use super::draw::{self, Draw};
-use super::lengths;
 use super::measure::{self, Movement};
 use super::subject::{Part, Subject};
 use crate::engine::{Engine, Named, Programs, Sizes};
@@ -76,17 +76,15 @@ impl Reference {
     }
 }
 
-/// A prompt and its continuation, and what the definition makes of them.
+/// A sequence in parts, and what the definition makes of it.
 pub struct Split {
-    prompt: usize,
-    tokens: usize,
+    parts: Parts,
     sizes: Sizes,
     given: Named,
     /// The outputs of the whole by the definition itself.
     whole: Named,
-    /// Outputs and states after the prompt and after all.
-    after_prompt: Reference,
-    after_all: Reference,
+    /// Outputs and states after each part, by one pass over all that was read so far.
+    after: Vec<Reference>,
 }
 
 /// One step from states that no prompt leaves.
@@ -121,8 +119,8 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
     let weighed = seqc_derive::softmax::with_one_normaliser(&prefill);
     let weighed = Rc::new(weighed.map_err(|e| other(&subject.name, e))?);
     let mut splits = vec![];
-    for (prompt, tokens) in lengths::splits(&options.shapes, options.extent) {
-        let all = prompt + tokens;
+    for parts in cuts::splits(&options.shapes, options.extent, &subject.name) {
+        let all = parts.all();
         let mut sizes = subject.sizes(all, BATCH);
         if !subject.allows(&sizes) {
             continue;
@@ -130,15 +128,16 @@ pub fn references(subject: &Subject, options: &Options) -> Result<Steps> {
         // Room to spare: what lies behind the present must not be read.
         sizes.insert(cache(), all + 2);
         let given = subject.given(&sizes, Draw::Plain)?;
-        let mut short = sizes.clone();
-        short.insert(Axis::time().name, prompt);
-        let head = timeline::cut_all(&given, Axis::time(), 0..prompt)?;
+        let after = parts.ranges().into_iter().map(|part| {
+            let mut short = sizes.clone();
+            short.insert(Axis::time().name, part.end);
+            let head = timeline::cut_all(&given, Axis::time(), 0..part.end)?;
+            Reference::new(&prefill, &weighed, &head, &short)
+        });
         splits.push(Split {
-            after_prompt: Reference::new(&prefill, &weighed, &head, &short)?,
-            after_all: Reference::new(&prefill, &weighed, &given, &sizes)?,
+            after: after.collect::<Result<_>>()?,
             whole: interpreted(&subject.definition, &given, &sizes)?,
-            prompt,
-            tokens,
+            parts,
             sizes,
             given,
         });
@@ -202,25 +201,23 @@ impl Split {
     fn at(&self, length: usize) -> At {
         At {
             length,
-            inputs: format!("{} + {} tokens", self.prompt, self.tokens),
+            inputs: self.parts.words(),
         }
     }
 
     /// Compares outputs and states of the prompt; gives the states.
     fn prefill(&self, programs: &Programs, engine: Engine, row: &mut Row) -> Result<Named> {
+        let prompt = self.parts.prompt();
         let mut sizes = self.sizes.clone();
-        sizes.insert(Axis::time().name, self.prompt);
-        let given = timeline::cut_all(&self.given, Axis::time(), 0..self.prompt)?;
-        let at = self.at(self.prompt);
-        let mut states = Named::new();
-        for (name, got) in programs.run("step.prefill", &given, &sizes)? {
-            if let Some(own) = name.strip_prefix("state.") {
-                row.add(self.after_prompt.compare(engine, &name, &got, &at)?);
-                states.insert(own.to_owned(), got);
-                continue;
-            }
-            row.add(self.of_prompt(engine, &name, &got, &at)?);
+        sizes.insert(Axis::time().name, prompt);
+        let given = timeline::cut_all(&self.given, Axis::time(), 0..prompt)?;
+        let at = self.at(prompt);
+        let made = programs.run("step.prefill", &given, &sizes)?;
+        let (states, outputs) = apart(made);
+        for (name, got) in &outputs {
+            row.add(self.of_prompt(engine, name, got, &at)?);
         }
+        self.ends(engine, 0, &states, row)?;
         Ok(states)
     }
 
@@ -228,14 +225,14 @@ impl Split {
     fn of_prompt(&self, engine: Engine, name: &str, got: &Tensor, at: &At) -> Result<Worst> {
         let whole = self.whole.get(name);
         let Some(whole) = whole.filter(|w| w.axes.contains(&Axis::time())) else {
-            return self.after_prompt.compare(engine, name, got, at);
+            return self.after[0].compare(engine, name, got, at);
         };
-        let want = timeline::cut(whole, Axis::time(), 0..self.prompt);
+        let want = timeline::cut(whole, Axis::time(), 0..self.parts.prompt());
         let want = want.map_err(|e| other(name, e))?;
-        (self.after_prompt).part(engine, name, got, (&want, 0.0), at)
+        (self.after[0]).part(engine, name, got, (&want, 0.0), at)
     }
 
-    /// Goes on token by token, comparing outputs; then the states.
+    /// Goes on token by token, comparing outputs, and states where a part ends.
     fn steps(
         &self,
         programs: &Programs,
@@ -243,20 +240,23 @@ impl Split {
         mut states: Named,
         row: &mut Row,
     ) -> Result<()> {
-        for t in self.prompt..self.prompt + self.tokens {
-            let part = |x: &Tensor| timeline::at(x, Axis::time(), t);
-            let now = Now {
-                program: "step.step",
-                sizes: &self.sizes,
-                from: t,
-                given: timeline::all_at(&self.given, Axis::time(), t)?,
-            };
-            states = self.go_on(programs, engine, now, states, &part, row)?;
+        for (k, part) in self.parts.ranges().into_iter().enumerate().skip(1) {
+            for t in part {
+                let part = |x: &Tensor| timeline::at(x, Axis::time(), t);
+                let now = Now {
+                    program: "step.step",
+                    sizes: &self.sizes,
+                    from: t,
+                    given: timeline::all_at(&self.given, Axis::time(), t)?,
+                };
+                states = self.go_on(programs, engine, now, states, &part, row)?;
+            }
+            self.ends(engine, k, &states, row)?;
         }
-        self.ends(engine, &states, row)
+        Ok(())
     }
 
-    /// Goes on in two passes, comparing outputs; then the states.
+    /// Goes on in one pass a part, comparing outputs and states.
     fn resume(
         &self,
         programs: &Programs,
@@ -264,24 +264,20 @@ impl Split {
         mut states: Named,
         row: &mut Row,
     ) -> Result<()> {
-        let (from, to) = (self.prompt, self.prompt + self.tokens);
-        let middle = from + self.tokens.div_ceil(2);
-        for (from, to) in [(from, middle), (middle, to)] {
-            if from == to {
-                continue;
-            }
+        for (k, range) in self.parts.ranges().into_iter().enumerate().skip(1) {
             let mut sizes = self.sizes.clone();
-            sizes.insert(Axis::time().name, to - from);
+            sizes.insert(Axis::time().name, range.len());
             let now = Now {
                 program: "step.resume",
                 sizes: &sizes,
-                from,
-                given: timeline::cut_all(&self.given, Axis::time(), from..to)?,
+                from: range.start,
+                given: timeline::cut_all(&self.given, Axis::time(), range.clone())?,
             };
-            let part = |x: &Tensor| timeline::cut(x, Axis::time(), from..to);
+            let part = |x: &Tensor| timeline::cut(x, Axis::time(), range.clone());
             states = self.go_on(programs, engine, now, states, &part, row)?;
+            self.ends(engine, k, &states, row)?;
         }
-        self.ends(engine, &states, row)
+        Ok(())
     }
 
     /// One run of a program that goes on from states: compares its outputs with `part` of the whole's, gives the
@@ -298,33 +294,49 @@ impl Split {
         let mut given = now.given;
         given.extend(states);
         given.insert("pos".into(), Tensor::scalar(now.from as f64));
-        let at = self.at(self.prompt + self.tokens);
-        let mut after = Named::new();
-        for (name, got) in programs.run(now.program, &given, now.sizes)? {
-            if let Some(own) = name.strip_prefix("state.") {
-                after.insert(own.to_owned(), got);
-                continue;
-            }
+        let at = self.at(self.parts.all());
+        let (after, outputs) = apart(programs.run(now.program, &given, now.sizes)?);
+        for (name, got) in outputs {
             let whole = &self.whole[&name];
             if !whole.axes.contains(&Axis::time()) {
                 continue;
             }
             let want = part(whole).map_err(|e| other(&name, e))?;
             let want = (&want, measure::size(whole));
-            row.add(self.after_all.part(engine, &name, &got, want, &at)?);
+            row.add(self.last().part(engine, &name, &got, want, &at)?);
         }
         Ok(after)
     }
 
-    /// Compares the states after everything.
-    fn ends(&self, engine: Engine, states: &Named, row: &mut Row) -> Result<()> {
-        let at = self.at(self.prompt + self.tokens);
-        for (own, got) in states {
-            let name = format!("state.{own}");
-            row.add(self.after_all.compare(engine, &name, got, &at)?);
-        }
-        Ok(())
+    fn last(&self) -> &Reference {
+        &self.after[self.after.len() - 1]
     }
+
+    /// Compares the states after part `k`: those that one pass over all of it leaves, by name, shape and value.
+    fn ends(&self, engine: Engine, k: usize, states: &Named, row: &mut Row) -> Result<()> {
+        let (reference, at) = (&self.after[k], self.at(self.parts.ranges()[k].end));
+        let wanted = reference.want.keys().filter(|n| n.starts_with("state."));
+        for name in wanted {
+            let got = states.get(name);
+            let got =
+                got.ok_or_else(|| other(name, format!("part {} leaves no such state", k + 1)))?;
+            row.add(reference.compare(engine, name, got, &at)?);
+        }
+        match states.keys().find(|n| !reference.want.contains_key(*n)) {
+            Some(extra) => Err(other(
+                extra,
+                format!("only part {} leaves this state", k + 1),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// States, and all other results.
+fn apart(made: Vec<(String, Tensor)>) -> (Named, Vec<(String, Tensor)>) {
+    let (states, outputs): (Vec<_>, Vec<_>) =
+        made.into_iter().partition(|(n, _)| n.starts_with("state."));
+    (states.into_iter().collect(), outputs)
 }
 
 impl Jump {

@@ -34,9 +34,11 @@ impl<'p> Elab<'p> {
             let Some(Val::Dyn(v)) = now(&st.name.text) else {
                 return None;
             };
-            results.push((st.name.text.clone(), v.id));
+            // By its path: what a state is called wherever it is handed on.
+            let path = s.home.join(&st.name.text).path;
+            results.push((path.clone(), v.id));
             for d in 1..st.delay {
-                results.push((format!("{}.{d}", st.name.text), formals[at + d - 1]));
+                results.push((format!("{path}.{d}"), formals[at + d - 1]));
             }
             at += st.delay;
         }

@@ -84,15 +84,19 @@ pub(crate) fn input_role(input: &Input, ty: &Ty) -> Role {
     }
 }
 
-/// The type with the axes in the order in which a result lies in memory: a gradient as its parameter does, an
-/// outgoing state as the incoming one, anything else as it is.
-pub(crate) fn result_ty(func: &Func, name: &str, ty: &Ty) -> Ty {
+/// The type with the axes in the order in which a result lies in memory: as `orders` says, or a gradient as its parameter
+/// does, an outgoing state as the incoming one, anything else as it is.
+pub(crate) fn result_ty(func: &Func, orders: &[(String, Vec<Axis>)], name: &str, ty: &Ty) -> Ty {
+    let told = orders.iter().find(|(n, _)| n == name).map(|(_, axes)| axes);
     let partner = name.strip_prefix("grad.").unwrap_or(name);
-    let input = func
-        .params
-        .iter()
-        .find(|p| func.input(**p).is_some_and(|i| i.name.as_str() == partner));
-    match input.map(|p| &func.ty(*p).axes) {
+    let is_partner = |p: &&ValueId| func.input(**p).is_some_and(|i| i.name.as_str() == partner);
+    let like = || {
+        func.params
+            .iter()
+            .find(is_partner)
+            .map(|p| &func.ty(*p).axes)
+    };
+    match told.or_else(like) {
         Some(axes) if axes.len() == ty.axes.len() && axes.iter().all(|a| ty.axes.contains(a)) => {
             Ty {
                 axes: axes.clone(),

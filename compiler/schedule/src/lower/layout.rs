@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The values whose layout is not that of their type.
 pub(crate) type Layouts = BTreeMap<ValueId, Vec<Axis>>;
 
-pub(crate) fn layouts(func: &Func) -> Layouts {
+pub(crate) fn layouts(func: &Func, orders: &[(String, Vec<Axis>)]) -> Layouts {
     let mut all = Layouts::new();
     let mut named = BTreeSet::new();
     for (name, v) in &func.results {
@@ -22,7 +22,7 @@ pub(crate) fn layouts(func: &Func) -> Layouts {
             continue;
         }
         let ty = func.ty(*v);
-        let axes = result_ty(func, name, ty).axes;
+        let axes = result_ty(func, orders, name, ty).axes;
         if axes != ty.axes {
             all.insert(*v, axes);
         }
@@ -112,7 +112,7 @@ mod tests {
             let v = b.mul(x, x).expect("a square");
             names.iter().for_each(|n| b.result(&format!("grad.{n}"), v));
             let func = b.finish();
-            axes_of(&func, &layouts(&func), v).to_vec()
+            axes_of(&func, &layouts(&func, &[]), v).to_vec()
         };
         assert_eq!(laid(["same", "other"]), [h, k]);
         assert_eq!(laid(["other", "same"]), [k, h]);

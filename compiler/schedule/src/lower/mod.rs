@@ -29,7 +29,7 @@ mod view;
 
 use crate::ir::Kernel;
 use seqc_abi::Plan;
-use seqc_algebra::{Elem, Func, Op, ShapeError};
+use seqc_algebra::{Axis, Elem, Func, Op, ShapeError};
 use std::fmt;
 
 /// What the lowering is to aim at.
@@ -39,6 +39,8 @@ pub struct Options {
     pub lanes: u32,
     /// The simplest correct lowering, as a second opinion: each operation its own kernel, no atoms, no lanes.
     pub reference: bool,
+    /// Results that another program reads, by name, with the order in which their axes lie in memory.
+    pub orders: Vec<(String, Vec<Axis>)>,
 }
 
 impl Default for Options {
@@ -46,6 +48,7 @@ impl Default for Options {
         Options {
             lanes: 8,
             reference: false,
+            orders: vec![],
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn appended(func: &Func, v: ValueId) -> Option<Appended> {
     let Op::Iota(axis) = func.op(at) else {
         return None;
     };
-    let own = name.strip_prefix("state.") == Some(input.name.as_str());
+    let own = name == input.name.as_str();
     let convolved = func
         .ids()
         .any(|id| matches!(func.op(id), Op::Online(a) if a == axis) && func.args(id)[1] == state);

@@ -45,7 +45,7 @@ enum Kind {
 
 impl<'a> Top<'a> {
     pub fn new(func: &'a Func, options: &'a Options, lens: &'a [Sym]) -> Result<Top<'a>> {
-        let layouts = layouts(func);
+        let layouts = layouts(func, &options.orders);
         let choice = Rc::new(choose(func, Some(&layouts), options.reference));
         let mut top = Top {
             func,
@@ -461,7 +461,7 @@ impl<'a> Top<'a> {
             if first && !is_input(self.func, *v) && self.place.contains_key(v) {
                 continue;
             }
-            let ty = result_ty(self.func, name, self.func.ty(*v));
+            let ty = result_ty(self.func, &self.options.orders, name, self.func.ty(*v));
             self.buffers
                 .push(buffer(name, &ty, result_role(self.func, name)));
             let to = place(self.buffers.len() - 1, &ty, self.lens)?;

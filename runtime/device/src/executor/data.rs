@@ -175,6 +175,12 @@ impl Executor {
         Ok((self.words(i), &self.at.shapes.shapes[i]))
     }
 
+    /// What the next run reads of a state, and its shape.
+    pub fn incoming_words(&self, name: &str) -> Result<(&[u32], &[usize])> {
+        let i = self.state_in(name)?;
+        Ok((self.words(i), &self.at.shapes.shapes[i]))
+    }
+
     /// What the last run left of an f32 state, and its shape.
     pub fn state(&self, name: &str) -> Result<(Cow<'_, [f32]>, &[usize])> {
         let i = self.state_out(name)?;

@@ -13,7 +13,7 @@ pub(super) struct Placed {
     pub temps: Vec<usize>,
     pub offsets: Vec<usize>,
     pub arena_bytes: usize,
-    /// Pairs of incoming and outgoing state of the same shape.
+    /// Pairs of incoming and outgoing state that lie alike.
     pub states: Vec<(usize, usize)>,
     /// For each launch, the temporaries whose lives begin there.
     pub births: Vec<Vec<usize>>,
@@ -49,7 +49,7 @@ impl Placed {
     }
 }
 
-/// States that go out in the shape in which they come in.
+/// States that go out as they come in: axes, shape and elements.
 fn paired_states(plan: &Plan, shapes: &Shapes) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     for (i, b) in plan.buffers.iter().enumerate() {
@@ -61,8 +61,11 @@ fn paired_states(plan: &Plan, shapes: &Shapes) -> Vec<(usize, usize)> {
             .iter()
             .position(|o| matches!(&o.role, Role::StateOut { name: n } if n == name));
         pairs.extend(
-            out.filter(|&o| shapes.shapes[o] == shapes.shapes[i] && plan.buffers[o].elem == b.elem)
-                .map(|o| (i, o)),
+            out.filter(|&o| {
+                let same = plan.buffers[o].axes == b.axes && plan.buffers[o].elem == b.elem;
+                same && shapes.shapes[o] == shapes.shapes[i]
+            })
+            .map(|o| (i, o)),
         );
     }
     pairs

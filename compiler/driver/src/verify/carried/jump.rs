@@ -22,7 +22,8 @@ impl Jump {
     /// Slopes along a direction of each state against differences of what the definition's steps make.
     pub fn differences(&self, step: &Func, row: &mut Row) -> Result<()> {
         let gradients: Vec<(String, &Tensor)> = (self.reference.want.iter())
-            .filter_map(|(n, g)| Some((n.strip_prefix("grad.state.")?.to_owned(), g)))
+            .filter(|(n, _)| n.starts_with("grad.state."))
+            .map(|(n, g)| (n.trim_start_matches("grad.").to_owned(), g))
             .collect();
         let norms = gradients.iter().map(|(_, g)| Ok(dot(g, g)?.sqrt()));
         let largest = norms.collect::<Result<Vec<f64>>>()?;
@@ -56,7 +57,7 @@ impl Jump {
             row.add(Worst {
                 error: if off == 0.0 { 0.0 } else { off.abs() / beside },
                 bound: 1e-6,
-                tensor: format!("grad.state.{name}"),
+                tensor: format!("grad.{name}"),
                 length: SMALL,
                 batch: BATCH,
                 inputs: self.reference.inputs.clone(),
@@ -80,8 +81,8 @@ impl Jump {
             let mut now = timeline::all_at(&given, time, t)?;
             now.insert("pos".into(), Tensor::scalar((BEFORE + t) as f64));
             for (name, y) in ran(step, &now, &self.sizes)? {
-                if let Some(own) = name.strip_prefix("state.") {
-                    given.insert(own.to_owned(), y);
+                if name.starts_with("state.") {
+                    given.insert(name, y);
                     continue;
                 }
                 let cotangent = &self.given[&format!("cotangent.{name}")];
@@ -92,7 +93,8 @@ impl Jump {
             }
         }
         for (name, cotangent) in &self.given {
-            if let Some(own) = name.strip_prefix(STATE_COTANGENT) {
+            if name.starts_with(STATE_COTANGENT) {
+                let own = name.trim_start_matches("cotangent.");
                 add(cotangent, &given[own])?;
             }
         }

@@ -1,6 +1,7 @@
-//! Gradients through states, exactly: those of two parts are together those of the whole.
+//! Gradients through states, exactly: those of the parts are together those of the whole.
 
-use super::super::carried::{self, Halves, drawn_for, none, with_wanted};
+use super::super::carried::{self, Cut, drawn_for, none, with_wanted};
+use super::super::cuts::Parts;
 use super::{Case, SHAPES, ran, unequal, worst};
 use crate::passes::{self, Begin, Form, STATE_COTANGENT};
 use crate::verify::certificate::Row;
@@ -28,7 +29,7 @@ pub fn rows(
     rows
 }
 
-/// Cut after the first step, and near the middle. `false` if no state has a gradient.
+/// The prompt is the first step, or the first half; the rest follows in parts. `false` if no state has a gradient.
 fn compared(
     subject: &Subject,
     form: Form,
@@ -61,13 +62,13 @@ fn compared(
             if after.is_empty() {
                 return Ok(false);
             }
-            let halves = Halves {
-                prompt,
+            let cut = Cut {
+                parts: Parts::drawn(prompt, case.length - prompt, &subject.name),
                 after: none(&after)?,
                 given: given.clone(),
                 sizes,
             };
-            let got = halves.parts(&programs, ran)?;
+            let got = cut.run(&programs, ran)?;
             for (name, want) in want.iter().filter(|(n, _)| got.contains_key(*n)) {
                 row.add(worst(name, unequal(want, &got[name])?, case.length));
             }
