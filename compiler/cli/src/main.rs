@@ -4,8 +4,9 @@
 
 mod commands;
 mod tensors;
+mod terminal;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use seqc_driver::Error;
 use std::process::ExitCode;
 
@@ -40,6 +41,8 @@ enum Command {
     Bench(commands::bench::Args),
     /// Write text with a trained model.
     Generate(commands::generate::Args),
+    /// Print a shell's completions of this command.
+    Completions(commands::completions::Args),
 }
 
 fn main() -> ExitCode {
@@ -53,12 +56,13 @@ fn main() -> ExitCode {
         Command::Train(a) => commands::train::run(&a),
         Command::Bench(a) => commands::bench::run(&a),
         Command::Generate(a) => commands::generate::run(&a),
+        Command::Completions(a) => commands::completions::run(&a, Cli::command()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(e) => {
-            eprintln!("{}", e.to_string().trim_end());
+            terminal::tell(&terminal::error(&e));
             ExitCode::from(if matches!(e, Error::Usage(_)) { 2 } else { 1 })
         }
     }

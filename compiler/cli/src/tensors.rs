@@ -5,6 +5,8 @@
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use seqc_algebra::{C64, Data, Elem, Tensor};
+use seqc_device::fail;
+use seqc_device::weights::with_file;
 use seqc_driver::Error;
 use seqc_driver::eval::{Given, Precision};
 use std::collections::{BTreeMap, HashMap};
@@ -13,18 +15,17 @@ use std::path::Path;
 
 /// Every tensor of a file. Errors name the file, and the tensor whose type is none that counts.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Given>, Error> {
-    let named = |e: String| Error::Other(format!("{}: {e}", path.display()));
-    let bytes = std::fs::read(path).map_err(|e| named(e.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|e| named(format!("no safetensors file, or a damaged one ({e})")))?;
+    with_file(path, given).map_err(|e| Error::Other(e.to_string()))
+}
+
+fn given(file: &SafeTensors) -> seqc_device::Result<BTreeMap<String, Given>> {
     let mut all = BTreeMap::new();
     for (name, view) in file.iter() {
         let Some((elem, data)) = numbers(view.dtype(), view.data()) else {
-            let why = format!(
+            fail!(
                 "tensor `{name}` holds {:?}, which is not taken",
                 view.dtype()
             );
-            return Err(named(why));
         };
         let given = Given {
             dtype: format!("{:?}", view.dtype()),

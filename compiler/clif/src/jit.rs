@@ -20,6 +20,7 @@ pub struct Jit {
 // SAFETY: after `finalize_definitions` the code is immutable, and the module is touched again only by `drop`,
 // which has exclusive access.
 unsafe impl Send for Jit {}
+// SAFETY: as above.
 unsafe impl Sync for Jit {}
 
 impl Drop for Jit {

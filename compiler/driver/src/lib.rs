@@ -9,7 +9,8 @@
 //! code       kernels -> texts and files of a target
 //! backend    kernels -> callable code (mlir, clif)
 //! emit       one program from text to any stage, as text
-//! artifact   plans and code in a folder, found again by content
+//! artifact   plans and code in a folder
+//! cache      artifacts found again by content
 //! bench      how long compiled programs take
 //! package    one program from text to an artifact
 //! model      a model's plans with their code, as the commands that run models want them
@@ -25,6 +26,7 @@ pub mod artifact;
 pub mod backend;
 pub mod bench;
 pub mod build;
+pub mod cache;
 pub mod code;
 pub mod emit;
 pub mod engine;

@@ -5,7 +5,7 @@
 use crate::backend::Backend;
 use crate::build::{Built, GoesOn};
 use crate::passes::{Form, Shapes};
-use crate::{Error, Result, artifact};
+use crate::{Error, Result, cache};
 use seqc_device::Artifact;
 use seqc_hir::Elaborated;
 
@@ -19,7 +19,7 @@ pub fn for_training(e: &Elaborated, form: Form, backend: Backend) -> Result<Arti
     }
     let (shapes, lanes) = (Shapes::cpu(), backend.lanes());
     let about = format!("train {form:?} {shapes:?} {lanes} {:?}", e.outputs);
-    artifact::loaded(backend, &[&about, &e.func.to_string()], || {
+    cache::loaded(backend, &[&about, &e.func.to_string()], || {
         let mut built = Built::default();
         built.add_training(e, form, &shapes, lanes, &mut vec![])?;
         Ok(built)
@@ -30,7 +30,7 @@ pub fn for_training(e: &Elaborated, form: Form, backend: Backend) -> Result<Arti
 pub fn for_generation(e: &Elaborated, backend: Backend) -> Result<Artifact> {
     let (shapes, lanes) = (Shapes::cpu(), backend.lanes());
     let about = format!("generate {shapes:?} {lanes} {:?}", e.outputs);
-    artifact::loaded(backend, &[&about, &e.func.to_string()], || {
+    cache::loaded(backend, &[&about, &e.func.to_string()], || {
         let mut built = Built::default();
         let plans = [GoesOn::Step, GoesOn::Prefill];
         built.add_generation(e, &plans, &shapes, lanes, &mut vec![])?;

@@ -5,27 +5,52 @@ use crate::emit::Job;
 use crate::frontend::Source;
 use crate::target::Target;
 use crate::timings::Record;
-use crate::{Result, artifact, code};
+use crate::cache::Cache;
+use crate::{Error, Result, artifact, cache, code};
 use seqc_hir::Elaborated;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Changes when the layout of artifacts does.
 const FORMAT: &str = "1";
 
-/// Where the artifact is: in the cache, which is read-only to everybody else. `e` is the job's item, elaborated.
-pub fn package(source: &Source, e: &Elaborated, job: &Job, record: &mut Record) -> Result<PathBuf> {
+/// Where the artifact is: in `out`, or in the cache. `e` is the job's item, elaborated.
+pub fn package(
+    source: &Source,
+    e: &Elaborated,
+    job: &Job,
+    record: &mut Record,
+    out: Option<&Path>,
+) -> Result<PathBuf> {
     let target = job.target.unwrap_or(Target::Host);
-    let key = key(source, job, target)?;
-    artifact::cached(&key, |folder| {
+    let mut make = |into: &Path| {
         let (built, refused) = record.time_passes(&job.item, "schedule", |times| {
             programs(e, job, target, times)
         })?;
         let config = config(e, &built, job, target, &refused)?;
         record.time_passes(&job.item, "code", |_| {
-            artifact::assemble(&built, target, Some(&config), folder)
+            artifact::assemble(&built, target, Some(&config), into)
         })
-    })
+    };
+    match (Cache::open()?, out) {
+        (Some(cache), out) => {
+            let cached = cache.entry(&key(source, job, target)?, &mut make)?;
+            let Some(out) = out else {
+                return Ok(cached);
+            };
+            artifact::copy(&cached, out)?;
+            Ok(out.to_owned())
+        }
+        (None, Some(out)) => {
+            let hidden = artifact::beside(out)?;
+            make(hidden.path())?;
+            artifact::put(hidden, out)?;
+            Ok(out.to_owned())
+        }
+        (None, None) => Err(Error::Other(
+            "there is no user's folder for a cache: set SEQC_CACHE to one, or give -o DIR".into(),
+        )),
+    }
 }
 
 type Refused = Vec<(String, String)>;
@@ -63,7 +88,7 @@ fn key(source: &Source, job: &Job, target: Target) -> Result<String> {
     parts.push("texts");
     let texts = source.texts();
     parts.extend(texts.iter().map(|t| t.1.as_str()));
-    Ok(artifact::key(&parts))
+    Ok(cache::key(&parts))
 }
 
 /// What a reader of the artifact wants to know: the program and its settings, and what there is not.

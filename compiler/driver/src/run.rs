@@ -60,7 +60,7 @@ pub fn open(folder: &Path) -> Result<Run> {
     }
     let path = folder.join("config.json");
     let at = path.display().to_string();
-    let text = match std::fs::read_to_string(&path) {
+    let text = match seqc_files::text(&path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             return Err(Error::Other(format!(
                 "{shown}: not a run of `seqc train`, it has no config.json"

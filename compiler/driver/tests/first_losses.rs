@@ -11,7 +11,7 @@ use seqc_driver::backend::{Backend, load};
 use seqc_driver::passes::{Form, Shapes, training};
 use seqc_driver::{build, frontend};
 use seqc_hir::Elaborated;
-use seqc_train::{Batch, Corpus, Recipe, Sampler, TrainOptions, train};
+use seqc_train::{Batch, Claim, Corpus, Recipe, Sampler, TrainOptions, train};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,9 +139,9 @@ fn trained(
         train: program,
         eval: None,
         recipe: recipe.clone(),
+        corpus: Corpus::load(data, recipe.length).expect("a text"),
         data: data.to_owned(),
-        run_dir: folder.path().join("run"),
-        resume: false,
+        claim: Claim::take(recipe, data, &folder.path().join("run"), false).expect("a folder"),
         pool,
         model_seq: String::new(),
         config: serde_json::Map::new(),

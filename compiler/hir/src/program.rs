@@ -28,7 +28,7 @@ impl ImportResolver for BesideImporter {
             .to_path_buf();
         file.extend(path);
         file.set_extension("seq");
-        match std::fs::read(&file) {
+        match seqc_files::first_bytes(&file, seqc_syntax::MAX_BYTES as u64 + 1) {
             Ok(bytes) => Ok(Some((file.display().to_string(), bytes))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),

@@ -45,6 +45,8 @@ pub struct Recipe {
     pub seed: u64,
     pub eval_every: u64,
     pub eval_batches: u64,
+    /// Steps between checkpoints; 0: only at the end.
+    pub save_every: u64,
     /// Wall-clock limit.
     pub seconds: Option<f64>,
 }
@@ -72,6 +74,7 @@ impl Default for Recipe {
             seed: 0,
             eval_every: 100,
             eval_batches: 8,
+            save_every: 500,
             seconds: None,
         }
     }
@@ -88,6 +91,7 @@ const SETTINGS: &[&str] = &[
     "seed",
     "eval_every",
     "eval_batches",
+    "save_every",
     "seconds",
 ];
 
@@ -151,6 +155,7 @@ fn set(out: &mut Recipe, name: &str, value: &Expr, at: Span) -> Result<(), Diagn
         "seed" => out.seed = count(name, value, 0)?,
         "eval_every" => out.eval_every = count(name, value, 1)?,
         "eval_batches" => out.eval_batches = count(name, value, 0)?,
+        "save_every" => out.save_every = count(name, value, 0)?,
         "clip" => out.clip = Some(positive(name, value)?).filter(|c| c.is_finite()),
         "seconds" => out.seconds = Some(positive(name, value)?).filter(|c| c.is_finite()),
         _ => {

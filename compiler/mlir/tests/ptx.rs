@@ -68,6 +68,7 @@ fn emulated_samples_agree_with_plain_loops() {
                     threads,
                     order,
                 };
+                // SAFETY: as many buffers and sizes as the kernel has, as large as it assumes.
                 unsafe { emulator.run(&launch).unwrap() };
                 s.check(&data);
             }
@@ -110,6 +111,7 @@ fn races_show() {
                 threads: 8,
                 order,
             };
+            // SAFETY: as many buffers and sizes as the kernel has, as large as it assumes.
             unsafe { emulator.run(&launch).unwrap() };
             results.push(data[0].f().to_vec());
         }

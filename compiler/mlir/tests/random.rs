@@ -99,6 +99,7 @@ fn gpu_code_agrees_with_the_interpreter() {
                     threads,
                     order,
                 };
+                // SAFETY: as many buffers and sizes as the kernel has, as large as it assumes.
                 unsafe { emulator.run(&launch).unwrap() };
                 check(case, &data, "GPU code");
             }

@@ -61,10 +61,7 @@ pub(crate) fn pairs<'a>(text: &'a str) -> Option<Pair<'a, Rule>> {
 /// What makes a file unreadable as text.
 fn refuse(map: &SourceMap, file: FileId) -> Option<Diagnostic> {
     if map.size(file) > MAX_BYTES {
-        let message = format!(
-            "the file has {} bytes, more than {MAX_BYTES}",
-            map.size(file)
-        );
+        let message = format!("the file has more than {MAX_BYTES} bytes");
         return Some(
             Diagnostic::error("E01", message, Span::new(file, 0, 0))
                 .help("split it into files and import them"),

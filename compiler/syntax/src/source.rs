@@ -71,7 +71,8 @@ impl SourceMap {
 
     /// Reads and adds the file at `path`, under that path as its name.
     pub fn read(&mut self, path: &Path) -> std::io::Result<FileId> {
-        let bytes = std::fs::read(path)?;
+        // One byte more than is accepted: how much more there is, if at all, does not matter.
+        let bytes = seqc_files::first_bytes(path, MAX_BYTES as u64 + 1)?;
         Ok(self.add(path.display().to_string(), bytes))
     }
 

@@ -35,12 +35,14 @@ impl Append {
             len,
             channels,
         } = self.line;
+        // SAFETY: a buffer of one number, as `new` has checked.
         let pos = unsafe { *at(self.pos) }.round();
         if !(0.0..len as f32).contains(&pos) {
             return;
         }
         for b in 0..batch {
             let row = b * len + pos as usize;
+            // SAFETY: `pos` is below `len`, so both rows lie in their buffers, which are apart.
             unsafe {
                 let to = at(self.to).add(row * channels);
                 let from = at(self.x).add(b * channels);

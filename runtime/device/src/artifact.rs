@@ -25,7 +25,7 @@ struct SharedObject(libloading::Library);
 
 impl Kernels for SharedObject {
     fn entry(&self, symbol: &str) -> Option<KernelFn> {
-        // The compiler that wrote the object promises this signature for every symbol that a plan names.
+        // SAFETY: the compiler that wrote the object promises this signature for every symbol that a plan names.
         unsafe { self.0.get::<KernelFn>(symbol.as_bytes()).ok().map(|f| *f) }
     }
 }
@@ -65,7 +65,7 @@ impl Artifact {
     pub fn load(folder: &Path) -> Result<Artifact> {
         let plans = read_plans(&folder.join("plans"))?;
         let object = folder.join("kernels.so");
-        // Loading runs the object's initialisers: an artifact is code, to be trusted like a program.
+        // SAFETY: loading runs the object's initialisers: an artifact is code, to be trusted like a program.
         let library = unsafe { libloading::Library::new(&object) };
         let library = library.map_err(|e| Error(format!("{}: {e}", object.display())))?;
         Artifact::in_memory(plans, Rc::new(SharedObject(library)))
@@ -114,7 +114,7 @@ fn read_plans(folder: &Path) -> Result<Vec<Plan>> {
     }
     paths.sort();
     let read = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path).map_err(|e| at(path, &e))?;
+        let text = seqc_files::text(path).map_err(|e| at(path, &e))?;
         Plan::from_json(&text).map_err(|e| at(path, &e))
     };
     paths.iter().map(read).collect()

@@ -20,8 +20,9 @@ pub struct Block {
     bytes: usize,
 }
 
-// A block is plain owned memory; access to it is governed by borrows of its owner.
+// SAFETY: a block is plain owned memory; access to it is governed by borrows of its owner.
 unsafe impl Send for Block {}
+// SAFETY: as above.
 unsafe impl Sync for Block {}
 
 impl Block {
@@ -31,7 +32,7 @@ impl Block {
         let Some(layout) = padded.and_then(|n| Layout::from_size_align(n, ALIGN).ok()) else {
             fail!("{bytes} bytes are more than any machine has");
         };
-        // The layout's size is at least ALIGN, never zero.
+        // SAFETY: the layout's size is at least ALIGN, never zero.
         match NonNull::new(unsafe { alloc_zeroed(layout) }) {
             Some(at) => Ok(Block { at, layout, bytes }),
             None => fail!("out of memory: {bytes} bytes were asked for"),
@@ -47,17 +48,19 @@ impl Block {
     }
 
     pub fn f32(&self) -> &[f32] {
-        // Aligned, initialised (zeroed) and of this length; any bits are an f32.
+        // SAFETY: aligned, initialised (zeroed) and of this length; any bits are an f32.
         unsafe { std::slice::from_raw_parts(self.ptr().cast(), self.bytes / 4) }
     }
 
     pub fn f32_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as for `f32`, and `&mut self` keeps others away.
         unsafe { std::slice::from_raw_parts_mut(self.ptr().cast(), self.bytes / 4) }
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
+        // SAFETY: allocated with this layout by `new`.
         unsafe { dealloc(self.ptr(), self.layout) }
     }
 }

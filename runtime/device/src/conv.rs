@@ -111,7 +111,9 @@ impl Convolution {
         }
         if self.kernel_grad {
             pool.run(blocks as u64, 1, |me, lo, hi| {
+                // SAFETY: the pool runs one task at a time under each of its numbers.
                 let mut work = unsafe { self.work(me) };
+                // SAFETY: the caller's promise; tasks are of different channels.
                 (lo as usize..hi as usize).for_each(|b| unsafe {
                     self.gradient(f.get(), x.get(), out.get(), b, &mut work)
                 });
@@ -119,13 +121,17 @@ impl Convolution {
             return;
         }
         pool.run(blocks as u64, 1, |me, lo, hi| {
+            // SAFETY: the pool runs one task at a time under each of its numbers.
             let mut work = unsafe { self.work(me) };
             (lo as usize..hi as usize)
+                // SAFETY: the caller's promise; tasks are of different channels.
                 .for_each(|b| unsafe { self.kernel_spectra(f.get(), b, &mut work) });
         });
         pool.run((self.batch * blocks) as u64, 1, |me, lo, hi| {
+            // SAFETY: the pool runs one task at a time under each of its numbers.
             let mut work = unsafe { self.work(me) };
             for task in lo as usize..hi as usize {
+                // SAFETY: the caller's promise; tasks are of different sequences or channels.
                 unsafe {
                     self.convolve(x.get(), out.get(), task / blocks, task % blocks, &mut work)
                 };
@@ -144,7 +150,7 @@ impl Convolution {
             (me + 1) * self.work_bytes <= self.work.bytes(),
             "more threads than were planned for"
         );
-        // Inside the block by the assertion and by `new`, which computed `work_bytes` from these lengths; the
+        // SAFETY: inside the block by the assertion and by `new`, which computed `work_bytes` from these lengths; the
         // 4·2·LANES·N bytes of reals keep the complex numbers aligned.
         unsafe {
             let base = self.work.ptr().add(me * self.work_bytes);
@@ -168,6 +174,7 @@ impl Convolution {
         for t in 0..self.len {
             for c in 0..own {
                 rows[c * self.transform.size + t] =
+                    // SAFETY: `t` and the channel are inside of the buffer, by the caller's promise.
                     unsafe { *from.add(t * self.channels + block * LANES + c) };
             }
         }
@@ -179,6 +186,7 @@ impl Convolution {
         let own = lanes(block, self.channels);
         for t in 0..self.len {
             for c in 0..own {
+                // SAFETY: `t` and the channel are inside of the buffer; no other task has these channels.
                 unsafe {
                     *to.add(t * self.channels + block * LANES + c) =
                         rows[c * self.transform.size + t]
@@ -200,6 +208,7 @@ impl Convolution {
     /// # Safety
     /// Each channel's spectrum is written by one thread, and read only after.
     unsafe fn spectrum_at(&self, channel: usize) -> *mut Complex32 {
+        // SAFETY: the block holds a spectrum for each channel.
         unsafe {
             self.spectra
                 .ptr()
@@ -209,6 +218,7 @@ impl Convolution {
     }
 
     unsafe fn kernel_spectra(&self, f: *const f32, block: usize, work: &mut Work) {
+        // SAFETY: the caller's promise.
         unsafe { self.gather(f, block, work.rows) };
         for (c, row) in work
             .rows
@@ -216,6 +226,7 @@ impl Convolution {
             .take(lanes(block, self.channels))
             .enumerate()
         {
+            // SAFETY: a channel's spectrum has this length, and this task alone writes it.
             let to = unsafe {
                 std::slice::from_raw_parts_mut(
                     self.spectrum_at(block * LANES + c),
@@ -235,6 +246,7 @@ impl Convolution {
         work: &mut Work,
     ) {
         let start = batch * self.len * self.channels;
+        // SAFETY: `start` is where the sequence begins in its buffer.
         unsafe { self.gather(x.add(start), block, work.rows) };
         for (c, row) in work
             .rows
@@ -242,6 +254,7 @@ impl Convolution {
             .take(lanes(block, self.channels))
             .enumerate()
         {
+            // SAFETY: a channel's spectrum has this length; all were written before.
             let f = unsafe {
                 std::slice::from_raw_parts(
                     self.spectrum_at(block * LANES + c),
@@ -259,6 +272,7 @@ impl Convolution {
             }
             self.signal_of(work.spectrum, row, work.scratch);
         }
+        // SAFETY: `start` is where the sequence begins in its buffer.
         unsafe { self.scatter(work.rows, block, out.add(start)) };
     }
 
@@ -274,6 +288,7 @@ impl Convolution {
         work.sums.fill(Complex32::default());
         for batch in 0..self.batch {
             let start = batch * self.len * self.channels;
+            // SAFETY: `start` is where the sequence begins in both buffers.
             unsafe {
                 self.gather(g.add(start), block, work.rows);
                 self.gather(x.add(start), block, work.other);
@@ -297,6 +312,7 @@ impl Convolution {
                 work.scratch,
             );
         }
+        // SAFETY: the caller's promise.
         unsafe { self.scatter(work.rows, block, out) };
     }
 }

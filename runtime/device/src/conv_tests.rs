@@ -58,6 +58,7 @@ fn distance(batch: usize, len: usize, channels: usize, transpose: bool, kernel_g
         x.as_mut_ptr().cast(),
         out.as_mut_ptr().cast(),
     ];
+    // SAFETY: buffers of the lengths given to `new`.
     unsafe { made.run(&ptrs, &Pool::new(3)) };
     let off: f64 = out
         .iter()

@@ -24,7 +24,7 @@ fn failed(what: &str) -> impl Fn(DriverError) -> Error + '_ {
 
 /// Is there a driver and at least one device?
 pub fn is_available() -> bool {
-    // Only looks for the library.
+    // SAFETY: only looks for the library.
     let driver = unsafe { sys::is_culib_present() };
     driver && result::init().is_ok() && result::device::get_count().is_ok_and(|n| n > 0)
 }
@@ -37,6 +37,7 @@ pub struct Cuda {
 impl Cuda {
     /// Opens the device of this number. Errors: no driver on this machine, no such device.
     pub fn open(ordinal: usize) -> Result<Cuda> {
+        // SAFETY: only looks for the library.
         if !unsafe { sys::is_culib_present() } {
             fail!("no CUDA driver (libcuda) is installed on this machine");
         }
@@ -65,12 +66,13 @@ impl Memory {
     fn new(context: &Arc<CudaContext>, bytes: usize) -> Result<Memory> {
         let bytes = bytes.max(64);
         let what = format!("allocating {bytes} bytes");
-        // Freed in `drop`; every byte is set before use.
+        // SAFETY: freed in `drop`; every byte is set before use.
         let at = unsafe { result::malloc_sync(bytes) }.map_err(failed(&what))?;
         let made = Memory {
             at,
             context: context.clone(),
         };
+        // SAFETY: the `bytes` bytes that have just been allocated.
         unsafe { result::memset_d8_sync(at, 0, bytes) }.map_err(failed("clearing memory"))?;
         Ok(made)
     }
@@ -80,6 +82,7 @@ impl Drop for Memory {
     fn drop(&mut self) {
         // Nothing can be done about a failure here.
         if self.context.bind_to_thread().is_ok() {
+            // SAFETY: allocated in `new` and freed once.
             let _ = unsafe { result::free_sync(self.at) };
         }
     }
@@ -95,7 +98,7 @@ impl Module {
         let Ok(text) = CString::new(ptx) else {
             fail!("the PTX text holds a zero byte")
         };
-        // A NUL-terminated PTX text, as the driver wants it.
+        // SAFETY: a NUL-terminated PTX text, as the driver wants it.
         let handle = unsafe { result::module::load_data(text.as_ptr().cast::<c_void>()) };
         Ok(Module {
             handle: handle.map_err(failed("loading PTX"))?,
@@ -108,6 +111,7 @@ impl Module {
             fail!("`{symbol:?}` is no symbol")
         };
         let what = format!("finding kernel `{symbol}`");
+        // SAFETY: the module is loaded while `self` lives.
         unsafe { result::module::get_function(self.handle, name) }.map_err(failed(&what))
     }
 }
@@ -115,6 +119,7 @@ impl Module {
 impl Drop for Module {
     fn drop(&mut self) {
         if self.context.bind_to_thread().is_ok() {
+            // SAFETY: loaded in `new` and unloaded once.
             let _ = unsafe { result::module::unload(self.handle) };
         }
     }
@@ -241,6 +246,7 @@ impl CudaExecutor {
             match step {
                 Action::Zero(i) => {
                     let (at, bytes) = (self.buffers[*i].at, self.shapes.lens[*i] * 4);
+                    // SAFETY: a buffer's own bytes.
                     unsafe { result::memset_d8_sync(at, 0, bytes) }
                         .map_err(failed("clearing memory"))?;
                 }
@@ -249,7 +255,7 @@ impl CudaExecutor {
                     let mut args: Vec<*mut c_void> =
                         k.words.iter_mut().map(|w| (w as *mut u64).cast()).collect();
                     let (grid, block) = ((k.blocks, 1, 1), (THREADS, 1, 1));
-                    // The arguments are as many and as wide as the compiler made the parameters.
+                    // SAFETY: the arguments are as many and as wide as the compiler made the parameters.
                     let done = unsafe {
                         result::launch_kernel(
                             k.function,
@@ -309,7 +315,7 @@ impl CudaExecutor {
         self.context
             .bind_to_thread()
             .map_err(failed("entering the context"))?;
-        // The device buffer has exactly this many four-byte elements.
+        // SAFETY: the device buffer has exactly this many four-byte elements.
         unsafe { result::memcpy_htod_sync(self.buffers[i].at, data) }
             .map_err(failed("copying to the device"))
     }
@@ -319,6 +325,7 @@ impl CudaExecutor {
             .bind_to_thread()
             .map_err(failed("entering the context"))?;
         let mut data = vec![0f32; self.shapes.lens[i]];
+        // SAFETY: the device buffer has exactly this many four-byte elements.
         unsafe { result::memcpy_dtoh_sync(&mut data, self.buffers[i].at) }
             .map_err(failed("copying from the device"))?;
         Ok(data)

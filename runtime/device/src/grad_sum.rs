@@ -31,7 +31,7 @@ impl GradSum {
             let at = sum.as_mut_ptr() as usize;
             pool.run(grad.len() as u64, GRAIN, |_, lo, hi| {
                 let (lo, n) = (lo as usize, (hi - lo) as usize);
-                // Ranges are disjoint and inside of the sum, which has the gradient's length.
+                // SAFETY: ranges are disjoint and inside of the sum, which has the gradient's length.
                 let sum = unsafe { std::slice::from_raw_parts_mut((at as *mut f32).add(lo), n) };
                 for (s, g) in sum.iter_mut().zip(&grad[lo..]) {
                     *s = weight * g + if first { 0.0 } else { *s };

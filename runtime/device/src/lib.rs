@@ -21,6 +21,7 @@ mod place;
 mod pool;
 mod product;
 mod store;
+mod threads;
 mod transform;
 pub mod weights;
 

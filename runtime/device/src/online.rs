@@ -105,10 +105,11 @@ impl Online {
     pub unsafe fn run(&self, ptrs: &[*mut u8], pool: &Pool) {
         let (o, line) = (&self.launch, &self.line);
         let at = |b: usize| Shared(ptrs[b].cast());
+        // SAFETY: a buffer of one number, as `new` has checked.
         let pos = unsafe { *at(o.pos).get() }.round();
         let out = at(o.out);
         if !(0.0..line.len as f32).contains(&pos) {
-            // The state has no such position.
+            // SAFETY: the state has no such position.
             unsafe { std::slice::from_raw_parts_mut(out.get(), line.batch * line.channels) }
                 .fill(f32::NAN);
             return self.next.set(None);
@@ -119,6 +120,7 @@ impl Online {
             x: at(o.x),
             pos: pos as usize,
         };
+        // SAFETY: the caller's promise; `pos` is a position of the state.
         unsafe {
             if self.next.get() != Some(inputs.pos) {
                 self.begin(inputs, pool);
@@ -134,9 +136,11 @@ impl Online {
     /// # Safety
     /// As for [`run`](Self::run).
     unsafe fn begin(&self, inputs: Inputs, pool: &Pool) {
+        // SAFETY: the caller's promise.
         unsafe { self.line.clear() };
         let mut end = inputs.pos;
         while end > 0 {
+            // SAFETY: the caller's promise; blocks end at `pos` or before.
             unsafe { self.block(inputs, end, inputs.pos, pool) };
             end &= end - 1;
         }
@@ -153,13 +157,16 @@ impl Online {
         }
         let level = self.line.levels.iter().position(|l| l.block == size);
         match level {
+            // SAFETY: the caller's promise.
             None => unsafe { self.line.direct(inputs, (end, size), from, pool) },
             Some(k) => {
                 let level = &self.line.levels[k];
                 if self.known.get() & (1 << k) == 0 {
+                    // SAFETY: the caller's promise: one run at a time.
                     unsafe { self.line.kernel_spectra(inputs.f, level, pool) };
                     self.known.set(self.known.get() | 1 << k);
                 }
+                // SAFETY: the caller's promise; the spectra have just been made, or before.
                 unsafe { self.line.transformed(inputs, level, end, from, pool) }
             }
         }
@@ -213,12 +220,14 @@ impl Line {
     fn sums(&self, batch: usize, position: usize, channel: usize) -> *mut f32 {
         let at = (batch * self.len + position) * self.channels + channel;
         debug_assert!(at < self.ahead.bytes() / 4, "inside of the sums");
+        // SAFETY: inside of the block: callers stay within its batch, positions and channels.
         unsafe { self.ahead.ptr().cast::<f32>().add(at) }
     }
 
     /// # Safety
     /// Nobody else uses the sums.
     unsafe fn clear(&self) {
+        // SAFETY: the whole of the block; zero is a number.
         unsafe { std::ptr::write_bytes(self.ahead.ptr(), 0, self.ahead.bytes()) };
     }
 
@@ -231,6 +240,7 @@ impl Line {
             true => (i.x, batch),
             false => (i.past, batch * self.len + s),
         };
+        // SAFETY: inside of the buffer, by the caller's promise.
         unsafe { from.get().add(row * self.channels + channel) }
     }
 
@@ -241,6 +251,7 @@ impl Line {
     unsafe fn now(&self, i: Inputs, out: *mut f32) {
         for b in 0..self.batch {
             for c in 0..self.channels {
+                // SAFETY: inside of the buffers, by the caller's promise.
                 unsafe {
                     let own = *i.f.get().add(c) * *i.x.get().add(b * self.channels + c);
                     *out.add(b * self.channels + c) = *self.sums(b, i.pos, c) + own;
@@ -267,14 +278,18 @@ impl Line {
             for p in outputs.clone() {
                 let mut sum = [0f32; LANES];
                 for s in end - size..end {
+                    // SAFETY: a lag below the kernel's length.
                     let f = unsafe { i.f.get().add((p - s) * self.channels + first) };
+                    // SAFETY: `s` is before the block's end, at most the present position.
                     let x = unsafe { self.input(i, b, s, first) };
                     for (c, sum) in sum.iter_mut().enumerate().take(own) {
+                        // SAFETY: `own` channels begin there.
                         *sum += unsafe { *f.add(c) * *x.add(c) };
                     }
                 }
                 let to = self.sums(b, p, first);
                 for (c, sum) in sum.iter().enumerate().take(own) {
+                    // SAFETY: `own` channels begin there; no other task has them.
                     unsafe { *to.add(c) += sum };
                 }
             }
@@ -286,13 +301,17 @@ impl Line {
     unsafe fn kernel_spectra(&self, f: Shared, level: &Level, pool: &Pool) {
         let (t, blocks) = (&level.transform, self.channels.div_ceil(LANES));
         pool.run(blocks as u64, 1, |me, lo, hi| {
+            // SAFETY: the pool runs one task at a time under each of its numbers.
             let work = unsafe { self.work(me, t) };
             for block in lo as usize..hi as usize {
                 let (first, own) = (block * LANES, lanes(block, self.channels));
                 let lags = t.size.min(self.len);
+                // SAFETY: a lag below the kernel's length.
                 let lag = |l: usize| unsafe { f.get().add(l * self.channels + first).cast_const() };
+                // SAFETY: `own` channels begin at each lag.
                 unsafe { gather(lag, lags, own, work.rows, t.size) };
                 for (c, row) in work.rows.chunks_exact_mut(t.size).take(own).enumerate() {
+                    // SAFETY: no other task has this channel, and nobody reads it yet.
                     let to = unsafe { &mut *spectrum(level, first + c) };
                     t.spectrum_of(row, to, work.scratch);
                 }
@@ -306,12 +325,16 @@ impl Line {
         let t = &l.transform;
         let outputs = end.max(from)..(end + l.block).min(self.len);
         self.over_blocks(GRAIN, pool, |me, b, block| {
+            // SAFETY: the pool runs one task at a time under each of its numbers.
             let work = unsafe { self.work(me, t) };
             let (first, own) = (block * LANES, lanes(block, self.channels));
+            // SAFETY: the block ends at the present position or before.
             let input = |k: usize| unsafe { self.input(i, b, end - l.block + k, first) };
+            // SAFETY: `own` channels begin at each position.
             unsafe { gather(input, l.block, own, work.rows, t.size) };
             for (c, row) in work.rows.chunks_exact_mut(t.size).take(own).enumerate() {
                 t.spectrum_of(row, work.spectrum, work.scratch);
+                // SAFETY: it is there, and nobody writes it any more.
                 let f = unsafe { &*spectrum(l, first + c) };
                 (work.spectrum.iter_mut().zip(f)).for_each(|(x, f)| *x *= f);
                 t.signal_of(work.spectrum, row, work.scratch);
@@ -321,6 +344,7 @@ impl Line {
                 for c in 0..own {
                     // Entries B..2B-1 are free of what wraps around.
                     let y = work.rows[c * t.size + l.block + p - end];
+                    // SAFETY: `own` channels begin there; no other task has them.
                     unsafe { *to.add(c) += y * t.scale() };
                 }
             }
@@ -338,7 +362,7 @@ impl Line {
             "more threads than were planned for"
         );
         let half = t.half();
-        // Inside the block by the assertion and by `new`: no level is larger than the last. The rows' bytes keep the
+        // SAFETY: inside the block by the assertion and by `new`: no level is larger than the last. The rows' bytes keep the
         // complex numbers aligned.
         unsafe {
             let base = self.work.ptr().add(me * self.work_bytes);
@@ -361,7 +385,7 @@ fn longest_scratch(levels: &[Level]) -> usize {
 fn spectrum(level: &Level, channel: usize) -> *mut [Complex32] {
     let half = level.transform.half();
     debug_assert!((channel + 1) * half * 8 <= level.spectra.bytes());
-    // Inside the block, which has this many numbers for each channel.
+    // SAFETY: inside the block, which has this many numbers for each channel.
     let at = unsafe { level.spectra.ptr().cast::<Complex32>().add(channel * half) };
     std::ptr::slice_from_raw_parts_mut(at, half)
 }
@@ -380,6 +404,7 @@ unsafe fn gather(
     for k in 0..n {
         let x = from(k);
         for c in 0..own {
+            // SAFETY: the caller's promise.
             rows[c * size + k] = unsafe { *x.add(c) };
         }
     }

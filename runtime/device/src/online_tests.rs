@@ -73,6 +73,7 @@ impl Case {
             pos.as_mut_ptr().cast(),
             out.as_mut_ptr().cast(),
         ];
+        // SAFETY: buffers of the lengths given to `new`.
         unsafe { self.made.run(&ptrs, &self.pool) };
         self.read(t..t + 1);
         let (mut off, mut size) = (0.0, 0.0);
@@ -147,6 +148,7 @@ fn no_position_behind_the_state() {
         pos.as_mut_ptr().cast(),
         out.as_mut_ptr().cast(),
     ];
+    // SAFETY: buffers of the lengths given to `new`.
     unsafe { case.made.run(&ptrs, &case.pool) };
     assert!(out.iter().all(|y| y.is_nan()));
 }

@@ -6,14 +6,14 @@
 //!
 //! Invariant: `run` returns only when no thread is inside the job any more, so the job may borrow freely.
 
-use std::cell::{Cell, UnsafeCell};
+use crate::threads::{
+    AtomicBool, AtomicU64, AtomicUsize, Condvar, JoinHandle, Mutex, Ordering, SPINS, Slot, fence,
+    spawn, spin_loop, thread_local, yield_now,
+};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 
-/// Looks at the gate this often before parking: some tens of microseconds.
-const SPINS: u32 = 4000;
 /// Chunks into which a thread's share is cut, so that a slow thread can be helped.
 const CHUNKS: u64 = 4;
 
@@ -45,7 +45,7 @@ struct Job {
 
 struct Shared {
     gate: AtomicU64,
-    job: UnsafeCell<Job>,
+    job: Slot<Job>,
     shares: Vec<Share>,
     parked: AtomicUsize,
     lock: Mutex<()>,
@@ -54,8 +54,10 @@ struct Shared {
     panicked: AtomicBool,
 }
 
-// `job` is written only while the gate is shut and nobody is inside, and read only by those who entered it.
+// SAFETY: `job` is written only while the gate is shut and nobody is inside, and read only by those who entered it; the
+// closure that it points to is `Sync`.
 unsafe impl Sync for Shared {}
+// SAFETY: as above.
 unsafe impl Send for Shared {}
 
 /// Threads that wait for ranges of work. Dropping it ends them.
@@ -78,7 +80,7 @@ impl Pool {
         };
         let shared = Arc::new(Shared {
             gate: AtomicU64::new(0),
-            job: UnsafeCell::new(idle),
+            job: Slot::new(idle),
             shares: (0..threads).map(|_| Share::default()).collect(),
             parked: AtomicUsize::new(0),
             lock: Mutex::new(()),
@@ -88,8 +90,7 @@ impl Pool {
         });
         let start = |id: usize| {
             let shared = shared.clone();
-            let named = std::thread::Builder::new().name(format!("seqc-{id}"));
-            named.spawn(move || shared.work(id)).ok()
+            spawn(format!("seqc-{id}"), move || shared.work(id))
         };
         let workers = (1..threads).map_while(start).collect();
         Arc::new(Pool {
@@ -116,7 +117,7 @@ impl Pool {
             return;
         }
         let grain = grain.max(1);
-        if let Some(me) = INSIDE_JOB.get() {
+        if let Some(me) = INSIDE_JOB.with(Cell::get) {
             return job(me, 0, n);
         }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,19 +126,20 @@ impl Pool {
         }
         self.share_out(n);
         let chunk = n.div_ceil(self.threads() as u64 * CHUNKS).max(grain);
+        /// # Safety
+        /// `data` is an `F` that lives.
         unsafe fn call<F: Fn(usize, u64, u64)>(data: *const (), me: usize, lo: u64, hi: u64) {
-            // `data` is the `job` of the `run` below, which outlives every call.
+            // SAFETY: the caller's promise.
             unsafe { (*data.cast::<F>())(me, lo, hi) }
         }
         let shared = &*self.shared;
-        // The gate is shut and nobody is inside, so nobody reads `job` now.
-        unsafe {
-            *shared.job.get() = Job {
-                data: (&raw const job).cast(),
-                call: call::<F>,
-                chunk,
-            }
+        let job = Job {
+            data: (&raw const job).cast(),
+            call: call::<F>,
+            chunk,
         };
+        // SAFETY: the gate is shut and nobody is inside, so nobody reads it now.
+        unsafe { shared.job.set(job) };
         shared.open();
         let mine = catch_unwind(AssertUnwindSafe(|| shared.walk(0)));
         shared.shut();
@@ -173,10 +175,10 @@ fn as_thread(me: usize, work: impl FnOnce()) {
     struct Leave(Option<usize>);
     impl Drop for Leave {
         fn drop(&mut self) {
-            INSIDE_JOB.set(self.0);
+            INSIDE_JOB.with(|i| i.set(self.0));
         }
     }
-    let _leave = Leave(INSIDE_JOB.replace(Some(me)));
+    let _leave = Leave(INSIDE_JOB.with(|i| i.replace(Some(me))));
     work();
 }
 
@@ -184,10 +186,11 @@ impl Shared {
     /// Publishes a new job and wakes those who sleep.
     fn open(&self) {
         let job = self.gate.load(Ordering::Relaxed) / JOB + 1;
-        self.gate.store((job * JOB) | OPEN, Ordering::SeqCst);
+        self.gate.store((job * JOB) | OPEN, Ordering::Release);
         // Either this load sees the sleeper, or the sleeper's look at the gate (after it has counted itself)
-        // sees the new job: both are sequentially consistent.
-        if self.parked.load(Ordering::SeqCst) > 0 {
+        // sees the new job: there is a fence between the two on both sides.
+        fence(Ordering::SeqCst);
+        if self.parked.load(Ordering::Relaxed) > 0 {
             drop(self.lock.lock());
             self.wake.notify_all();
         }
@@ -200,17 +203,17 @@ impl Shared {
         while self.gate.load(Ordering::Acquire) & INSIDE != 0 {
             spins += 1;
             if spins < SPINS {
-                std::hint::spin_loop()
+                spin_loop()
             } else {
-                std::thread::yield_now()
+                yield_now()
             }
         }
     }
 
     /// One thread's part of the present job.
     fn walk(&self, me: usize) {
-        // Only the caller of `run`, or a worker that has entered, comes here.
-        let job = unsafe { *self.job.get() };
+        // SAFETY: only the caller of `run`, or a worker that has entered, comes here: nobody writes it meanwhile.
+        let job = unsafe { self.job.get() };
         as_thread(me, || {
             for k in 0..self.shares.len() {
                 let share = &self.shares[(me + k) % self.shares.len()];
@@ -218,6 +221,7 @@ impl Shared {
                 while share.next.load(Ordering::Relaxed) < end {
                     let lo = share.next.fetch_add(job.chunk, Ordering::Relaxed);
                     if lo < end {
+                        // SAFETY: `data` is the `job` of `run`, which returns only when nobody is inside.
                         unsafe { (job.call)(job.data, me, lo, end.min(lo + job.chunk)) };
                     }
                 }
@@ -254,17 +258,18 @@ impl Shared {
             if self.gate.load(Ordering::Relaxed) / JOB != seen {
                 return;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.parked.fetch_add(1, Ordering::SeqCst);
-        while self.gate.load(Ordering::SeqCst) / JOB == seen {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        while self.gate.load(Ordering::Acquire) / JOB == seen {
             guard = self
                 .wake
                 .wait(guard)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        self.parked.fetch_sub(1, Ordering::SeqCst);
+        self.parked.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -107,7 +107,7 @@ impl Product {
         let base = [place(&self.a, 0), place(&self.b, 1), place(&self.out, 2)];
         for (o, wide) in [&self.a, &self.b].into_iter().zip(&self.wide) {
             if let Some(wide) = wide {
-                // Both have the buffer's length.
+                // SAFETY: both have the buffer's length.
                 unsafe { widen(ptrs[o.buffer].cast(), wide, pool) };
             }
         }
@@ -134,12 +134,12 @@ impl Product {
                     rows: range(self.m, by_rows),
                     cols: range(self.n, !by_rows),
                 };
-                // In bounds by `new`; pieces write disjoint elements.
+                // SAFETY: in bounds by `new`; pieces write disjoint elements.
                 unsafe { self.piece(base.map(|p| p as *mut f32), piece) };
             }
         });
         if let Some(wide) = &self.wide[2] {
-            // As above.
+            // SAFETY: as above.
             unsafe { self.round(wide, ptrs[self.out.buffer].cast(), pool) };
         }
     }
@@ -154,7 +154,7 @@ impl Product {
                 let first = o.offset + row / self.m * o.batch + row % self.m * o.rows;
                 for c in 0..self.n {
                     let at = first + c * o.cols;
-                    // In bounds by `new`; rows write disjoint elements.
+                    // SAFETY: in bounds by `new`; rows write disjoint elements.
                     let to = unsafe { &mut *(to as *mut u16).add(at) };
                     bf16::narrow(&from[at..=at], std::slice::from_mut(to));
                 }
@@ -181,7 +181,7 @@ impl Product {
     unsafe fn piece(&self, [a, b, out]: [*mut f32; 3], p: Piece) {
         let ((r0, r1), (c0, c1)) = (p.rows, p.cols);
         let (m, n) = (r1 - r0, c1 - c0);
-        // Offsets were checked against the buffers' lengths, which fit an isize.
+        // SAFETY: offsets were checked against the buffers' lengths, which fit an isize.
         let at = |base: *mut f32, o: &Operand, r: usize, c: usize| unsafe {
             base.add(o.offset + p.batch * o.batch + r * o.rows + c * o.cols)
         };
@@ -193,6 +193,7 @@ impl Product {
         if self.k == 0 {
             if !self.accumulate {
                 (0..m).for_each(|r| {
+                    // SAFETY: inside of the result, as above.
                     (0..n).for_each(|c| unsafe {
                         *dst.offset(r as isize * rs + c as isize * cs) = 0.0
                     })
@@ -201,6 +202,7 @@ impl Product {
             return;
         }
         let (lhs, rhs) = (at(a, &self.a, r0, 0), at(b, &self.b, 0, c0));
+        // SAFETY: all three lie in their buffers, by `new`; the result is apart from the operands.
         unsafe {
             gemm_f32::gemm::f32::get_gemm_fn()(
                 m,
@@ -232,7 +234,7 @@ unsafe fn widen(from: *const u16, wide: &Block, pool: &Pool) {
     let (from, to) = (from as usize, wide.ptr() as usize);
     pool.run((wide.bytes() / 4) as u64, SMALL as u64, |_, lo, hi| {
         let (lo, n) = (lo as usize, (hi - lo) as usize);
-        // Inside of both; ranges are disjoint.
+        // SAFETY: inside of both; ranges are disjoint.
         unsafe {
             bf16::widen(
                 std::slice::from_raw_parts((from as *const u16).add(lo), n),

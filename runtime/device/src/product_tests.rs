@@ -58,6 +58,7 @@ fn agrees(l: u64, m: u64, n: u64, k: u64, transposed: [bool; 3], accumulate: boo
     let ptrs: Vec<*mut u8> = bufs.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
     let g = gemm(l, m, n, k, ops, accumulate);
     let product = Product::new(&g, &Sizes::new(), &lens, |_| Elem::F32).expect("in range");
+    // SAFETY: buffers of the lengths given to `new`.
     unsafe { product.run(&ptrs, &Pool::new(3)) };
     let at = |o: &GemmOperand, [l, r, c]: [u64; 3]| {
         let stride = |d: &Dim| d.eval(&Sizes::new()).expect("constant");
@@ -132,6 +133,7 @@ fn operands_in_bf16() {
         let elem = |b: usize| if is(b) { Elem::Bf16 } else { Elem::F32 };
         let g = gemm(l, m, n, k, ops.clone(), false);
         let product = Product::new(&g, &Sizes::new(), &lens, elem).expect("in range");
+        // SAFETY: buffers of the lengths given to `new`.
         unsafe { product.run(&ptrs, &Pool::new(2)) };
         let seen = |i: usize| if is(i) { wide(&h[i]) } else { f[i].clone() };
         let (a, b, out) = (seen(0), seen(1), seen(2));
@@ -213,6 +215,7 @@ fn speed() {
         let product = Product::new(&g, &Sizes::new(), &lens, |_| Elem::F32).expect("in range");
         let repeats = (2e8 / product.work() as f64).ceil().max(5.0);
         let start = computed();
+        // SAFETY: buffers of the lengths given to `new`.
         (0..repeats as usize).for_each(|_| unsafe { product.run(&ptrs, &pool) });
         let rate = 2.0 * product.work() as f64 * repeats / (computed() - start) / 1e9;
         println!("{what} {m}x{n}x{k}: {rate:.1} GFLOP/s a thread");

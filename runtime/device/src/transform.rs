@@ -10,6 +10,7 @@ pub const LANES: usize = 16;
 /// Addresses of an f32 buffer, handed to threads that touch disjoint parts of it.
 #[derive(Clone, Copy)]
 pub struct Shared(pub *mut f32);
+// SAFETY: an address by itself is harmless; who uses it says why that is sound.
 unsafe impl Sync for Shared {}
 
 impl Shared {

@@ -39,16 +39,29 @@ pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Named<'a>>) -> Result<Vec<
     safetensors::serialize(views, Some(about)).map_err(|e| Error(format!("weights: {e}")))
 }
 
+/// Gives what `look` makes of a file's tensors of any kind, as they lie in the mapped file. Errors name the file:
+/// unreadable, truncated or damaged, or what `look` says.
+pub fn with_file<T>(path: &Path, look: impl FnOnce(&SafeTensors) -> Result<T>) -> Result<T> {
+    let named = |e: &dyn std::fmt::Display| Error(format!("{}: {e}", path.display()));
+    let map = seqc_files::map(path).map_err(|e| named(&e))?;
+    let file = SafeTensors::deserialize(&map).map_err(|e| {
+        named(&format!(
+            "no safetensors file, or truncated or damaged ({e})"
+        ))
+    })?;
+    look(&file).map_err(|e| named(&e))
+}
+
 /// Reads every tensor of a file. Errors name the file: unreadable, truncated or damaged, not f32.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let named = |e: &dyn std::fmt::Display| Error(format!("{}: {e}", path.display()));
-    let bytes = std::fs::read(path).map_err(|e| named(&e))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|e| named(&format!("truncated or damaged ({e})")))?;
+    with_file(path, numbers)
+}
+
+fn numbers(file: &SafeTensors) -> Result<BTreeMap<String, Tensor>> {
     let mut all = BTreeMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(named(&format!("`{name}` is {:?}, not F32", view.dtype())));
+            fail!("`{name}` is {:?}, not F32", view.dtype());
         }
         let (words, _) = view.data().as_chunks::<4>();
         let values = words.iter().map(|&w| f32::from_le_bytes(w)).collect();

@@ -9,10 +9,12 @@ use std::rc::Rc;
 const V: usize = 4;
 
 unsafe fn floats<'a>(bufs: *const *mut u8, i: usize, n: usize) -> &'a mut [f32] {
+    // SAFETY: buffers and sizes are those of the plans below.
     unsafe { std::slice::from_raw_parts_mut((*bufs.add(i)).cast::<f32>(), n) }
 }
 
 unsafe fn ints<'a>(bufs: *const *mut u8, i: usize, n: usize) -> &'a [i32] {
+    // SAFETY: buffers and sizes are those of the plans below.
     unsafe { std::slice::from_raw_parts((*bufs.add(i)).cast::<i32>(), n) }
 }
 
@@ -24,6 +26,7 @@ fn logits(out: &mut [f32], w: &[f32], s: f32, first: f32, count: f32) {
 
 /// (tokens, W, out, s', cache') with dims (t, cache).
 unsafe extern "C" fn prefill(bufs: *const *mut u8, dims: *const i64, _: i64, _: i64, _: *mut u8) {
+    // SAFETY: buffers and sizes are those of the plans below.
     unsafe {
         let (t, cache) = (*dims as usize, *dims.add(1) as usize);
         let tokens = ints(bufs, 0, t);
@@ -40,6 +43,7 @@ unsafe extern "C" fn prefill(bufs: *const *mut u8, dims: *const i64, _: i64, _: 
 
 /// (token, pos, W, s, cache, out, s', cache') with dims (cache).
 unsafe extern "C" fn step(bufs: *const *mut u8, dims: *const i64, _: i64, _: i64, _: *mut u8) {
+    // SAFETY: buffers and sizes are those of the plans below.
     unsafe {
         let cache = *dims as usize;
         let (x, pos) = (ints(bufs, 0, 1)[0] as f32, floats(bufs, 1, 1)[0]);

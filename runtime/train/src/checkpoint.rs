@@ -4,18 +4,21 @@
 //! a hidden folder, synced, and the folder renamed: a checkpoint is whole or not there. The newest two stay.
 //! Invariant: loading sets everything or, on an error, nothing.
 
-use crate::files::{named, sync_folder};
+use crate::files::named;
 use crate::{AdamW, Recipe};
 use seqc_device::weights::{self, Tensor};
 use seqc_device::{Error, Result, Store, fail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Checkpoints that are kept.
 const KEEP: usize = 2;
+
+/// What names begin with while a checkpoint is being written.
+const HIDDEN: &str = ".writing-";
 
 /// What a checkpoint says beside its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,11 @@ pub struct State {
     pub seed: u64,
     /// Wall-clock seconds of training so far.
     pub seconds: f64,
+    /// Of the last step, and the last validation's.
+    #[serde(default)]
+    pub loss: Option<f64>,
+    #[serde(default)]
+    pub valid_loss: Option<f64>,
     /// Of the data, in hexadecimal.
     pub data: String,
     pub recipe: Recipe,
@@ -68,37 +76,37 @@ impl Checkpoint {
     pub fn save(&self, store: &Store, adam: &AdamW, state: &State) -> Result<()> {
         fs::create_dir_all(&self.folder).map_err(|e| named(&self.folder, &e))?;
         let hidden = tempfile::Builder::new()
-            .prefix(".writing-")
+            .prefix(HIDDEN)
+            .permissions(fs::Permissions::from_mode(0o777)) // less the umask
             .tempdir_in(&self.folder);
         let hidden = hidden.map_err(|e| named(&self.folder, &e))?;
         let write = |name: &str, bytes: &[u8]| {
             let path = hidden.path().join(name);
-            let done = File::create(&path)
-                .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()));
-            done.map_err(|e| named(&path, &e))
+            fs::write(&path, bytes).map_err(|e| named(&path, &e))
         };
         write("params.safetensors", &weights::of_store(store)?)?;
         write("optimizer.safetensors", &optimizer_bytes(adam)?)?;
         let text =
             serde_json::to_string_pretty(state).map_err(|e| Error(format!("state.json: {e}")))?;
         write("state.json", text.as_bytes())?;
-        sync_folder(hidden.path())?;
-        let place = self.at(state.step);
         // The same step saved twice (a run resumed and stopped at once): the old one makes way.
-        let old = tempfile::Builder::new()
-            .prefix(".old-")
-            .tempdir_in(&self.folder)
-            .map_err(|e| named(&self.folder, &e))?;
-        if place.exists() {
-            fs::rename(&place, old.path().join("step")).map_err(|e| named(&place, &e))?;
-        }
-        fs::rename(hidden.path(), &place).map_err(|e| named(&place, &e))?;
-        open_to_all(&place)?;
-        sync_folder(&self.folder)?;
+        let place = self.at(state.step);
+        seqc_files::sync_tree(hidden.path())
+            .and_then(|()| seqc_files::place(hidden.path(), &place))
+            .map_err(|e| named(&place, &e))?;
+        drop(hidden);
         self.prune()
     }
 
+    /// Removes all but the newest two, and what a process that was killed had begun to write.
     fn prune(&self) -> Result<()> {
+        let at = |e: std::io::Error| named(&self.folder, &e);
+        for entry in fs::read_dir(&self.folder).map_err(at)? {
+            let entry = entry.map_err(at)?;
+            if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
+                fs::remove_dir_all(entry.path()).map_err(at)?;
+            }
+        }
         let steps = self.steps()?;
         for &step in &steps[..steps.len().saturating_sub(KEEP)] {
             let path = self.at(step);
@@ -130,7 +138,7 @@ impl Checkpoint {
     fn read(&self, step: u64, store: &mut Store, adam: &mut AdamW) -> Result<State> {
         let folder = self.at(step);
         let path = folder.join("state.json");
-        let text = fs::read_to_string(&path).map_err(|e| named(&path, &e))?;
+        let text = seqc_files::text(&path).map_err(|e| named(&path, &e))?;
         let state: State = serde_json::from_str(&text)
             .map_err(|e| Error(format!("{}: truncated or damaged ({e})", path.display())))?;
         if state.step != step {
@@ -179,18 +187,6 @@ fn take_moments(
         .collect()
 }
 
-/// Temporary folders are private; what a user keeps is readable as usual.
-#[cfg(unix)]
-fn open_to_all(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(|e| named(folder, &e))
-}
-
-#[cfg(not(unix))]
-fn open_to_all(_: &Path) -> Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +209,8 @@ mod tests {
             step,
             seed: 1,
             seconds: 0.1 + 0.2,
+            loss: Some(2.0 / 3.0),
+            valid_loss: None,
             data: "00".into(),
             recipe: Recipe {
                 lr: 1.0 / 3.0,

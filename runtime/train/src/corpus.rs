@@ -64,7 +64,7 @@ impl Corpus {
         let mut text = Text::default();
         for file in &files {
             let bytes =
-                std::fs::read(file).map_err(|e| Error(format!("{}: {e}", file.display())))?;
+                seqc_files::bytes(file).map_err(|e| Error(format!("{}: {e}", file.display())))?;
             match file.extension().is_some_and(|e| e == "jsonl") {
                 true => lines(file, &bytes, &mut text)?,
                 false => text.push(&bytes),

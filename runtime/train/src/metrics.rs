@@ -2,7 +2,7 @@
 //!
 //! Invariant: a resumed run's file holds no line of a step after the one it resumed from, and no half line.
 
-use crate::files::{named, write_bytes};
+use crate::files::{named, write};
 use seqc_device::Result;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
@@ -17,7 +17,7 @@ pub struct Metrics {
 impl Metrics {
     /// Opens the file for appending, with only the lines up to step `done` kept.
     pub fn open(path: &Path, done: u64) -> Result<Metrics> {
-        let old = match std::fs::read_to_string(path) {
+        let old = match seqc_files::text(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(named(path, &e)),
@@ -29,7 +29,7 @@ impl Metrics {
             step.is_some_and(|s| s <= done)
         };
         let kept: String = old.lines().filter(keep).flat_map(|l| [l, "\n"]).collect();
-        write_bytes(path, kept.as_bytes())?;
+        write(path, kept.as_bytes())?;
         let file = OpenOptions::new()
             .append(true)
             .open(path)

@@ -1,7 +1,7 @@
 //! What a person sees while training: a bar with rate and time left on a terminal, plain lines elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// Plain lines come at most this often.
@@ -12,6 +12,8 @@ pub struct Progress {
     quiet: bool,
     total: u64,
     started: Instant,
+    /// Seconds that may be spent, if there is a limit.
+    limit: Option<f64>,
     first: u64,
     last_line: Option<Instant>,
     valid: Option<f64>,
@@ -26,13 +28,12 @@ pub struct Shown {
 }
 
 impl Progress {
-    /// From step `first` to `total`.
-    pub fn new(first: u64, total: u64, quiet: bool) -> Progress {
+    /// From step `first` to `total`, in `limit` seconds at most.
+    pub fn new(first: u64, total: u64, limit: Option<f64>, quiet: bool) -> Progress {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(total).with_position(first);
-            let style = ProgressStyle::with_template("{bar:28} {pos}/{len} {msg} {eta} left");
+            let style = ProgressStyle::with_template("{bar:28} {pos}/{len} {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.reset_eta();
             bar
         });
         Progress {
@@ -40,6 +41,7 @@ impl Progress {
             quiet,
             total,
             started: Instant::now(),
+            limit,
             first,
             last_line: None,
             valid: None,
@@ -52,14 +54,24 @@ impl Progress {
             / self.started.elapsed().as_secs_f64().max(1e-9)
     }
 
+    /// Seconds to go: what the steps take at the present rate, or what the limit leaves, if that is less.
+    fn left(&self, s: Shown) -> f64 {
+        let tokens = self.total.saturating_sub(s.step) as f64 * s.tokens_per_step as f64;
+        let steps = tokens / self.rate(s).max(1e-9);
+        let spent = self.started.elapsed().as_secs_f64();
+        self.limit
+            .map_or(steps, |limit| steps.min((limit - spent).max(0.0)))
+    }
+
     pub fn step(&mut self, s: Shown) {
         let valid = self
             .valid
             .map_or(String::new(), |v| format!(", valid {v:.4}"));
         let text = format!(
-            "loss {:.4}{valid}, {} tokens/s",
+            "loss {:.4}{valid}, {} tokens/s, {} left",
             s.loss,
-            short(self.rate(s))
+            short(self.rate(s)),
+            clock(self.left(s))
         );
         if let Some(bar) = &self.bar {
             bar.set_position(s.step);
@@ -68,14 +80,7 @@ impl Progress {
             && (s.step == self.total || self.last_line.is_none_or(|t| t.elapsed() >= EVERY))
         {
             self.last_line = Some(Instant::now());
-            let left =
-                (self.total - s.step) as f64 * s.tokens_per_step as f64 / self.rate(s).max(1e-9);
-            eprintln!(
-                "step {}/{}: {text}, {} left",
-                s.step,
-                self.total,
-                clock(left)
-            );
+            tell(&format!("step {}/{}: {text}", s.step, self.total));
         }
     }
 
@@ -87,7 +92,7 @@ impl Progress {
     pub fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None if !self.quiet => eprintln!("{text}"),
+            None if !self.quiet => tell(text),
             None => (),
         }
     }
@@ -97,6 +102,11 @@ impl Progress {
             bar.abandon();
         }
     }
+}
+
+/// A line for whoever looks; that nobody can see it keeps no run from going on.
+fn tell(text: &str) {
+    let _unseen = writeln!(std::io::stderr(), "{text}");
 }
 
 /// `1234567` as `1.23M`.
@@ -120,6 +130,26 @@ fn clock(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_left_follows_the_limit() {
+        let left = |limit, step| {
+            let mut p = Progress::new(0, 1_000_000, limit, true);
+            p.started = Instant::now() - Duration::from_secs(1);
+            let shown = Shown {
+                step,
+                loss: 0.0,
+                tokens_per_step: 64,
+            };
+            p.left(shown)
+        };
+        let near = |got: f64, want: f64| assert!((got - want).abs() < 0.02 * want, "{got} {want}");
+        near(left(None, 100), 9999.0);
+        near(left(Some(3.0), 100), 2.0);
+        near(left(Some(1e9), 500_000), 1.0);
+        assert_eq!(left(Some(0.5), 100), 0.0);
+        assert_eq!(left(None, 2_000_000), 0.0, "a shorter recipe than before");
+    }
 
     #[test]
     fn numbers_are_short() {

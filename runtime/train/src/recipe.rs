@@ -2,6 +2,7 @@
 
 use seqc_device::{Result, fail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::f64::consts::PI;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,6 +106,12 @@ impl Recipe {
             ("batch", self.batch as f64, self.batch > 0, "at least 1"),
             ("length", self.length as f64, self.length > 1, "at least 2"),
             (
+                "batch times length",
+                self.batch as f64 * self.length as f64,
+                self.rows_fit(),
+                "at most 1099511627776 tokens",
+            ),
+            (
                 "steps",
                 self.steps as f64,
                 (1..=u64::from(u32::MAX)).contains(&self.steps),
@@ -121,6 +128,29 @@ impl Recipe {
             Some((name, value, _, want)) => fail!("recipe: `{name}` is {value}, it must be {want}"),
             None => Ok(()),
         }
+    }
+
+    /// A batch's tokens are counted without overflow, by far.
+    fn rows_fit(&self) -> bool {
+        let tokens = self.batch.checked_mul(self.length);
+        tokens.is_some_and(|n| n <= 1 << 40)
+    }
+
+    /// The first setting, with its value now and then, by which a run that goes on would be another run. How long it
+    /// goes on, and what is looked at on the way, may change.
+    pub fn another(&self, then: &Recipe) -> Option<(String, Value, Value)> {
+        const FREE: [&str; 5] = ["steps", "seconds", "eval_every", "eval_batches", "save_every"];
+        let table = |r: &Recipe| match serde_json::to_value(r) {
+            Ok(Value::Object(all)) => all,
+            _ => serde_json::Map::new(),
+        };
+        let mut old = table(then);
+        let mut pairs = table(self)
+            .into_iter()
+            .map(|(name, now)| (old.remove(&name).unwrap_or_default(), name, now));
+        pairs
+            .find(|(then, name, now)| then != now && !FREE.contains(&name.as_str()))
+            .map(|(then, name, now)| (name, now, then))
     }
 
     /// Learning rate of step `step` (from 0): linear to the peak, then half a cosine down to the floor.
@@ -167,6 +197,31 @@ mod tests {
     }
 
     #[test]
+    fn what_makes_another_run_is_told() {
+        let then = Recipe::default();
+        let told = |now: Recipe| now.another(&then).map(|(name, ..)| name);
+        let more = Recipe {
+            steps: 7,
+            seconds: Some(3.0),
+            eval_every: 1,
+            eval_batches: 1,
+            save_every: 1,
+            ..Recipe::default()
+        };
+        assert_eq!(told(more), None);
+        let d = Recipe::default;
+        for (name, now) in [
+            ("lr", Recipe { lr: 0.5, ..d() }),
+            ("seed", Recipe { seed: 1, ..d() }),
+            ("warmup", Recipe { warmup: 1, ..d() }),
+            ("packed", Recipe { packed: true, ..d() }),
+            ("clip", Recipe { clip: 0.0, ..d() }),
+        ] {
+            assert_eq!(told(now).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
     fn nonsense_is_named() {
         let refused =
             |r: Recipe, part: &str| assert!(r.validate().expect_err(part).0.contains(part));
@@ -182,6 +237,11 @@ mod tests {
         refused(Recipe { beta2: 1.0, ..d() }, "`beta2` is 1");
         refused(Recipe { batch: 0, ..d() }, "`batch` is 0");
         refused(Recipe { length: 1, ..d() }, "`length`");
+        let huge = Recipe {
+            batch: usize::MAX / 2,
+            ..d()
+        };
+        refused(huge, "`batch times length`");
         refused(
             Recipe {
                 seconds: Some(-1.0),

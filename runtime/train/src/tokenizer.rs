@@ -1,7 +1,9 @@
 //! The byte tokenizer as the hub's `tokenizer.json`: token n is byte n. It is byte-level BPE without merges,
 //! whose vocabulary spells every byte as one printable character, as GPT-2's does.
 
+use seqc_device::{Error, Result, fail};
 use serde_json::{Map, Value, json};
+use std::path::Path;
 
 /// The character that byte-level tokenizers write for a byte: itself if it is printable in Latin-1, else the
 /// next free character from U+0100 on.
@@ -38,9 +40,84 @@ pub fn tokenizer_json() -> String {
     format!("{file:#}\n")
 }
 
+/// Refuses a run whose `tokenizer.json` is another one: its ids would be taken for bytes. None is fine: the run's
+/// tokens are bytes whether a file says so or not.
+pub fn of_run(run: &Path) -> Result<()> {
+    let path = run.join("tokenizer.json");
+    let shown = path.display();
+    let text = match seqc_files::text(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(|e| Error(format!("{shown}: {e}")))?,
+    };
+    let file: Value = serde_json::from_str(&text)
+        .map_err(|e| Error(format!("{shown}: truncated or damaged ({e})")))?;
+    match differs(&file) {
+        Some(part) => fail!(
+            "{shown}: not this model's tokenizer: its {part}. What is supported is what `seqc train` writes: \
+             byte-level BPE without merges, in which token n is byte n"
+        ),
+        None => Ok(()),
+    }
+}
+
+/// The first part by which a tokenizer does anything else than give each byte its number.
+fn differs(file: &Value) -> Option<String> {
+    let empty = |v: &Value| match v {
+        Value::Null => true,
+        Value::Array(all) => all.is_empty(),
+        _ => false,
+    };
+    if file["model"]["type"] != "BPE" {
+        return Some(format!("model is {}, not BPE", file["model"]["type"]));
+    }
+    if !empty(&file["model"]["merges"]) {
+        return Some("model has merges".into());
+    }
+    for part in ["added_tokens", "normalizer", "post_processor", "truncation", "padding"] {
+        if !empty(&file[part]) {
+            return Some(format!("`{part}` is not empty"));
+        }
+    }
+    for part in ["pre_tokenizer", "decoder"] {
+        if file[part]["type"] != "ByteLevel" {
+            return Some(format!("`{part}` is not byte-level"));
+        }
+    }
+    if file["pre_tokenizer"]["add_prefix_space"] == true {
+        return Some("`pre_tokenizer` adds a space".into());
+    }
+    let vocab = file["model"]["vocab"].as_object();
+    let is = |byte: u8| vocab?.get(&spelled(byte).to_string())?.as_u64();
+    if vocab.is_none_or(|v| v.len() != 256) {
+        return Some("vocabulary is not that of the 256 bytes".into());
+    }
+    let wrong = (0..=255u8).find(|b| is(*b) != Some(u64::from(*b)))?;
+    Some(format!("vocabulary does not give byte {wrong} its number"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_other_tokenizer_is_refused_by_name() {
+        let own: Value = serde_json::from_str(&tokenizer_json()).expect("JSON");
+        assert_eq!(differs(&own), None);
+        let with = |path: &str, value: Value| {
+            let mut other = own.clone();
+            *other.pointer_mut(path).expect(path) = value;
+            differs(&other).expect(path)
+        };
+        assert!(with("/model/type", json!("Unigram")).contains("Unigram"));
+        assert!(with("/model/merges", json!(["t o"])).contains("merges"));
+        assert!(with("/added_tokens", json!([{ "id": 256 }])).contains("added_tokens"));
+        assert!(with("/normalizer", json!({ "type": "NFC" })).contains("normalizer"));
+        assert!(with("/pre_tokenizer", json!({ "type": "Metaspace" })).contains("byte-level"));
+        assert!(with("/pre_tokenizer/add_prefix_space", json!(true)).contains("space"));
+        assert!(with("/model/vocab", json!({ "t": 0 })).contains("256"));
+        assert!(with("/model/vocab/a", json!(98)).contains("byte 97"));
+        assert!(differs(&json!([])).is_some() && differs(&json!(3)).is_some());
+    }
 
     /// Spellings from GPT-2's published vocabulary: space, newline, tab, zero, soft hyphen, and plain ones.
     #[test]

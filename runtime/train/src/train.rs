@@ -5,15 +5,15 @@
 
 use crate::adamw::grad_norm;
 use crate::batch::Group;
-use crate::files::{named, write_bytes};
+use crate::files::write;
 use crate::metrics::Metrics;
 use crate::progress::{Progress, Shown};
-use crate::{AdamW, Batch, Checkpoint, Corpus, Recipe, Sampler, State, tokenizer_json};
+use crate::{AdamW, Batch, Checkpoint, Claim, Corpus, Recipe, Sampler, State, tokenizer_json};
 use seqc_device::abi::Sizes;
 use seqc_device::{Error, Executor, GradSum, Pool, Program, Result, Store, fail, weights};
 use serde_json::{Map, Value, json};
 use signal_hook::SigId;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -23,11 +23,11 @@ pub struct TrainOptions {
     /// Without it there is no validation.
     pub eval: Option<Program>,
     pub recipe: Recipe,
-    /// A file or a folder of text.
+    /// The text, and where it came from.
+    pub corpus: Corpus,
     pub data: PathBuf,
-    pub run_dir: PathBuf,
-    /// Go on from the newest checkpoint of the run.
-    pub resume: bool,
+    /// The run's folder, ours while this lives.
+    pub claim: Claim,
     pub pool: Arc<Pool>,
     /// The model's source, for `model.seq`.
     pub model_seq: String,
@@ -46,6 +46,8 @@ pub struct TrainOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Done,
+    /// There was nothing left to do.
+    DoneBefore,
     /// `stop` was set.
     Stopped,
     /// The recipe's `seconds` were used up.
@@ -59,41 +61,11 @@ pub struct Summary {
     pub steps: u64,
     /// Trained values of the model.
     pub parameters: usize,
-    /// Of the last step, in nats a token.
-    pub loss: f64,
+    /// Of the last step, in nats a token; none before the first.
+    pub loss: Option<f64>,
     pub valid_loss: Option<f64>,
     pub seconds: f64,
     pub tokens_per_second: f64,
-}
-
-/// Finds before anything is compiled what would keep a run from starting: a recipe without sense, data that is not
-/// there, a folder that cannot be a run or already is one (or is none, for one to be resumed).
-pub fn can_start(recipe: &Recipe, data: &Path, run_dir: &Path, resume: bool) -> Result<()> {
-    recipe.validate()?;
-    let found = std::fs::metadata(data).map_err(|e| named(data, &e))?;
-    if found.is_file() && found.len() == 0 {
-        fail!(
-            "{}: there is nothing to train on, it is empty",
-            data.display()
-        );
-    }
-    if run_dir.exists() && !run_dir.is_dir() {
-        fail!("{}: a file, not a folder for a run", run_dir.display());
-    }
-    let steps = Checkpoint::of_run(run_dir).steps()?;
-    may_go_on(run_dir, &steps, resume)
-}
-
-/// A run is neither overwritten nor resumed from nothing.
-fn may_go_on(run_dir: &Path, steps: &[u64], resume: bool) -> Result<()> {
-    let shown = run_dir.display();
-    match (resume, steps.last()) {
-        (false, Some(step)) => fail!(
-            "{shown} holds a run at step {step}: add --resume to go on, or choose another folder with -o"
-        ),
-        (true, None) => fail!("{shown} holds no checkpoint to resume from"),
-        _ => Ok(()),
-    }
 }
 
 /// Trains until the recipe, the clock or `stop` ends it; always leaves a checkpoint and `model.safetensors`.
@@ -109,12 +81,7 @@ pub fn train(options: &TrainOptions, store: &mut Store) -> Result<Summary> {
     run.progress.finish();
     let ending = done?;
     let (loss, valid_loss, step) = (run.loss, run.valid_loss, run.step);
-    let shown = Shown {
-        step,
-        loss,
-        tokens_per_step: run.batch.tokens.len() as u64,
-    };
-    let tokens_per_second = run.progress.rate(shown);
+    let tokens_per_second = run.progress.rate(run.shown(0.0));
     Ok(Summary {
         ending,
         steps: step,
@@ -128,7 +95,7 @@ pub fn train(options: &TrainOptions, store: &mut Store) -> Result<Summary> {
 
 struct Run<'a> {
     o: &'a TrainOptions,
-    corpus: Corpus,
+    corpus: &'a Corpus,
     train: Executor,
     eval: Option<Executor>,
     adam: AdamW,
@@ -140,7 +107,7 @@ struct Run<'a> {
     sum: GradSum,
     /// Steps done.
     step: u64,
-    loss: f64,
+    loss: Option<f64>,
     valid_loss: Option<f64>,
     started: Instant,
     /// Seconds of the resumed run.
@@ -152,7 +119,7 @@ impl<'a> Run<'a> {
     fn start(o: &'a TrainOptions, store: &mut Store) -> Result<Run<'a>> {
         let r = &o.recipe;
         r.validate()?;
-        let corpus = Corpus::load(&o.data, r.length)?;
+        let corpus = &o.corpus;
         if usize::from(corpus.largest()) >= o.vocab {
             fail!(
                 "{}: a byte is {}, the model knows {} tokens",
@@ -167,17 +134,20 @@ impl<'a> Run<'a> {
             .eval
             .as_ref()
             .filter(|_| r.eval_every > 0 && r.eval_batches > 0);
+        if wanted.is_some() {
+            enough_to_validate(r, corpus)?;
+        }
         let eval = wanted
             .map(|p| Executor::new(p, &sizes, store, &o.pool))
             .transpose()?;
         let mut adam = AdamW::new(store);
-        let checkpoint = Checkpoint::of_run(&o.run_dir);
-        let state = resume(o, &checkpoint, &corpus, store, &mut adam)?;
-        let (step, before) = state.map_or((0, 0.0), |s| (s.step, s.seconds));
-        std::fs::create_dir_all(&o.run_dir).map_err(|e| named(&o.run_dir, &e))?;
+        let checkpoint = Checkpoint::of_run(o.claim.folder());
+        let state = resume(o, &checkpoint, corpus, store, &mut adam)?;
+        let (step, before) = state.as_ref().map_or((0, 0.0), |s| (s.step, s.seconds));
         write_about(o)?;
-        let metrics = Metrics::open(&o.run_dir.join("metrics.jsonl"), step)?;
-        Ok(Run {
+        let metrics = Metrics::open(&o.claim.folder().join("metrics.jsonl"), step)?;
+        let limit = r.seconds.map(|s| s - before);
+        let run = Run {
             o,
             corpus,
             train,
@@ -186,16 +156,41 @@ impl<'a> Run<'a> {
             sampler: Sampler::new(r.seed),
             checkpoint,
             metrics,
-            progress: Progress::new(step, r.steps, o.quiet),
+            progress: Progress::new(step, r.steps, limit, o.quiet),
             batch: Batch::new(r.batch, r.length, r.packed),
             sum: GradSum::default(),
             step,
-            loss: f64::NAN,
-            valid_loss: None,
+            loss: state.as_ref().and_then(|s| s.loss),
+            valid_loss: state.as_ref().and_then(|s| s.valid_loss),
             started: Instant::now(),
             before,
-            saved: (step > 0).then_some(step),
-        })
+            saved: state.as_ref().map(|s| s.step),
+        };
+        if let Some(state) = &state {
+            // Whoever was killed between a checkpoint and these weights left those of an earlier save, or none.
+            run.publish(store)?;
+            run.tell_steps(state);
+        }
+        Ok(run)
+    }
+
+    /// Another number of steps is another schedule from here on.
+    fn tell_steps(&self, then: &State) {
+        let (was, is) = (then.recipe.steps, self.o.recipe.steps);
+        if was != is {
+            self.progress.note(&format!(
+                "note: `steps` was {was} and is {is}: from step {} on the learning rate follows the new one",
+                self.step
+            ));
+        }
+    }
+
+    fn shown(&self, loss: f64) -> Shown {
+        Shown {
+            step: self.step,
+            loss,
+            tokens_per_step: self.batch.tokens.len() as u64,
+        }
     }
 
     fn seconds(&self) -> f64 {
@@ -204,6 +199,9 @@ impl<'a> Run<'a> {
 
     fn steps(&mut self, store: &mut Store) -> Result<Ending> {
         let r = &self.o.recipe;
+        if self.o.claim.resumes() && self.step >= r.steps {
+            return Ok(Ending::DoneBefore);
+        }
         let ending = loop {
             if self.step >= r.steps {
                 break Ending::Done;
@@ -244,13 +242,7 @@ impl<'a> Run<'a> {
         let loss = self.gradients(store)?;
         let norm = grad_norm(store, &self.o.pool);
         if !(loss.is_finite() && norm.is_finite()) {
-            let kept = self.saved.map_or("nothing is saved yet".to_owned(), |s| {
-                format!("the checkpoint of step {s} is kept")
-            });
-            fail!(
-                "step {}: the loss is {loss}, the gradient's norm {norm}; {kept}. A smaller `lr` or a longer `warmup` may help",
-                self.step + 1
-            );
+            return self.not_finite(store, &format!("the loss is {loss}, the gradient's norm {norm}"));
         }
         let scale = if r.clip > 0.0 && norm > r.clip {
             r.clip / norm
@@ -260,12 +252,8 @@ impl<'a> Run<'a> {
         let lr = r.lr_at(self.step);
         self.adam.update(store, r, self.step, scale, &self.o.pool)?;
         self.step += 1;
-        self.loss = loss;
-        let shown = Shown {
-            step: self.step,
-            loss,
-            tokens_per_step: self.batch.tokens.len() as u64,
-        };
+        self.loss = Some(loss);
+        let shown = self.shown(loss);
         self.metrics.line(&json!({
             "step": self.step, "loss": loss, "lr": lr, "grad_norm": norm,
             "tokens": self.step * self.batch.tokens.len() as u64,
@@ -275,9 +263,27 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// The error of a step whose numbers are none: says which tensor was the first such.
+    fn not_finite(&mut self, store: &mut Store, what: &str) -> Result<()> {
+        let kept = self.saved.map_or("nothing is saved yet".to_owned(), |s| {
+            format!("the checkpoint of step {s} is kept")
+        });
+        let mut first = None;
+        for (part, g) in self.batch.groups().iter().enumerate() {
+            prepare(&mut self.train, g)?;
+            for_training(&mut self.train, self.o.recipe.seed, self.step, part)?;
+            first = first.or(self.train.first_not_finite(store)?);
+        }
+        let first = first.map_or(String::new(), |f| format!("; the first of it: {f}"));
+        fail!(
+            "step {}: {what}{first}; {kept}. A smaller `lr` or a longer `warmup` may help",
+            self.step + 1
+        )
+    }
+
     /// Leaves the batch's gradients in the store; gives the loss, a mean over the batch's predictions.
     fn gradients(&mut self, store: &mut Store) -> Result<f64> {
-        let (seed, step) = (self.o.recipe.seed, self.step as u32);
+        let (seed, step) = (self.o.recipe.seed, self.step);
         let groups = self.batch.groups();
         if groups.is_empty() {
             fail!(
@@ -288,14 +294,9 @@ impl<'a> Run<'a> {
         self.sum.clear();
         let mut loss = 0.0;
         for (part, g) in groups.iter().enumerate() {
-            // Everywhere else `training` stays 0.
-            let ready = |x: &mut Executor| {
-                if x.has_input("training") {
-                    x.set_input("training", &[1.0f32][..])?;
-                }
-                x.draw_noise(seed, step, part)
-            };
-            loss += g.share * run_group(&mut self.train, store, g, ready)?;
+            prepare(&mut self.train, g)?;
+            for_training(&mut self.train, seed, step, part)?;
+            loss += g.share * run_group(&mut self.train, store)?;
             if groups.len() > 1 {
                 self.sum.add(store, g.share as f32, &self.o.pool);
             }
@@ -315,7 +316,16 @@ impl<'a> Run<'a> {
         for i in 0..r.eval_batches {
             Sampler::spread(i, r.eval_batches, &self.corpus.valid, &mut self.batch);
             for g in &self.batch.groups() {
-                sum += g.share * run_group(eval, store, g, |_| Ok(()))?;
+                prepare(eval, g)?;
+                let loss = run_group(eval, store)?;
+                if !loss.is_finite() {
+                    let first = eval.first_not_finite(store)?.unwrap_or_default();
+                    fail!(
+                        "step {}: the validation loss is {loss}; the first of it: {first}",
+                        self.step
+                    );
+                }
+                sum += g.share * loss;
             }
         }
         let loss = sum / r.eval_batches as f64;
@@ -336,20 +346,25 @@ impl<'a> Run<'a> {
             step: self.step,
             seed: r.seed,
             seconds: self.seconds(),
+            loss: self.loss,
+            valid_loss: self.valid_loss,
             data,
             recipe: r.clone(),
         };
         self.checkpoint.save(store, &self.adam, &state)?;
-        write_bytes(
-            &self.o.run_dir.join("model.safetensors"),
-            &weights::of_store(store)?,
-        )?;
+        self.publish(store)?;
         self.saved = Some(self.step);
         Ok(())
     }
+
+    /// The weights for others to read: always those of the newest checkpoint.
+    fn publish(&self, store: &Store) -> Result<()> {
+        let path = self.o.claim.folder().join("model.safetensors");
+        write(&path, &weights::of_store(store)?)
+    }
 }
 
-/// Reads the newest checkpoint if the run is to be resumed; refuses to overwrite one otherwise.
+/// Reads the newest checkpoint if the run is to be resumed. Errors: what it was trained by or on is not what is given.
 fn resume(
     o: &TrainOptions,
     all: &Checkpoint,
@@ -357,25 +372,14 @@ fn resume(
     store: &mut Store,
     adam: &mut AdamW,
 ) -> Result<Option<State>> {
-    let shown = o.run_dir.display();
-    may_go_on(&o.run_dir, &all.steps()?, o.resume)?;
-    if !o.resume {
+    let shown = o.claim.folder().display();
+    if !o.claim.resumes() {
         return Ok(None);
     }
     let Some(state) = all.load(store, adam)? else {
         return Ok(None);
     };
-    let r = &o.recipe;
-    let told = |r: &Recipe| {
-        [
-            ("seed", r.seed.to_string()),
-            ("batch", r.batch.to_string()),
-            ("length", r.length.to_string()),
-            ("packed", r.packed.to_string()),
-        ]
-    };
-    let changed = told(r).into_iter().zip(told(&state.recipe));
-    if let Some(((name, now), (_, then))) = changed.into_iter().find(|(a, b)| a != b) {
+    if let Some((name, now, then)) = o.recipe.another(&state.recipe) {
         fail!(
             "{shown} was trained with {name} = {then}, now it is {now}: the resumed run would be another one"
         );
@@ -391,34 +395,56 @@ fn resume(
 
 /// The files that say what the run is.
 fn write_about(o: &TrainOptions) -> Result<()> {
+    let folder = o.claim.folder();
     let mut config = o.config.clone();
     config.entry("model_type").or_insert(json!("seqc"));
     config.entry("vocab_size").or_insert(json!(o.vocab));
     let recipe = serde_json::to_value(&o.recipe).map_err(|e| Error(format!("config.json: {e}")))?;
     config.insert("recipe".to_owned(), recipe);
-    write_bytes(
-        &o.run_dir.join("config.json"),
+    write(
+        &folder.join("config.json"),
         format!("{:#}\n", Value::Object(config)).as_bytes(),
     )?;
-    write_bytes(
-        &o.run_dir.join("tokenizer.json"),
+    write(
+        &folder.join("tokenizer.json"),
         tokenizer_json().as_bytes(),
     )?;
-    write_bytes(&o.run_dir.join("model.seq"), o.model_seq.as_bytes())
+    write(&folder.join("model.seq"), o.model_seq.as_bytes())
 }
 
-/// Runs a plan on the sequences of one length; gives their loss.
-fn run_group(
-    plan: &mut Executor,
-    store: &mut Store,
-    g: &Group,
-    ready: impl FnOnce(&mut Executor) -> Result<()>,
-) -> Result<f64> {
+/// Gives a plan the sequences of one length.
+fn prepare(plan: &mut Executor, g: &Group) -> Result<()> {
     plan.set_lengths(&sizes(g.count(), g.length))?;
-    plan.set_input("tokens", &g.tokens[..])?;
-    ready(plan)?;
+    plan.set_input("tokens", &g.tokens[..])
+}
+
+/// What only a step of training has; everywhere else `training` stays 0.
+fn for_training(plan: &mut Executor, seed: u64, step: u64, part: usize) -> Result<()> {
+    if plan.has_input("training") {
+        plan.set_input("training", &[1.0f32][..])?;
+    }
+    plan.draw_noise(seed, step as u32, part)
+}
+
+/// Runs a plan on what it was given; gives the loss.
+fn run_group(plan: &mut Executor, store: &mut Store) -> Result<f64> {
     plan.run(store)?;
     Ok(mean(&plan.output("loss")?))
+}
+
+/// Are there as many rows held out as a validation looks at? A single batch is always fine.
+fn enough_to_validate(r: &Recipe, corpus: &Corpus) -> Result<()> {
+    let places = (corpus.valid.bytes.len() + 1).saturating_sub(r.length);
+    let most = places.div_ceil(r.batch);
+    if r.eval_batches > most {
+        fail!(
+            "recipe: `eval_batches` is {}, of `batch` = {} rows each: that is more than there is. \
+             The text that is held out has {places} places for a row, so `eval_batches` is at most {most}",
+            r.eval_batches,
+            r.batch
+        );
+    }
+    Ok(())
 }
 
 fn sizes(batch: usize, length: usize) -> Sizes {

@@ -3,29 +3,8 @@
 //! Two kinds of change. By tokens: mostly breaks the syntax. By expressions and names (`places`): keeps it.
 
 use super::places::places;
+pub use super::rng::Rng;
 use super::tokens::{closed, is_blank, is_number, is_word, split};
-
-/// SplitMix64: the same seed gives the same spec on every machine.
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `n`, which is not 0.
-    pub fn below(&mut self, n: usize) -> usize {
-        usize::try_from(self.next() % n as u64).unwrap_or(0)
-    }
-
-    pub fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
-        of[self.below(of.len())]
-    }
-}
 
 /// Tokens that mean something.
 const WORDS: &[&str] = &[

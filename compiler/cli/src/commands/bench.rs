@@ -30,7 +30,8 @@ pub struct Args {
     /// Seconds for each figure.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    #[arg(long, default_value_t = 2, value_parser = super::threads)]
+    /// Threads; as many as there are cores by default.
+    #[arg(long, default_value_t = super::cores(), value_parser = super::threads)]
     threads: usize,
     /// Show the launches that take the most time, this many.
     #[arg(long, default_value_t = 0)]

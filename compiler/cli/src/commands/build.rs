@@ -11,7 +11,7 @@ use seqc_driver::passes::Form;
 use seqc_driver::stage::Stage;
 use seqc_driver::target::Target;
 use seqc_driver::timings::Record;
-use seqc_driver::{Error, artifact};
+use seqc_driver::Error;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -81,10 +81,10 @@ fn artifact(args: &Args, source: &Source, record: &mut Record) -> Result<(), Err
     let job = job(args, &item);
     let e = record.time_passes(&item, "hir", |_| source.elaborate(&item, &job.set))?;
     super::warn(source, &e)?;
-    let cached = package(source, &e, &job, record)?;
+    let made = package(source, &e, &job, record, args.out.as_deref())?;
     match &args.out {
-        Some(folder) => artifact::copy(&cached, folder),
-        None => print(&format!("{}\n", cached.display())),
+        Some(_) => Ok(()),
+        None => print(&format!("{}\n", made.display())),
     }
 }
 

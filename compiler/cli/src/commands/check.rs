@@ -1,9 +1,10 @@
 //! `seqc check FILE…`: every mixer, model and recipe of the files.
 
 use super::print;
+use crate::terminal;
 use clap::ValueEnum;
 use seqc_driver::{Error, frontend, parallel};
-use seqc_syntax::{Diagnostic, SourceMap, render_human, render_json, render_short};
+use seqc_syntax::{Diagnostic, SourceMap, render_json, render_short};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -37,7 +38,7 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         right &= answer.right;
         match args.message_format {
             Format::Short | Format::Json if !answer.unread => print(&answer.text)?,
-            _ => eprint!("{}", answer.text),
+            _ => terminal::tell(&answer.text),
         }
     }
     Ok(right)
@@ -48,7 +49,7 @@ fn checked(file: &Path, format: Format) -> Checked {
         Ok(source) => shown(&source.map, &seqc_hir::check(&source.program), format),
         Err(Error::Source(map, diagnostics)) => shown(&map, &diagnostics, format),
         Err(e) => Checked {
-            text: format!("{e}\n"),
+            text: terminal::error(&e),
             right: false,
             unread: true,
         },
@@ -58,7 +59,7 @@ fn checked(file: &Path, format: Format) -> Checked {
 fn shown(map: &SourceMap, diagnostics: &[Diagnostic], format: Format) -> Checked {
     Checked {
         text: match format {
-            Format::Human => render_human(map, diagnostics, false),
+            Format::Human => terminal::diagnostics(map, diagnostics),
             Format::Short => render_short(map, diagnostics),
             Format::Json => render_json(map, diagnostics),
         },

@@ -56,7 +56,8 @@ pub struct Args {
     /// A setting of the mixer.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     set: Vec<String>,
-    #[arg(long, default_value_t = 2, value_parser = super::threads)]
+    /// Threads; as many as there are cores by default.
+    #[arg(long, default_value_t = super::cores(), value_parser = super::threads)]
     threads: usize,
 }
 
@@ -119,8 +120,7 @@ fn given(args: &Args, contract: &Contract) -> Result<BTreeMap<String, Given>, Er
     let mut weights = tensors::read(path)?;
     if let Some(path) = &args.map {
         let name = path.display().to_string();
-        let text =
-            std::fs::read_to_string(path).map_err(|e| Error::Other(format!("{name}: {e}")))?;
+        let text = seqc_files::text(path).map_err(|e| Error::Other(format!("{name}: {e}")))?;
         weights = Table::parse(&name, &text)?.apply(&contract.inputs, &weights)?;
     }
     match weights.keys().find(|n| given.contains_key(*n)) {

@@ -2,13 +2,13 @@
 //! table of docs/mixers.md.
 
 use super::{print, settings};
+use crate::terminal;
 use clap::error::ErrorKind;
 use seqc_driver::explain::{Certificates, Report, class_mismatch, entries, render, report, table};
 use seqc_driver::frontend::{self, Source};
 use seqc_driver::passes::Shapes;
 use seqc_driver::{Error, Result};
 use seqc_hir::pages;
-use seqc_syntax::render_human;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -78,14 +78,14 @@ fn explain(args: &Args, file: &Path) -> Result<bool> {
             Ok(done) => done,
             // Of a whole file, the mixers that can be explained are; of one that was asked for, it is an error.
             Err(e) if args.mixer.is_none() && names.len() > 1 => {
-                eprintln!("{}", e.to_string().trim_end());
+                terminal::tell(&terminal::error(&e));
                 right = false;
                 continue;
             }
             Err(e) => return Err(e),
         };
         if let Some(text) = mismatch {
-            eprint!("{text}");
+            terminal::tell(&text);
             right = false;
         }
         all.push(r);
@@ -118,13 +118,13 @@ fn one(source: &Source, name: &str, set: &[(String, String)]) -> Result<(Report,
     let e = source.elaborate(name, set)?;
     let r = report(source, &e, &Shapes::cpu())?;
     let mismatch = class_mismatch(&e)?;
-    Ok((r, mismatch.map(|d| render_human(&source.map, &[d], false))))
+    Ok((r, mismatch.map(|d| terminal::diagnostics(&source.map, &[d]))))
 }
 
 fn mixers(args: &Args) -> Result<bool> {
     let mut certificates = Certificates::default();
     for path in &args.certificates {
-        let text = std::fs::read_to_string(path)
+        let text = seqc_files::text(path)
             .map_err(|e| Error::Other(format!("{}: {e}", path.display())))?;
         certificates.extend(Certificates::parse(&text)?);
     }

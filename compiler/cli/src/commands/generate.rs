@@ -1,11 +1,13 @@
 //! `seqc generate RUN [--prompt S] [-n N] [--temperature T] [--top-k K] [--top-p P] [--seed S]`
 
+use crate::terminal::tell;
 use seqc_device::Pool;
 use seqc_driver::backend::Backend;
 use seqc_driver::{Error, model, run};
 use seqc_generate::{Generation, Generator, Model, Sampler, Sampling};
 use seqc_hir::Elaborated;
 use seqc_syntax::Diagnostic;
+use seqc_train::tokenizer_of_run;
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
@@ -37,7 +39,8 @@ pub struct Args {
     /// What compiles the model.
     #[arg(long, value_enum, default_value_t)]
     backend: super::Code,
-    #[arg(long, default_value_t = 2, value_parser = super::threads)]
+    /// Threads; as many as there are cores by default.
+    #[arg(long, default_value_t = super::cores(), value_parser = super::threads)]
     threads: usize,
 }
 
@@ -57,6 +60,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 pub fn run(args: &Args) -> Result<bool, Error> {
     let from = run::open(&args.run)?;
+    tokenizer_of_run(&args.run).map_err(super::named)?;
     let e = from.elaborate()?;
     let text = model::text(&e)?;
     let in_source = |d: Diagnostic| Error::Source(Box::new(from.source.map.clone()), vec![d]);
@@ -97,12 +101,12 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     let written = write(&mut going, &mut sampler, args.n)?;
     let steps = start.elapsed().as_secs_f64();
     let rate = |n: usize, s: f64| n as f64 / s.max(1e-9);
-    eprintln!(
-        "prompt: {} tokens, {:.0} tokens/s; generation: {written} tokens, {:.0} tokens/s",
+    tell(&format!(
+        "prompt: {} tokens, {:.0} tokens/s; generation: {written} tokens, {:.0} tokens/s\n",
         prompt.len(),
         rate(prompt.len(), prefill),
         rate(written, steps)
-    );
+    ));
     Ok(true)
 }
 

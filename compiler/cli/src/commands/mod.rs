@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod build;
 pub mod check;
+pub mod completions;
 pub mod eval;
 pub mod explain;
 pub mod fmt;
@@ -10,6 +11,7 @@ pub mod generate;
 pub mod train;
 pub mod verify;
 
+use crate::terminal::tell;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use seqc_driver::Error;
 use seqc_driver::backend::Backend;
@@ -55,12 +57,17 @@ pub fn forms() -> impl TypedValueParser<Value = Form> {
 pub fn warn(source: &Source, e: &Elaborated) -> Result<(), Error> {
     let all = warnings(source, e, &Shapes::cpu())?;
     for w in &all {
-        eprintln!("warning: {w}");
+        tell(&format!("warning: {w}\n"));
     }
     if !all.is_empty() {
-        eprintln!("  = help: `seqc explain` says why");
+        tell("  = help: `seqc explain` says why\n");
     }
     Ok(())
+}
+
+/// As many threads as the machine has cores for us.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// `--threads`.
@@ -115,22 +122,6 @@ pub fn print(text: &str) -> Result<(), Error> {
 
 /// Writes a file whole or not at all; one that is there keeps its permissions.
 pub fn write_whole(file: &Path, text: &str) -> Result<(), Error> {
-    let folder = file
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let written = (|| {
-        let mut hidden = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)) // less the umask
-            .tempfile_in(folder)?;
-        hidden.write_all(text.as_bytes())?;
-        if let Ok(there) = std::fs::metadata(file) {
-            hidden.as_file().set_permissions(there.permissions())?;
-        }
-        hidden.persist(file).map_err(|e| e.error)
-    })();
-    match written {
-        Ok(_) => Ok(()),
-        Err(e) => Err(Error::Other(format!("{}: {e}", file.display()))),
-    }
+    seqc_files::write(file, text.as_bytes())
+        .map_err(|e| Error::Other(format!("{}: {e}", file.display())))
 }

@@ -10,7 +10,7 @@ use seqc_driver::backend::Backend;
 use seqc_driver::passes::Form;
 use seqc_driver::{Error, frontend, model, run};
 use seqc_hir::{Elaborated, Inlined};
-use seqc_train::{Recipe, TrainOptions, can_start, train};
+use seqc_train::{Claim, Corpus, Ending, Recipe, Summary, TrainOptions, train};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -37,16 +37,18 @@ pub struct Args {
     /// What compiles the model.
     #[arg(long, value_enum, default_value_t)]
     backend: super::Code,
-    #[arg(long, default_value_t = 2, value_parser = super::threads)]
+    /// Threads; as many as there are cores by default.
+    #[arg(long, default_value_t = super::cores(), value_parser = super::threads)]
     threads: usize,
 }
 
 pub fn run(args: &Args) -> Result<bool, Error> {
     let (made, e, recipe) = prepared(args)?;
-    can_start(&recipe, &args.data, &args.out, args.resume).map_err(super::named)?;
+    let claim = Claim::take(&recipe, &args.data, &args.out, args.resume).map_err(super::named)?;
     if args.resume {
         same_model(args, &e)?;
     }
+    let corpus = Corpus::load(&args.data, recipe.length).map_err(super::named)?;
     let artifact = model::for_training(&e, Form::Chunked, Backend::from(args.backend))?;
     let program = |n: &str| artifact.program(n).map_err(super::named);
     let mut store = Store::new(recipe.seed);
@@ -54,9 +56,9 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         train: program("train")?,
         eval: Some(program("eval")?),
         recipe,
+        corpus,
         data: args.data.clone(),
-        run_dir: args.out.clone(),
-        resume: args.resume,
+        claim,
         pool: Pool::new(args.threads),
         config: run::config(&made),
         model_seq: made.text,
@@ -66,14 +68,25 @@ pub fn run(args: &Args) -> Result<bool, Error> {
         handle_signals: true,
     };
     let done = train(&options, &mut store).map_err(super::named)?;
-    let valid = done
-        .valid_loss
-        .map_or_else(|| "-".into(), |v| format!("{v:.4}"));
-    super::print(&format!(
-        "{} steps, {:.0} s, {:.0} tokens/s; loss {:.4}, validation {valid}\n",
-        done.steps, done.seconds, done.tokens_per_second, done.loss
-    ))?;
+    super::print(&told(args, &done))?;
     Ok(true)
+}
+
+/// How a run ended, in a line.
+fn told(args: &Args, done: &Summary) -> String {
+    let number = |n: Option<f64>| n.map_or_else(|| "-".into(), |n| format!("{n:.4}"));
+    let (loss, valid) = (number(done.loss), number(done.valid_loss));
+    match done.ending {
+        Ending::DoneBefore => format!(
+            "{} was done before, after {} steps; loss {loss}, validation {valid}\n",
+            args.out.display(),
+            done.steps
+        ),
+        _ => format!(
+            "{} steps, {:.0} s, {:.0} tokens/s; loss {loss}, validation {valid}\n",
+            done.steps, done.seconds, done.tokens_per_second
+        ),
+    }
 }
 
 /// The model as a file by itself, elaborated from that file, and its recipe with the settings given.
@@ -83,7 +96,9 @@ fn prepared(args: &Args) -> Result<(Inlined, Elaborated, Recipe), Error> {
     let known = source.settings_of(&name);
     let (of_recipe, of_model) = recipe::sorted(settings(&args.set)?, &known)?;
     // First as the user wrote it, so that diagnostics point there.
-    let written = source.elaborate(&name, &of_model)?;
+    let written = source
+        .elaborate(&name, &of_model)
+        .map_err(|e| recipe::or_of_recipe(e, &of_model))?;
     let recipe = recipe::of(written.recipe.as_ref(), &of_recipe)?;
     let text = model::text(&written)?;
     if text.input != "tokens" {

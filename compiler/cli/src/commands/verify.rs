@@ -20,7 +20,8 @@ pub struct Args {
     /// Fewer lengths.
     #[arg(long)]
     quick: bool,
-    #[arg(long, default_value_t = 2, value_parser = super::threads)]
+    /// Threads; as many as there are cores by default.
+    #[arg(long, default_value_t = super::cores(), value_parser = super::threads)]
     threads: usize,
 }
 

@@ -65,6 +65,7 @@ pub fn load_for(kernels: &[Kernel], target: &CpuTarget) -> Loaded {
     let path = folder.path().join("k.so");
     link_shared(&compiled.object, &path).unwrap();
     Loaded {
+        // SAFETY: code that has just been compiled here.
         library: unsafe { libloading::Library::new(&path).unwrap() },
         _folder: folder,
     }
@@ -78,9 +79,11 @@ impl Loaded {
     /// Runs cells `lo..hi`; scratch starts as garbage.
     pub fn run(&self, kernel: &Kernel, data: &mut [Data], dims: &[i64], lo: i64, hi: i64) {
         let entry: libloading::Symbol<Entry> =
+            // SAFETY: every kernel has this signature.
             unsafe { self.library.get(kernel.name.as_bytes()).unwrap() };
         let pointers: Vec<*mut u8> = data.iter_mut().map(Data::pointer).collect();
         let mut scratch = vec![Line([0xff; 64]); kernel.scratch_bytes() / 64 + 1];
+        // SAFETY: the buffers have the sizes that the kernel assumes.
         unsafe {
             entry(
                 pointers.as_ptr(),

@@ -51,17 +51,20 @@ impl Executor {
     /// The four-byte words of a buffer of `kept`; states may have traded places since.
     pub(super) fn words(&self, buffer: usize) -> &[u32] {
         let (at, len) = (self.at.ptrs[buffer], self.at.shapes.bytes[buffer] / 4);
+        // SAFETY: by the type's invariant the address is that of a block of so many bytes; any bits are a word.
         unsafe { std::slice::from_raw_parts(at.cast(), len) }
     }
 
     fn words_mut(&mut self, buffer: usize) -> &mut [u32] {
         let (at, len) = (self.at.ptrs[buffer], self.at.shapes.bytes[buffer] / 4);
+        // SAFETY: as for `words`, and `&mut self` keeps others away.
         unsafe { std::slice::from_raw_parts_mut(at.cast(), len) }
     }
 
     /// A buffer of bf16 as its two-byte words.
     fn halves_mut(&mut self, buffer: usize) -> &mut [u16] {
         let (at, len) = (self.at.ptrs[buffer], self.at.shapes.lens[buffer]);
+        // SAFETY: as for `words`: `len` elements of two bytes.
         unsafe { std::slice::from_raw_parts_mut(at.cast(), len) }
     }
 
@@ -71,10 +74,12 @@ impl Executor {
         // `len` elements of the buffer's type; any bits are a number.
         match b.elem {
             Elem::I32 => fail!("`{}` holds integers", b.name),
+            // SAFETY: as for `words`.
             Elem::F32 => Ok(unsafe { std::slice::from_raw_parts(at.cast(), len) }.into()),
             Elem::Bf16 => {
                 let mut wide = vec![0.0; len];
                 bf16::widen(
+                    // SAFETY: as for `words`: `len` elements of two bytes.
                     unsafe { std::slice::from_raw_parts(at.cast(), len) },
                     &mut wide,
                 );
@@ -142,6 +147,7 @@ impl Executor {
             fail!("output `{name}` holds numbers, not integers");
         }
         let words = self.words(i);
+        // SAFETY: the same words under another type of four bytes.
         Ok(unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) })
     }
 

@@ -7,6 +7,7 @@
 //! `arena`, or a tensor of the store whose number is `store`.
 
 mod data;
+mod finite;
 mod memory;
 mod placed;
 
@@ -134,7 +135,7 @@ impl Executor {
             };
         }
         for (&b, &offset) in self.at.temps.iter().zip(&self.at.offsets) {
-            // Inside the arena by the placement.
+            // SAFETY: inside the arena by the placement.
             self.at.ptrs[b] = unsafe { self.arena.ptr().add(offset) };
         }
         // A state into which rows are written is one block.
@@ -227,9 +228,13 @@ impl Executor {
         // Sizes and addresses hold by the type's invariant; `&mut` of `run` keeps other users away.
         match &self.at.steps[i] {
             Step::Kernel(k) => self.launch(k),
+            // SAFETY: as said above.
             Step::Product(p) => unsafe { p.run(&self.at.ptrs, &self.pool) },
+            // SAFETY: as said above.
             Step::Convolution(c) => unsafe { c.run(&self.at.ptrs, &self.pool) },
+            // SAFETY: as said above.
             Step::Online(o) => unsafe { o.run(&self.at.ptrs, &self.pool) },
+            // SAFETY: as said above.
             Step::Append(a) => unsafe { a.run(&self.at.ptrs) },
             Step::Zero { buffer } => self.zero(*buffer),
         }
@@ -244,7 +249,7 @@ impl Executor {
         ];
         self.pool.run(k.cells, 1, |me, lo, hi| {
             let mine = scratch + me * scratch_bytes;
-            // The compiler promises that cells are independent and stay inside their buffers.
+            // SAFETY: the compiler promises that cells are independent and stay inside their buffers.
             unsafe {
                 entry(
                     table as *const *mut u8,
@@ -260,7 +265,7 @@ impl Executor {
     fn zero(&self, buffer: usize) {
         let (at, bytes) = (self.at.ptrs[buffer] as usize, self.at.shapes.bytes[buffer]);
         self.pool.run(bytes as u64, 1 << 18, |_, lo, hi| {
-            // Inside the buffer; ranges are disjoint.
+            // SAFETY: inside the buffer; ranges are disjoint.
             unsafe { std::ptr::write_bytes((at + lo as usize) as *mut u8, 0, (hi - lo) as usize) }
         });
     }
@@ -273,9 +278,11 @@ impl Executor {
         }
         // `len` elements of the buffer's type.
         match self.program.plan.buffers[buffer].elem {
+            // SAFETY: the address is that of a live block with `len` such elements.
             Elem::Bf16 => unsafe {
                 std::slice::from_raw_parts_mut(at.cast::<u16>(), len).fill((POISON >> 16) as u16)
             },
+            // SAFETY: the address is that of a live block with `len` such elements.
             _ => unsafe { std::slice::from_raw_parts_mut(at.cast::<u32>(), len).fill(POISON) },
         }
     }
@@ -309,7 +316,7 @@ impl Executor {
                 let (from, to) = (p.value(), self.at.ptrs[i] as usize);
                 self.pool.run(from.len() as u64, 1 << 14, |_, lo, hi| {
                     let (lo, n) = (lo as usize, (hi - lo) as usize);
-                    // The copy has the parameter's length; ranges are disjoint.
+                    // SAFETY: the copy has the parameter's length; ranges are disjoint.
                     let to = unsafe { std::slice::from_raw_parts_mut((to as *mut u16).add(lo), n) };
                     bf16::narrow(&from[lo..lo + n], to);
                 });

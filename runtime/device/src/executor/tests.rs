@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 const D: usize = 5;
 
 unsafe fn row<'a>(bufs: *const *mut u8, i: usize, cell: i64) -> &'a mut [f32] {
+    // SAFETY: buffers, sizes and scratch are those of the plans below.
     unsafe {
         std::slice::from_raw_parts_mut((*bufs.add(i)).cast::<f32>().add(cell as usize * D), D)
     }
@@ -22,13 +23,13 @@ unsafe extern "C" fn double(
     hi: i64,
     scratch: *mut u8,
 ) {
-    assert_eq!(
-        unsafe { *dims },
-        hi.max(unsafe { *dims }),
-        "`dims` holds the rows"
-    );
+    // SAFETY: buffers, sizes and scratch are those of the plans below.
+    let rows = unsafe { *dims };
+    assert_eq!(rows, hi.max(rows), "`dims` holds the rows");
+    // SAFETY: buffers, sizes and scratch are those of the plans below.
     let scratch = unsafe { std::slice::from_raw_parts_mut(scratch.cast::<f32>(), D) };
     for cell in lo..hi {
+        // SAFETY: as above.
         let (x, out) = unsafe { (row(bufs, 0, cell), row(bufs, 1, cell)) };
         scratch.iter_mut().zip(x).for_each(|(s, x)| *s = *x + *x);
         out.copy_from_slice(scratch);
@@ -38,6 +39,7 @@ unsafe extern "C" fn double(
 /// (a, s, out, s'): out = a / 2 + s; s' = out.
 unsafe extern "C" fn add(bufs: *const *mut u8, _: *const i64, lo: i64, hi: i64, _: *mut u8) {
     for cell in lo..hi {
+        // SAFETY: buffers, sizes and scratch are those of the plans below.
         let [a, s, out, next] = [0, 1, 2, 3].map(|i| unsafe { row(bufs, i, cell) });
         for c in 0..D {
             out[c] = a[c] / 2.0 + s[c];

@@ -2,6 +2,7 @@
 
 use seqc_driver::Error;
 use seqc_hir::{Optimizer, Schedule};
+use seqc_syntax::did_you_mean;
 use seqc_train::Recipe;
 use serde_json::{Map, Value};
 
@@ -38,6 +39,24 @@ pub fn sorted(all: Settings, known: &[String]) -> Result<(Settings, Settings), E
     Ok((of_recipe, of_model))
 }
 
+/// The model's error, where it refuses a setting that may have been meant for the recipe, with what it may have been.
+pub fn or_of_recipe(e: Error, of_model: &Settings) -> Error {
+    let Error::Source(map, mut all) = e else {
+        return e;
+    };
+    let recipe = table(&Recipe::default());
+    for (name, _) in of_model {
+        let refused = |d: &&mut seqc_syntax::Diagnostic| {
+            d.code == "E24" && d.help.is_none() && d.message.contains(&format!("`{name}`"))
+        };
+        let near = did_you_mean(name, recipe.keys().map(String::as_str));
+        if let (Some(d), Some(near)) = (all.iter_mut().find(refused), near) {
+            d.help = Some(format!("did you mean the recipe's `{near}`?"));
+        }
+    }
+    Error::Source(map, all)
+}
+
 /// The file's recipe (or the usual one) with settings changed.
 pub fn of(written: Option<&seqc_hir::Recipe>, set: &Settings) -> Result<Recipe, Error> {
     let mut recipe = table(&written.map(converted).unwrap_or_default());
@@ -45,7 +64,9 @@ pub fn of(written: Option<&seqc_hir::Recipe>, set: &Settings) -> Result<Recipe, 
         let bad = |why: String| Error::Other(format!("`--set {name}={text}`: {why}"));
         let Some(old) = recipe.get(name) else {
             let names: Vec<&str> = recipe.keys().map(String::as_str).collect();
-            return Err(bad(format!("a recipe has {}", names.join(", "))));
+            let near = did_you_mean(name, names.iter().copied());
+            let near = near.map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            return Err(bad(format!("a recipe has {}{near}", names.join(", "))));
         };
         let value = value(text, old).map_err(|want| bad(format!("`{name}` is {want}")))?;
         recipe.insert(name.clone(), value);
@@ -102,8 +123,8 @@ fn converted(r: &seqc_hir::Recipe) -> Recipe {
         seed: r.seed,
         eval_every: r.eval_every,
         eval_batches: r.eval_batches as usize,
+        save_every: r.save_every,
         seconds: r.seconds,
-        ..Recipe::default()
     }
 }
 
@@ -165,6 +186,7 @@ mod tests {
             ("batch", "0", "`batch` is 0"),
             ("packed", "1", "`packed` is true or false"),
             ("bach", "1", "a recipe has batch"),
+            ("bach", "1", "did you mean `batch`?"),
         ] {
             let error = of(None, &set(&[(name, value)])).expect_err(value);
             assert!(error.to_string().contains(part), "{error}");
