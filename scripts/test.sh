@@ -3,7 +3,7 @@
 # Rust tests passed; exits non-zero if any section failed.
 #
 #   scripts/test.sh            everything
-#   scripts/test.sh rust spec  only the named sections: format rust spec demo oracles
+#   scripts/test.sh rust spec  only the named sections: format lint deny loom rust spec demo oracles
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +28,25 @@ run() {
 }
 
 check_format() { cargo fmt --all --check; }
+
+# All that clippy knows, and a sentence of safety before every unsafe block; of what stands apart, too.
+check_lint() {
+    cargo clippy --workspace --all-targets --locked -- -D warnings &&
+        cargo clippy --manifest-path tests/loom/Cargo.toml --locked -- -D warnings
+}
+
+# Faults and licences of the dependencies (deny.toml). It takes a network and, to build cargo-deny, some ten minutes, so it runs
+# where `cargo deny` is there already: `cargo install --locked cargo-deny`.
+check_deny() {
+    if ! cargo deny --version >/dev/null 2>&1; then
+        echo "note: cargo-deny is not installed, so the dependencies are not looked up here"
+        return 0
+    fi
+    cargo deny --locked check
+}
+
+# The thread pool under every interleaving (tests/loom/README.md).
+check_loom() { cargo run -q --release --locked --manifest-path tests/loom/Cargo.toml; }
 
 check_rust() {
     if ! cargo tree --locked --workspace >/dev/null; then
@@ -82,6 +101,9 @@ tests_line() {
 
 WANTED=("$@")
 run format "the Rust sources are formatted"
+run lint "clippy finds nothing"
+run deny "the dependencies are sound and free"
+run loom "the thread pool under a model checker"
 run rust "cargo test, the whole workspace"
 run spec "every .seq file is formatted and checks"
 run demo "the README's first command, in short"

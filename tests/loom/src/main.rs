@@ -35,21 +35,21 @@ impl Items {
     }
 }
 
-fn check(name: &str, model: impl Fn() + Sync + Send + 'static) {
+fn check(name: &str, preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let start = Instant::now();
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(preemptions);
     builder.check(model);
     println!("{name}: {:?}", start.elapsed());
 }
 
 fn main() {
-    check("one job of two threads", || {
+    check("one job of two threads", 3, || {
         let (pool, items) = (Pool::new(2), Items::new(2));
         pool.run(2, 1, |_, lo, hi| items.add(lo, hi));
         items.all_are(1);
     });
-    check("two jobs, the second of other data", || {
+    check("two jobs, the second of other data", 2, || {
         let pool = Pool::new(2);
         for n in [2, 3] {
             let items = Items::new(n);
@@ -57,12 +57,12 @@ fn main() {
             items.all_are(1);
         }
     });
-    check("three threads", || {
+    check("three threads", 1, || {
         let (pool, items) = (Pool::new(3), Items::new(3));
         pool.run(3, 1, |_, lo, hi| items.add(lo, hi));
         items.all_are(1);
     });
-    check("two callers take turns", || {
+    check("two callers take turns", 2, || {
         let (pool, items) = (Pool::new(2), std::sync::Arc::new(Items::new(2)));
         let other = {
             let (pool, items) = (pool.clone(), items.clone());

@@ -4,9 +4,16 @@ pub use loom::hint::spin_loop;
 pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 pub use loom::sync::{Condvar, Mutex};
 pub use loom::thread::{JoinHandle, yield_now};
-pub use loom::thread_local;
 
 use loom::cell::UnsafeCell;
+
+/// The checker's takes no constant.
+macro_rules! local {
+    ($(#[$about:meta])* static $name:ident: $ty:ty = const $start:block;) => {
+        loom::thread_local! { $(#[$about])* static $name: $ty = $start; }
+    };
+}
+pub(crate) use local as thread_local;
 
 /// One look is enough to see both ways.
 pub const SPINS: u32 = 1;

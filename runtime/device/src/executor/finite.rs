@@ -2,40 +2,50 @@
 
 use super::Executor;
 use crate::{Result, Store};
-use seqc_abi::{Elem, Role};
+use seqc_abi::{Buffer, Elem, Role};
+
+/// What a buffer may hold beside finite numbers, the worst first.
+const WORDS: [&str; 3] = ["NaN", "inf", "-inf"];
 
 impl Executor {
     /// Runs like [`run`](Executor::run), looking at what goes in and, after each launch, at what it wrote. Gives the
     /// first tensor that holds NaN or +inf, in words; -inf alone counts where there is nothing else, since a mask
-    /// leaves it on purpose. `None`: everything is finite.
+    /// leaves it on purpose. A tensor that the program has no name for is told by the first named one after it.
+    /// `None`: everything is finite.
     pub fn first_not_finite(&mut self, store: &mut Store) -> Result<Option<String>> {
         let first = self.begin(store)?;
-        let mut low = None;
-        let given = (0..self.program.plan.buffers.len()).filter(|b| self.is_given(*b));
-        for b in given.collect::<Vec<_>>() {
+        let plan = self.program.plan.clone();
+        let given = |b: &Buffer| {
+            matches!(
+                b.role,
+                Role::Input { .. } | Role::Param { .. } | Role::StateIn { .. } | Role::Noise { .. }
+            )
+        };
+        for b in (0..plan.buffers.len()).filter(|b| given(&plan.buffers[*b])) {
             if let Some(word) = self.odd(b)? {
-                return Ok(Some(self.told(b, word)));
+                return Ok(Some(format!("{} holds {word}", name(&plan.buffers[b]))));
             }
         }
+        let (mut low, mut unnamed) = (None, None);
         for i in first..self.at.steps.len() {
             self.step(i);
-            let plan = self.program.plan.clone();
             for u in plan.launches[i].uses(&plan).iter().filter(|u| u.writes) {
-                match self.odd(u.buffer)? {
-                    Some("-inf") => low = low.or(Some((u.buffer, "-inf"))),
-                    Some(word) => return Ok(Some(self.told(u.buffer, word))),
-                    None => {}
+                let b = &plan.buffers[u.buffer];
+                match (self.odd(u.buffer)?, unnamed) {
+                    (None, _) => {}
+                    (Some("-inf"), None) => low = low.or(Some(format!("{} holds -inf", name(b)))),
+                    (Some(word), None) if is_named(b) => {
+                        return Ok(Some(format!("{} holds {word}", name(b))));
+                    }
+                    (Some(word), None) => unnamed = Some(word),
+                    (Some(_), Some(word)) if is_named(b) => {
+                        return Ok(Some(format!("a value that makes {} is {word}", name(b))));
+                    }
+                    _ => {}
                 }
             }
         }
-        Ok(low.map(|(b, word)| self.told(b, word)))
-    }
-
-    fn is_given(&self, buffer: usize) -> bool {
-        matches!(
-            self.program.plan.buffers[buffer].role,
-            Role::Input { .. } | Role::Param { .. } | Role::StateIn { .. } | Role::Noise { .. }
-        )
+        Ok(unnamed.map(|w| format!("a value is {w}")).or(low))
     }
 
     /// What a buffer holds beside finite numbers: the worst of it.
@@ -43,25 +53,29 @@ impl Executor {
         if self.program.plan.buffers[buffer].elem == Elem::I32 || self.at.ptrs[buffer].is_null() {
             return Ok(None);
         }
-        let values = self.f32s(buffer)?;
-        let any = |is: fn(f32) -> bool| values.iter().any(|x| is(*x));
-        Ok(match any(|x| !x.is_finite()) {
-            false => None,
-            true if any(f32::is_nan) => Some("NaN"),
-            true if any(|x| x == f32::INFINITY) => Some("inf"),
-            true => Some("-inf"),
-        })
-    }
-
-    fn told(&self, buffer: usize, word: &str) -> String {
-        let b = &self.program.plan.buffers[buffer];
-        let what = match &b.role {
-            Role::Param { path, .. } => format!("the parameter `{path}`"),
-            Role::Grad { path } => format!("the gradient of `{path}`"),
-            Role::Input { name } => format!("the input `{name}`"),
-            Role::Output { name } => format!("`{name}`"),
-            _ => format!("`{}`", b.name),
+        let worst = |x: &f32| match *x {
+            x if x.is_finite() => WORDS.len(),
+            x if x.is_nan() => 0,
+            x if x > 0.0 => 1,
+            _ => 2,
         };
-        format!("{what} holds {word}")
+        let found = self.f32s(buffer)?.iter().map(worst).min();
+        Ok(found.and_then(|n| WORDS.get(n).copied()))
+    }
+}
+
+/// Has the program a name for it? Lowering calls the others by their numbers.
+fn is_named(b: &Buffer) -> bool {
+    let number = b.name.strip_prefix('v').unwrap_or_default();
+    b.role != Role::Temp || number.is_empty() || !number.bytes().all(|c| c.is_ascii_digit())
+}
+
+fn name(b: &Buffer) -> String {
+    match &b.role {
+        Role::Param { path, .. } => format!("the parameter `{path}`"),
+        Role::Grad { path } => format!("the gradient of `{path}`"),
+        Role::Input { name } => format!("the input `{name}`"),
+        Role::Output { name } => format!("`{name}`"),
+        _ => format!("`{}`", b.name),
     }
 }
