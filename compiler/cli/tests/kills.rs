@@ -11,7 +11,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A run whose saves take much of its time, so that many kills fall into them.
-const LONG: [&str; 6] = ["--set", "steps=60", "--set", "save_every=1", "--set", "eval_every=7"];
+const LONG: [&str; 6] = [
+    "--set",
+    "steps=60",
+    "--set",
+    "save_every=1",
+    "--set",
+    "eval_every=7",
+];
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -58,14 +65,18 @@ fn a_run_that_is_killed_is_the_run_that_was_not() {
         // One run is killed until it gets to its end.
         loop {
             let resume = fs::read_dir(run.join("checkpoint")).is_ok_and(|d| {
-                d.flatten().any(|e| e.file_name().to_string_lossy().starts_with("step-"))
+                d.flatten()
+                    .any(|e| e.file_name().to_string_lossy().starts_with("step-"))
             });
             let more: &[&str] = if resume { &["--resume"] } else { &[] };
             if done >= kills {
                 ok(&mut folder.train("run", &[&LONG, more].concat()));
                 break;
             }
-            let mut child = folder.train("run", &[&LONG, more].concat()).spawn().expect("starts");
+            let mut child = folder
+                .train("run", &[&LONG, more].concat())
+                .spawn()
+                .expect("starts");
             let moment = time.mul_f64(draw(&mut state) * 0.9);
             let begun = Instant::now();
             let mut ended = None;
@@ -83,11 +94,19 @@ fn a_run_that_is_killed_is_the_run_that_was_not() {
             done += 1;
         }
         ends += 1;
-        assert!(newest(&run, "params.safetensors") == params, "parameters differ");
-        assert!(newest(&run, "optimizer.safetensors") == moments, "moments differ");
+        assert!(
+            newest(&run, "params.safetensors") == params,
+            "parameters differ"
+        );
+        assert!(
+            newest(&run, "optimizer.safetensors") == moments,
+            "moments differ"
+        );
         let weights = fs::read(run.join("model.safetensors")).expect("weights");
         assert!(weights == params, "the weights are not the last ones");
-        let hidden = fs::read_dir(run.join("checkpoint")).expect("checkpoints").count();
+        let hidden = fs::read_dir(run.join("checkpoint"))
+            .expect("checkpoints")
+            .count();
         assert_eq!(hidden, 2, "nothing is left of what was begun");
         let lines = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
         let steps = lines.lines().filter(|l| l.contains("grad_norm")).count();

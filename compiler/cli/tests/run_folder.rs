@@ -52,7 +52,12 @@ fn nothing_to_do_is_said_with_the_last_losses() {
     let folder = Folder::new();
     let first = ok(&mut folder.train("run", &[]));
     let losses = |said: &str| said[said.find("loss").expect("losses")..].trim().to_owned();
-    let last = losses(first.lines().find(|l| l.starts_with("6 steps")).expect("a summary"));
+    let last = losses(
+        first
+            .lines()
+            .find(|l| l.starts_with("6 steps"))
+            .expect("a summary"),
+    );
     for more in [&[][..], &["--set", "steps=2"], &["--set", "seconds=0.001"]] {
         let said = ok(&mut folder.train("run", &[&["--resume"][..], more].concat()));
         assert!(said.contains("done before, after 6 steps"), "{said}");
@@ -79,7 +84,10 @@ fn a_run_goes_on_by_its_own_recipe_only() {
         ("packed=true", "packed = false"),
     ] {
         let said = refused(&mut go_on(set));
-        assert!(said.contains(part) && said.contains("another one"), "{said}");
+        assert!(
+            said.contains(part) && said.contains("another one"),
+            "{said}"
+        );
     }
     let said = ok(&mut go_on("eval_every=2"));
     assert!(said.contains("`steps` was 6 and is 8"), "{said}");
@@ -103,9 +111,7 @@ fn one_training_a_folder() {
             std::thread::sleep(Duration::from_millis(2));
         }
         let words = format!("{run} is being trained by process {}", child.id());
-        // Where there is no checkpoint yet, it is that which --resume lacks.
-        let seconds: &[&[&str]] = if run == "new" { &[&[]] } else { &[&["--resume"], &["--resume", "--set", "lr=1"]] };
-        for second in seconds {
+        for second in [&[][..], &["--resume"], &["--resume", "--set", "lr=1"]] {
             let said = refused(&mut folder.train(run, second));
             assert!(said.contains(&words), "{said}");
         }
@@ -123,9 +129,21 @@ fn another_tokenizer_is_refused_by_name() {
     let path = folder.at("run/tokenizer.json");
     let own = fs::read_to_string(&path).expect("its own");
     for (foreign, part) in [
-        (r#"{"model": {"type": "WordPiece", "vocab": {}}}"#.to_owned(), "WordPiece"),
-        (own.replace("\"merges\": []", "\"merges\": [\"t o\"]"), "merges"),
-        (own.replace("\"normalizer\": null", "\"normalizer\": {\"type\": \"Lowercase\"}"), "normalizer"),
+        (
+            r#"{"model": {"type": "WordPiece", "vocab": {}}}"#.to_owned(),
+            "WordPiece",
+        ),
+        (
+            own.replace("\"merges\": []", "\"merges\": [\"t o\"]"),
+            "merges",
+        ),
+        (
+            own.replace(
+                "\"normalizer\": null",
+                "\"normalizer\": {\"type\": \"Lowercase\"}",
+            ),
+            "normalizer",
+        ),
         (own.replace("\"a\": 97", "\"a\": 98"), "byte 97"),
         (own[..own.len() / 2].to_owned(), "truncated or damaged"),
     ] {
@@ -135,9 +153,16 @@ fn another_tokenizer_is_refused_by_name() {
             refused(&mut folder.generate("run", &[])),
             refused(&mut folder.train("run", &["--resume"])),
         ] {
-            assert!(said.contains("tokenizer.json") && said.contains(part), "{said}");
+            assert!(
+                said.contains("tokenizer.json") && said.contains(part),
+                "{said}"
+            );
         }
-        assert_eq!(fs::read_to_string(&path).expect("there"), foreign, "it is not overwritten");
+        assert_eq!(
+            fs::read_to_string(&path).expect("there"),
+            foreign,
+            "it is not overwritten"
+        );
     }
     fs::write(&path, own.replace(' ', "")).expect("written");
     ok(&mut folder.generate("run", &[]));
@@ -172,7 +197,10 @@ fn in_time(command: &mut Command) -> String {
     let out = child.wait_with_output().expect("ended");
     let said = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{command:?}: {said}");
-    assert!(said.contains("error") && !said.contains("panicked"), "{said}");
+    assert!(
+        said.contains("error") && !said.contains("panicked"),
+        "{said}"
+    );
     said
 }
 
@@ -203,8 +231,23 @@ fn what_is_no_regular_file_is_an_error() {
             &["check", "uses.seq"],
             &["train", "tiny.seq", "--data", "texts", "-o", "x"],
             &["train", "tiny.seq", "--data", "texts/a.txt", "-o", "x"],
-            &["eval", "tiny.seq", "--mixer", "tiny", "--inputs", "odd.seq", "--outputs", "o"],
-            &["explain", "--table", "tiny.seq", "--certificates", "odd.seq"],
+            &[
+                "eval",
+                "tiny.seq",
+                "--mixer",
+                "tiny",
+                "--inputs",
+                "odd.seq",
+                "--outputs",
+                "o",
+            ],
+            &[
+                "explain",
+                "--table",
+                "tiny.seq",
+                "--certificates",
+                "odd.seq",
+            ],
         ] {
             let said = in_time(&mut folder.seqc(args));
             assert!(said.contains("not a regular file"), "{args:?}: {said}");
@@ -218,7 +261,10 @@ fn what_is_no_regular_file_is_an_error() {
             let kept = fs::read(folder.at("run").join(name)).expect(name);
             link(&format!("run/{name}"), to);
             let said = in_time(&mut folder.generate("run", &[]));
-            assert!(said.contains("not a regular file") && said.contains(name), "{said}");
+            assert!(
+                said.contains("not a regular file") && said.contains(name),
+                "{said}"
+            );
             fs::remove_file(folder.at("run").join(name)).expect("removed");
             fs::write(folder.at("run").join(name), kept).expect("written");
         }
@@ -227,10 +273,14 @@ fn what_is_no_regular_file_is_an_error() {
     if huge.set_len(1 << 42).is_ok() {
         let said = in_time(&mut folder.seqc(&["check", "huge.seq"]));
         assert!(said.contains("E01"), "{said}");
-        let said = in_time(&mut folder.seqc(&["train", "tiny.seq", "--data", "huge.seq", "-o", "x"]));
+        let said =
+            in_time(&mut folder.seqc(&["train", "tiny.seq", "--data", "huge.seq", "-o", "x"]));
         assert!(said.contains("more than there is memory for"), "{said}");
     }
-    assert!(!folder.at("x").exists(), "nothing is left of runs that did not begin");
+    assert!(
+        !folder.at("x").exists(),
+        "nothing is left of runs that did not begin"
+    );
 }
 
 /// Numbers far too large, in every setting: a named error or a run, in time and without a panic.
@@ -238,7 +288,14 @@ fn what_is_no_regular_file_is_an_error() {
 fn huge_numbers_are_errors() {
     let folder = Folder::new();
     for name in [
-        "batch", "length", "steps", "warmup", "seed", "eval_every", "eval_batches", "save_every",
+        "batch",
+        "length",
+        "steps",
+        "warmup",
+        "seed",
+        "eval_every",
+        "eval_batches",
+        "save_every",
     ] {
         for value in ["4294967296", "9223372036854775808", "18446744073709551615"] {
             fs::remove_dir_all(folder.at("run")).ok();
@@ -249,8 +306,8 @@ fn huge_numbers_are_errors() {
             assert!(!said.contains("panicked"), "{set}: {said}");
             let harmless = ["warmup", "seed", "eval_every", "save_every"].contains(&name);
             assert_eq!(out.status.success(), harmless, "{set}: {said}");
-            let part = if name == "length" { "rows of" } else { name };
-            assert!(harmless || said.contains(part), "{set}: {said}");
+            let told = said.contains(name) || said.contains("rows of");
+            assert!(harmless || told, "{set}: {said}");
         }
     }
     for (set, part) in [
@@ -265,7 +322,7 @@ fn huge_numbers_are_errors() {
     }
     ok(&mut folder.train("good", &[]));
     for n in ["99999999", "18446744073709551615"] {
-        let said = refused(&mut folder.generate("good", &["-n", n]));
+        let said = refused(&mut folder.seqc(&["generate", "good", "-n", n]));
         assert!(said.contains("too many"), "{said}");
     }
 }
@@ -274,7 +331,11 @@ fn huge_numbers_are_errors() {
 #[test]
 fn a_closed_way_out_is_no_panic() {
     let folder = Folder::new();
-    fs::write(folder.at("bad.seq"), "seq 1\nmixer f(x: seq{d}) -> y: seq{d} { y = z }\n").expect("written");
+    fs::write(
+        folder.at("bad.seq"),
+        "seq 1\nmixer f(x: seq{d}) -> y: seq{d} { y = z }\n",
+    )
+    .expect("written");
     let sh = |line: &str| {
         let mut command = Command::new("sh");
         command
@@ -288,8 +349,14 @@ fn a_closed_way_out_is_no_panic() {
     assert_eq!(sh(&format!("{train} a 2>&-")), Some(0));
     assert_eq!(sh(&format!("{train} b 2>/dev/full")), Some(0));
     assert_eq!(sh(&format!("{train} c >&- 2>&-")), Some(0));
-    assert_eq!(sh("seqc generate a --backend clif -n 3 2>/dev/full"), Some(0));
-    assert_eq!(sh("seqc generate a --backend clif -n 3 >/dev/full"), Some(1));
+    assert_eq!(
+        sh("seqc generate a --backend clif -n 3 2>/dev/full"),
+        Some(0)
+    );
+    assert_eq!(
+        sh("seqc generate a --backend clif -n 3 >/dev/full"),
+        Some(1)
+    );
     assert_eq!(sh("seqc check bad.seq 2>/dev/full"), Some(1));
     assert_eq!(sh("seqc explain bad.seq 2>/dev/full"), Some(1));
     assert_eq!(sh("seqc fmt --check tiny.seq bad.seq 2>/dev/full"), Some(1));
@@ -320,10 +387,12 @@ fn a_run_that_is_not_finite_says_where_it_began() {
         ("odd = log(x - 1)", "`x1` holds NaN"),
         ("odd = exp(1e3 + x)", "`x1` holds inf"),
         ("odd = 1 / (0 * x)", "`x1` holds"),
-        ("odd = cumulative(x)", "`odd` holds inf"),
+        ("odd = cumulative(x)", "`odd.cumulative.S` holds inf"),
     ] {
-        let model = common::MODEL
-            .replace("    x1 = x +", &format!("    {line}\n    x1 = x + 1e-9 * odd +"));
+        let model = common::MODEL.replace(
+            "    x1 = x +",
+            &format!("    {line}\n    x1 = x + 1e-9 * odd +"),
+        );
         fs::write(folder.at("tiny.seq"), model + GROWS).expect("written");
         fs::remove_dir_all(folder.at("run")).ok();
         let said = refused(&mut folder.train("run", &[]));
@@ -333,10 +402,25 @@ fn a_run_that_is_not_finite_says_where_it_began() {
     // It begins fine, and the parameters run away.
     fs::write(folder.at("tiny.seq"), common::MODEL).expect("written");
     fs::remove_dir_all(folder.at("run")).ok();
-    let away = ["--set", "lr=1e30", "--set", "steps=60", "--set", "clip=0", "--set", "eval_every=0"];
+    let away = [
+        "--set",
+        "lr=1e30",
+        "--set",
+        "steps=60",
+        "--set",
+        "clip=0",
+        "--set",
+        "eval_every=0",
+    ];
     let said = refused(&mut folder.train("run", &away));
-    assert!(said.contains("step 2: ") && said.contains("saved"), "{said}");
-    assert!(said.contains("the first of it: a value that makes `"), "{said}");
+    assert!(
+        said.contains("step 2: ") && said.contains("saved"),
+        "{said}"
+    );
+    assert!(
+        said.contains("the first of it: a value that makes `"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -358,7 +442,11 @@ fn unknown_settings_say_what_was_meant() {
 #[test]
 fn every_error_says_that_it_is_one() {
     let folder = Folder::new();
-    fs::write(folder.at("bad.seq"), "seq 1\nmixer f(x: seq{d}) -> y: seq{d} { y = z }\n").expect("written");
+    fs::write(
+        folder.at("bad.seq"),
+        "seq 1\nmixer f(x: seq{d}) -> y: seq{d} { y = z }\n",
+    )
+    .expect("written");
     for args in [
         &["check", "none.seq"][..],
         &["check", "bad.seq"],
@@ -378,6 +466,9 @@ fn every_error_says_that_it_is_one() {
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = ok(&mut folder.seqc(&["completions", shell]));
-        assert!(script.contains("generate") && script.contains("temperature"), "{shell}");
+        assert!(
+            script.contains("generate") && script.contains("temperature"),
+            "{shell}"
+        );
     }
 }

@@ -13,7 +13,9 @@ use std::process::Command;
 const MIXER: &str = "seq 1\nmixer f(x: seq{d}) -> y: seq{d} {\n    y = x * 2\n}\n";
 
 fn rounds() -> u64 {
-    let all = std::env::var("SEQC_ROUNDS").ok().and_then(|n| n.parse().ok());
+    let all = std::env::var("SEQC_ROUNDS")
+        .ok()
+        .and_then(|n| n.parse().ok());
     all.unwrap_or(6)
 }
 
@@ -81,7 +83,11 @@ fn four_builds_at_a_time() {
         assert_eq!(all.len(), 1, "round {round}: {all:?}");
         is_whole(&all[0]);
         let beside = entries(&folder.at(""));
-        assert!(!beside.iter().any(|p| p.to_string_lossy().contains(".building-")));
+        assert!(
+            !beside
+                .iter()
+                .any(|p| p.to_string_lossy().contains(".building-"))
+        );
     }
 }
 

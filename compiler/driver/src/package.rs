@@ -1,11 +1,11 @@
 //! One mixer or model from its text to an artifact, or to the one that an earlier build of the same left.
 
 use crate::build::{self, Built};
+use crate::cache::Cache;
 use crate::emit::Job;
 use crate::frontend::Source;
 use crate::target::Target;
 use crate::timings::Record;
-use crate::cache::Cache;
 use crate::{Error, Result, artifact, cache, code};
 use seqc_hir::Elaborated;
 use serde_json::{Value, json};

@@ -44,7 +44,11 @@ fn run(format: &Format, cases: u64) {
         used += u64::from(through);
         done += 1;
     }
-    eprintln!("{}: {done} files, {used} used, {:?}", format.name, start.elapsed());
+    eprintln!(
+        "{}: {done} files, {used} used, {:?}",
+        format.name,
+        start.elapsed()
+    );
     assert!(used < done, "{}: nothing was refused", format.name);
 }
 

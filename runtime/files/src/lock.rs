@@ -105,7 +105,9 @@ mod tests {
             for _ in 0..4 {
                 s.spawn(|| {
                     for _ in 0..200 {
-                        let Ok(lock) = Lock::take(&path) else { continue };
+                        let Ok(lock) = Lock::take(&path) else {
+                            continue;
+                        };
                         let order = std::sync::atomic::Ordering::SeqCst;
                         assert_eq!(inside.fetch_add(1, order), 0);
                         inside.fetch_sub(1, order);

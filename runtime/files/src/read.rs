@@ -43,7 +43,8 @@ pub fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
         let why = format!("it has {size} bytes, more than there is memory for");
         return Err(Error::new(ErrorKind::OutOfMemory, why));
     }
-    file.take(size.max(UNSAID).min(most)).read_to_end(&mut all)?;
+    file.take(size.max(UNSAID).min(most))
+        .read_to_end(&mut all)?;
     Ok(all)
 }
 
@@ -89,7 +90,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sparse");
         let file = File::create(&path).unwrap();
-        if file.set_len(1 << 60).or_else(|_| file.set_len(1 << 43)).is_err() {
+        if file
+            .set_len(1 << 60)
+            .or_else(|_| file.set_len(1 << 43))
+            .is_err()
+        {
             return; // a file system without files of that size
         }
         let error = bytes(&path).unwrap_err();

@@ -42,18 +42,29 @@ impl Claim {
         if folder.exists() && !folder.is_dir() {
             fail!("{}: a file, not a folder for a run", folder.display());
         }
-        // First without a trace, then again as the only one.
-        may_go_on(folder, resume)?;
         let made = !folder.exists();
+        if made {
+            may_go_on(folder, resume)?;
+        }
         fs::create_dir_all(folder).map_err(|e| named(folder, &e))?;
-        let claim = Claim {
+        let unlocked = !folder.join(LOCK).exists();
+        let mut claim = Claim {
             folder: folder.to_owned(),
             resume,
             made,
             lock: Some(lock(folder)?),
         };
-        may_go_on(folder, resume)?;
-        Ok(claim)
+        // What another process has just left there counts, so this comes after the lock.
+        let fine = may_go_on(folder, resume);
+        if fine.is_err() && unlocked {
+            claim.leave_no_trace();
+        }
+        fine.map(|()| claim)
+    }
+
+    fn leave_no_trace(&mut self) {
+        // Somebody else may be faster; then it is theirs.
+        let _gone = self.lock.take().map(Lock::remove);
     }
 
     pub fn folder(&self) -> &Path {
@@ -70,8 +81,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         let only_the_lock = fs::read_dir(&self.folder).is_ok_and(|all| all.count() == 1);
         if self.made && only_the_lock {
-            // Somebody else may be faster; then it is theirs.
-            let _gone = self.lock.take().map(Lock::remove);
+            self.leave_no_trace();
             let _gone = fs::remove_dir(&self.folder);
         }
     }
@@ -164,6 +174,7 @@ mod tests {
             fs::write(run.join(file), r#"{"model_type": "llama"}"#).expect("written");
             let error = take(&run).expect_err(file).0;
             assert!(error.contains(&format!("holds a {file}")), "{error}");
+            assert_eq!(fs::read_dir(&run).expect("listed").count(), 1, "no trace");
         }
         let run = dir.path().join("config.json");
         fs::write(run.join("config.json"), r#"{"model_type": "seqc"}"#).expect("written");

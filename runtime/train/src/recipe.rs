@@ -37,6 +37,9 @@ pub struct Recipe {
     pub seconds: Option<f64>,
 }
 
+/// Tokens of a batch.
+const MOST: usize = 1 << 40;
+
 impl Default for Recipe {
     fn default() -> Recipe {
         Recipe {
@@ -106,12 +109,6 @@ impl Recipe {
             ("batch", self.batch as f64, self.batch > 0, "at least 1"),
             ("length", self.length as f64, self.length > 1, "at least 2"),
             (
-                "batch times length",
-                self.batch as f64 * self.length as f64,
-                self.rows_fit(),
-                "at most 1099511627776 tokens",
-            ),
-            (
                 "steps",
                 self.steps as f64,
                 (1..=u64::from(u32::MAX)).contains(&self.steps),
@@ -124,22 +121,35 @@ impl Recipe {
                 "above 0",
             ),
         ];
-        match wants.iter().find(|w| !w.2) {
-            Some((name, value, _, want)) => fail!("recipe: `{name}` is {value}, it must be {want}"),
-            None => Ok(()),
+        if let Some((name, value, _, want)) = wants.iter().find(|w| !w.2) {
+            fail!("recipe: `{name}` is {value}, it must be {want}");
         }
+        if !self.rows_fit() {
+            fail!(
+                "recipe: `batch` is {} and `length` is {}; together they must be at most {MOST} tokens",
+                self.batch,
+                self.length
+            );
+        }
+        Ok(())
     }
 
     /// A batch's tokens are counted without overflow, by far.
     fn rows_fit(&self) -> bool {
         let tokens = self.batch.checked_mul(self.length);
-        tokens.is_some_and(|n| n <= 1 << 40)
+        tokens.is_some_and(|n| n <= MOST)
     }
 
     /// The first setting, with its value now and then, by which a run that goes on would be another run. How long it
     /// goes on, and what is looked at on the way, may change.
     pub fn another(&self, then: &Recipe) -> Option<(String, Value, Value)> {
-        const FREE: [&str; 5] = ["steps", "seconds", "eval_every", "eval_batches", "save_every"];
+        const FREE: [&str; 5] = [
+            "steps",
+            "seconds",
+            "eval_every",
+            "eval_batches",
+            "save_every",
+        ];
         let table = |r: &Recipe| match serde_json::to_value(r) {
             Ok(Value::Object(all)) => all,
             _ => serde_json::Map::new(),
@@ -214,7 +224,13 @@ mod tests {
             ("lr", Recipe { lr: 0.5, ..d() }),
             ("seed", Recipe { seed: 1, ..d() }),
             ("warmup", Recipe { warmup: 1, ..d() }),
-            ("packed", Recipe { packed: true, ..d() }),
+            (
+                "packed",
+                Recipe {
+                    packed: true,
+                    ..d()
+                },
+            ),
             ("clip", Recipe { clip: 0.0, ..d() }),
         ] {
             assert_eq!(told(now).as_deref(), Some(name));
@@ -241,7 +257,7 @@ mod tests {
             batch: usize::MAX / 2,
             ..d()
         };
-        refused(huge, "`batch times length`");
+        refused(huge, "and `length` is 256; together");
         refused(
             Recipe {
                 seconds: Some(-1.0),

@@ -73,7 +73,13 @@ fn differs(file: &Value) -> Option<String> {
     if !empty(&file["model"]["merges"]) {
         return Some("model has merges".into());
     }
-    for part in ["added_tokens", "normalizer", "post_processor", "truncation", "padding"] {
+    for part in [
+        "added_tokens",
+        "normalizer",
+        "post_processor",
+        "truncation",
+        "padding",
+    ] {
         if !empty(&file[part]) {
             return Some(format!("`{part}` is not empty"));
         }

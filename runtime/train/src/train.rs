@@ -242,7 +242,10 @@ impl<'a> Run<'a> {
         let loss = self.gradients(store)?;
         let norm = grad_norm(store, &self.o.pool);
         if !(loss.is_finite() && norm.is_finite()) {
-            return self.not_finite(store, &format!("the loss is {loss}, the gradient's norm {norm}"));
+            return self.not_finite(
+                store,
+                &format!("the loss is {loss}, the gradient's norm {norm}"),
+            );
         }
         let scale = if r.clip > 0.0 && norm > r.clip {
             r.clip / norm
@@ -405,10 +408,7 @@ fn write_about(o: &TrainOptions) -> Result<()> {
         &folder.join("config.json"),
         format!("{:#}\n", Value::Object(config)).as_bytes(),
     )?;
-    write(
-        &folder.join("tokenizer.json"),
-        tokenizer_json().as_bytes(),
-    )?;
+    write(&folder.join("tokenizer.json"), tokenizer_json().as_bytes())?;
     write(&folder.join("model.seq"), o.model_seq.as_bytes())
 }
 

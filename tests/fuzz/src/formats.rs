@@ -196,7 +196,9 @@ fn tables() -> Format {
         .expect("tests/outside");
     let source = frontend::open(&folder.join("gru.seq")).unwrap_or_else(|e| panic!("{e}"));
     let name = source.items()[0].0.clone();
-    let e = source.elaborate(&name, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let e = source
+        .elaborate(&name, &[])
+        .unwrap_or_else(|e| panic!("{e}"));
     let contract = Contract::new(&e, &source.declared(&name));
     let outside: BTreeMap<String, Given> = weights::read(&folder.join("gru.safetensors"))
         .expect("weights")

@@ -4,6 +4,7 @@
 
 use super::{last_of_each, print, setting, write_whole};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use seqc_driver::Error;
 use seqc_driver::emit::{self, Job};
 use seqc_driver::frontend::{self, Source};
 use seqc_driver::package::package;
@@ -11,7 +12,6 @@ use seqc_driver::passes::Form;
 use seqc_driver::stage::Stage;
 use seqc_driver::target::Target;
 use seqc_driver::timings::Record;
-use seqc_driver::Error;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]

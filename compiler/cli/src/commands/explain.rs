@@ -118,14 +118,17 @@ fn one(source: &Source, name: &str, set: &[(String, String)]) -> Result<(Report,
     let e = source.elaborate(name, set)?;
     let r = report(source, &e, &Shapes::cpu())?;
     let mismatch = class_mismatch(&e)?;
-    Ok((r, mismatch.map(|d| terminal::diagnostics(&source.map, &[d]))))
+    Ok((
+        r,
+        mismatch.map(|d| terminal::diagnostics(&source.map, &[d])),
+    ))
 }
 
 fn mixers(args: &Args) -> Result<bool> {
     let mut certificates = Certificates::default();
     for path in &args.certificates {
-        let text = seqc_files::text(path)
-            .map_err(|e| Error::Other(format!("{}: {e}", path.display())))?;
+        let text =
+            seqc_files::text(path).map_err(|e| Error::Other(format!("{}: {e}", path.display())))?;
         certificates.extend(Certificates::parse(&text)?);
     }
     let set = settings(&args.set)?;

@@ -102,7 +102,10 @@ pub fn newest(run: &Path, name: &str) -> Vec<u8> {
     let entries = fs::read_dir(run.join("checkpoint")).expect("checkpoints");
     let mut steps: Vec<PathBuf> = entries
         .map(|e| e.expect("an entry").path())
-        .filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-")))
+        .filter(|p| {
+            p.file_name()
+                .is_some_and(|n| n.to_string_lossy().starts_with("step-"))
+        })
         .collect();
     steps.sort();
     fs::read(steps.last().expect("one").join(name)).expect(name)

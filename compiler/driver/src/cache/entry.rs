@@ -63,5 +63,8 @@ fn sums(folder: &Path) -> Result<Vec<String>> {
     let mut all = vec![];
     add(folder, "", &mut all)?;
     all.sort();
-    Ok(all.into_iter().map(|(name, sum)| format!("{sum}  {name}")).collect())
+    Ok(all
+        .into_iter()
+        .map(|(name, sum)| format!("{sum}  {name}"))
+        .collect())
 }

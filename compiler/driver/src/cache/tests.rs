@@ -48,17 +48,29 @@ fn what_is_not_as_it_was_sealed_is_made_again() {
             let file = fs::File::options().write(true).open(at.join("kernels.so"));
             file.unwrap().set_len(4).unwrap();
         }),
-        ("changed", |at| fs::write(at.join("kernels.so"), "CODE of some length").unwrap()),
-        ("emptied", |at| fs::write(at.join("kernels.so"), "").unwrap()),
-        ("taken away", |at| fs::remove_file(at.join("plans/a.json")).unwrap()),
-        ("one more", |at| fs::write(at.join("plans/b.json"), "plan").unwrap()),
+        ("changed", |at| {
+            fs::write(at.join("kernels.so"), "CODE of some length").unwrap()
+        }),
+        ("emptied", |at| {
+            fs::write(at.join("kernels.so"), "").unwrap()
+        }),
+        ("taken away", |at| {
+            fs::remove_file(at.join("plans/a.json")).unwrap()
+        }),
+        ("one more", |at| {
+            fs::write(at.join("plans/b.json"), "plan").unwrap()
+        }),
         ("no sums", |at| fs::remove_file(at.join(SUMS)).unwrap()),
         ("empty sums", |at| fs::write(at.join(SUMS), "").unwrap()),
-        ("a file open to others", |at| open_to_others(&at.join("kernels.so"))),
+        ("a file open to others", |at| {
+            open_to_others(&at.join("kernels.so"))
+        }),
         ("the folder open to others", open_to_others),
         ("a pipe", |at| {
             fs::remove_file(at.join("kernels.so")).unwrap();
-            let pipe = std::process::Command::new("mkfifo").arg(at.join("kernels.so")).status();
+            let pipe = std::process::Command::new("mkfifo")
+                .arg(at.join("kernels.so"))
+                .status();
             assert!(pipe.unwrap().success());
         }),
     ];
@@ -75,7 +87,11 @@ fn what_is_not_as_it_was_sealed_is_made_again() {
         let code = fs::read_to_string(at.join("kernels.so")).unwrap();
         assert_eq!(code, "code of some length");
     }
-    assert_eq!(names(&dir.path().join("cache")), [KEY], "nothing hidden stays");
+    assert_eq!(
+        names(&dir.path().join("cache")),
+        [KEY],
+        "nothing hidden stays"
+    );
 }
 
 /// Only root can make an entry another user's.
@@ -96,7 +112,10 @@ fn another_users_entry_is_not_used() {
     let folder = dir.path().join("cache");
     chown(&folder, Some(65534), Some(65534)).unwrap();
     let error = Cache::at(folder).err().unwrap().to_string();
-    assert!(error.contains("another user") && error.contains("SEQC_CACHE"), "{error}");
+    assert!(
+        error.contains("another user") && error.contains("SEQC_CACHE"),
+        "{error}"
+    );
 }
 
 #[test]
