@@ -67,11 +67,12 @@ pub fn all_options() -> Vec<Options> {
     vec![
         Options {
             lanes: 8,
-            reference: false,
+            ..Options::default()
         },
         Options {
             lanes: 4,
             reference: true,
+            ..Options::default()
         },
     ]
 }
