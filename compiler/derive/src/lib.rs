@@ -20,6 +20,7 @@ pub mod linear;
 pub mod order;
 pub mod poly;
 pub mod powers;
+pub mod products;
 pub mod prune;
 pub mod real;
 pub mod report;

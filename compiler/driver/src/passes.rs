@@ -14,7 +14,7 @@ use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
     DeriveError, checkpoint, chunk, conv, directions, dual, exponential, grad, impulse, inputs,
-    join, powers, prune, real, retime, routed, sink, softmax, step, stream, ticks,
+    join, powers, products, prune, real, retime, routed, sink, softmax, step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -90,6 +90,9 @@ type Pass = (&'static str, Law);
 /// Exact algebra that every form begins with.
 const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_powers(f))];
 
+/// Products as their factors, whatever stands around them.
+const PRODUCTS: &[Pass] = &[("linear-products", |f, _| products::linear_products(f))];
+
 /// Matrices that are recurrences.
 const DUALS: &[Pass] = &[("dual-recurrences", |f, _| dual::dual_recurrences(f))];
 
@@ -146,10 +149,20 @@ const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS, SOURCES];
-const RECURRENT: &[&[Pass]] = &[NUMBERS, DUALS, READS, ROUTES, CONVOLUTIONS, STEADY, RENAMES];
+const RECURRENT: &[&[Pass]] = &[
+    NUMBERS,
+    PRODUCTS,
+    DUALS,
+    READS,
+    ROUTES,
+    CONVOLUTIONS,
+    STEADY,
+    RENAMES,
+];
 /// What the laws of steps are applied to.
 const STEPPED: &[&[Pass]] = &[
     NUMBERS,
+    PRODUCTS,
     DUALS,
     READS,
     CONVOLUTIONS,
@@ -161,6 +174,7 @@ const STEPPED: &[&[Pass]] = &[
 ];
 const CHUNKED: &[&[Pass]] = &[
     NUMBERS,
+    PRODUCTS,
     DUALS,
     READS,
     ROUTES,
@@ -171,6 +185,7 @@ const CHUNKED: &[&[Pass]] = &[
 ];
 const CONVOLUTION: &[&[Pass]] = &[
     NUMBERS,
+    PRODUCTS,
     DUALS,
     READS,
     ROUTES,
@@ -247,7 +262,7 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
 /// The forms that a program has: [`FORMS`], and convolutions if one of its recurrences is one.
 pub fn forms_of(func: &Func) -> Vec<Form> {
     let mut all = FORMS.to_vec();
-    let readable = apply(func.clone(), &[NUMBERS, READS], &Shapes::cpu(), &mut vec![]);
+    let readable = apply(func.clone(), &[NUMBERS, PRODUCTS, READS], &Shapes::cpu(), &mut vec![]);
     if readable.is_ok_and(|f| impulse::has_responses(&f)) {
         all.push(Form::Convolution);
     }

@@ -1,7 +1,7 @@
 //! Values of a body as sums of monomials.
 
-use super::{Factor, How, Mono, NotAffine, Occurrence, describe, factor_axes, factors_of};
-use super::{merged, rename, scaled};
+use super::{Factor, How, Mono, NotAffine, Occurrence};
+use super::{describe, divisors_of, factor_axes, factors_of, merged, rename, scaled};
 use crate::order::depends_on;
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
 use std::collections::HashMap;
@@ -70,17 +70,13 @@ impl<'a> Affine<'a> {
             Op::Map(MapFn::Neg) => Ok(scaled(self.expand(args[0])?, -1.0)),
             Op::Map(MapFn::Mul) => self.product(v, &args, &[]),
             Op::Map(MapFn::Div) if !self.depends(args[1]) => {
-                let over = Factor::of(args[1], How::Over);
-                Ok(self.times(args[0], over)?)
+                self.times(args[0], &divisors_of(self.func, args[1]))
             }
             Op::Map(MapFn::Select) if !self.depends(args[0]) => {
-                let (yes, no) = (
-                    Factor::of(args[0], How::Where),
-                    Factor::of(args[0], How::Unless),
-                );
-                let mut monos = self.times(args[1], yes)?;
-                monos.extend(self.times(args[2], no)?);
-                Ok(monos)
+                let when = |how| Mono::free(1.0, vec![Factor::of(args[0], how)]);
+                let mut monos = self.times(args[1], &when(How::Where))?;
+                monos.extend(self.times(args[2], &when(How::Unless))?);
+                Ok(merged(monos))
             }
             Op::Contract(axes) => self.product(v, &args, &axes),
             Op::Reduce(ReduceOp::Sum, axes) => self.product(v, &args, &axes),
@@ -91,7 +87,7 @@ impl<'a> Affine<'a> {
             Op::Expand(_) => self.expand(args[0]),
             op => Err(NotAffine {
                 at: v,
-                why: format!("`{}` of the state is not linear", describe(&op)),
+                why: outside(&op),
             }),
         }
     }
@@ -109,10 +105,11 @@ impl<'a> Affine<'a> {
         Ok(merged(monos))
     }
 
-    fn times(&mut self, v: ValueId, f: Factor) -> Result<Vec<Mono>, NotAffine> {
+    fn times(&mut self, v: ValueId, by: &Mono) -> Result<Vec<Mono>, NotAffine> {
         let mut monos = self.expand(v)?;
         for m in &mut monos {
-            m.factors.push(f.clone());
+            m.scale *= by.scale;
+            m.factors.extend(by.factors.iter().cloned());
             m.factors.sort();
         }
         Ok(monos)
@@ -189,5 +186,30 @@ impl<'a> Affine<'a> {
             m.scale *= n as f64;
         }
         m
+    }
+}
+
+/// Why an operation on the state is no sum of products of it.
+fn outside(op: &Op) -> String {
+    let name = describe(op);
+    match op {
+        Op::Map(MapFn::Stop) => "`stop` keeps gradients from passing from step to step".into(),
+        Op::Map(MapFn::Re | MapFn::Im | MapFn::Conj | MapFn::Complex) => {
+            format!("`{name}` of the state is linear over real numbers only")
+        }
+        Op::Shift { .. }
+        | Op::Flip(_)
+        | Op::Window { .. }
+        | Op::Unwindow { .. }
+        | Op::Pick { .. }
+        | Op::Place { .. }
+        | Op::Stack(_)
+        | Op::Split { .. }
+        | Op::Merge { .. }
+        | Op::Gather(_)
+        | Op::ScatterAdd { .. }
+        | Op::Conv { .. }
+        | Op::Solve { .. } => format!("`{name}` moves positions of the state"),
+        _ => format!("`{name}` of the state is not linear"),
     }
 }

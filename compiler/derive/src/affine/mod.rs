@@ -9,7 +9,7 @@ mod expand;
 mod open;
 
 pub use expand::Affine;
-pub use open::{factors_of, opened};
+pub use open::{divisors_of, factors_of, opened};
 
 use seqc_algebra::{Axis, Func, Op, ValueId};
 

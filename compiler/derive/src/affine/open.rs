@@ -4,24 +4,58 @@ use super::expand::MOST_MONOMIALS;
 use super::{Factor, How, Mono, scaled};
 use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
 
-/// A value as one monomial of its factors: products are split, negations and constants go to the scale.
+/// A value as one monomial of its factors: products are split, negations and constants go to the scale. A quotient is
+/// split where there is a product above or below; a vector over a number of its own stays one vector.
 pub fn factors_of(func: &Func, v: ValueId) -> Mono {
+    factors(func, v, How::Times)
+}
+
+/// What dividing by a value multiplies by, as one monomial.
+pub fn divisors_of(func: &Func, v: ValueId) -> Mono {
+    factors(func, v, How::Over)
+}
+
+fn factors(func: &Func, v: ValueId, how: How) -> Mono {
     let mut mono = Mono::free(1.0, vec![]);
-    let mut stack = vec![v];
-    while let Some(v) = stack.pop() {
+    let mut stack = vec![(v, how)];
+    while let Some((v, how)) = stack.pop() {
+        let args = func.args(v);
+        let each = args.iter().map(|a| (*a, how));
         match func.op(v) {
-            Op::Const(n) => mono.scale *= n.0,
-            Op::Map(MapFn::Mul) => stack.extend(func.args(v)),
-            Op::Contract(axes) if axes.is_empty() => stack.extend(func.args(v)),
+            Op::Const(n) if how == How::Times => mono.scale *= n.0,
+            Op::Const(n) if n.0 != 0.0 => mono.scale /= n.0,
+            Op::Map(MapFn::Mul) => stack.extend(each),
+            Op::Contract(axes) if axes.is_empty() => stack.extend(each),
+            Op::Map(MapFn::Div) if is_of_products(func, v) => {
+                stack.extend([(args[0], how), (args[1], inverse(how))]);
+            }
             Op::Map(MapFn::Neg) => {
                 mono.scale = -mono.scale;
-                stack.push(func.args(v)[0]);
+                stack.push((args[0], how));
             }
-            _ => mono.factors.push(Factor::of(v, How::Times)),
+            _ => mono.factors.push(Factor::of(v, how)),
         }
     }
     mono.factors.sort();
     mono
+}
+
+fn inverse(how: How) -> How {
+    match how {
+        How::Times => How::Over,
+        _ => How::Times,
+    }
+}
+
+/// Is a product above or below, or a number below?
+fn is_of_products(func: &Func, quotient: ValueId) -> bool {
+    let is = |v: ValueId| match func.op(v) {
+        Op::Map(MapFn::Mul | MapFn::Div | MapFn::Neg) => true,
+        Op::Contract(over) => over.is_empty(),
+        _ => false,
+    };
+    let args = func.args(quotient);
+    is(args[0]) || is(args[1]) || matches!(func.op(args[1]), Op::Const(_))
 }
 
 /// The monomial with its sums distributed, of values that have axes for which `open` holds: `(k v + l w) g` is two.
@@ -75,6 +109,10 @@ fn summands(func: &Func, v: ValueId, open: &impl Fn(&[Axis]) -> bool) -> Vec<Mon
             all
         }
         Op::Map(MapFn::Neg) => scaled(summands(func, args[0], open), -1.0),
+        Op::Map(MapFn::Div) => times_each(
+            &summands(func, args[0], open),
+            &[divisors_of(func, args[1])],
+        ),
         Op::Map(MapFn::Mul) => times_each(
             &summands(func, args[0], open),
             &summands(func, args[1], open),

@@ -50,7 +50,7 @@ fn chunkable(scan: &Scan) -> std::result::Result<Linear, String> {
         why
     } else if l.k.is_empty() {
         "no axis of the state is contracted by a read, so there is no matrix product to gain"
-    } else if l.v.is_empty() {
+    } else if l.v.is_empty() && l.gated.is_empty() {
         "every axis of the state has its own decay or read, so there is no matrix product to gain"
     } else if l.terms.is_empty() {
         "nothing is written to it"

@@ -2,7 +2,8 @@
 //! chunked form is made.
 //!
 //! Roles of the states' axes: **K** is moved by a transition or contracted by a read; **V** appears in neither
-//! a transition nor a read's vector; **B** is the rest (batch, heads). States `S_1 …` step together:
+//! a transition nor a read's vector; **B** is the rest (batch, heads). Where there is no V, an axis that gates differ along,
+//! while K does not, stands for it: each position has decays of its own in one matrix of reads by keys. States `S_1 …` step together:
 //! ```text
 //! S_z[t] = Σ_w gate_zw S_w[t-1] + Σ key value,   value = inputs + Σ coef (readᵀ S_w[t-1])
 //! ```
@@ -19,10 +20,11 @@ mod transition;
 pub use product::{Product, Sum};
 pub use transition::Transition;
 
-use crate::affine::{Affine, Mono, NotAffine};
+use crate::affine::{Affine, Factor, Mono, NotAffine, factor_axes};
+use crate::linear::jointly_affine;
 use reads::{contracted, reads};
 use rows::Rows;
-use seqc_algebra::{Axis, Func, Scan};
+use seqc_algebra::{Axis, Func, Scan, ValueId};
 use terms::terms;
 
 /// What of one state goes to another, position by position.
@@ -95,7 +97,10 @@ pub struct Linear {
     pub states: Vec<Vec<Axis>>,
     pub k: Vec<Axis>,
     pub v: Vec<Axis>,
-    /// Axes of the states that are neither.
+    /// Where there is no V, axes along which gates and what is fed back differ, but keys and what reads do not: the matrix of
+    /// reads by keys is one for all of them, and each position has decays of its own in it.
+    pub gated: Vec<Axis>,
+    /// Axes of the states that are none of these.
     pub b: Vec<Axis>,
     /// `gates[z][w]`: what of w goes to z.
     pub gates: Vec<Vec<Gate>>,
@@ -140,17 +145,26 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
         .into_iter()
         .filter_map(|r| r.whole(&states, &k, &mut others))
         .collect();
-    let touched = touched(body, &rows, &reads);
-    let (v, b): (Vec<Axis>, Vec<Axis>) = (distinct(states.concat()).into_iter())
-        .filter(|a| !k.contains(a))
-        .partition(|a| !touched.contains(a) && a.is_const());
+    let (gated, touched) = (gated(body, &rows), touched(body, &rows, &reads));
+    let others_of = |of: &[Axis]| -> (Vec<Axis>, Vec<Axis>) {
+        (distinct(states.concat()).into_iter())
+            .filter(|a| !k.contains(a))
+            .partition(|a| !of.contains(a) && a.is_const())
+    };
+    let (v, b) = others_of(&[gated.as_slice(), &touched].concat());
+    let (apart, b) = match v.is_empty() && !gated.iter().any(|a| k.contains(a)) {
+        true => others_of(&told_apart(body, &k, &rows, &reads)),
+        false => (vec![], b),
+    };
     let transition = Transition::of(body, &rows, &k);
-    let terms = terms(body, &k, &v, &monos, &rows, &mut others);
+    let free = [v.as_slice(), &apart].concat();
+    let terms = terms(body, &k, &free, &monos, &rows, &mut others);
     Ok(Linear {
         transition,
         states,
         k,
         v,
+        gated: apart,
         b,
         gates: rows.gates,
         terms,
@@ -159,27 +173,48 @@ fn linear(scan: &Scan) -> Result<Linear, Transition> {
     })
 }
 
-/// The new value of each state in monomials of the old ones.
+/// The new value of each state in monomials of the old ones. What is linear and no sum of products is a dense transition.
 fn expanded(scan: &Scan) -> Result<Vec<Vec<Mono>>, Transition> {
     let body = &scan.body;
-    let mut affine = Affine::new(body, &body.params[1..=scan.states]);
-    let bad = |e: NotAffine| Transition::Nonlinear {
-        at: e.at,
-        why: e.why,
+    let old = &body.params[1..=scan.states];
+    let mut affine = Affine::new(body, old);
+    let next: Vec<ValueId> = (body.results[..scan.states].iter())
+        .map(|(_, v)| *v)
+        .collect();
+    let bad = |e: NotAffine| match jointly_affine(body, old, &next) {
+        Ok(()) => Transition::Dense(e.why),
+        Err(_) => Transition::Nonlinear {
+            at: e.at,
+            why: e.why,
+        },
     };
-    let next = body.results[..scan.states].iter();
-    next.map(|(_, v)| affine.expand(*v).map_err(bad)).collect()
+    (next.iter())
+        .map(|v| affine.expand(*v).map_err(bad))
+        .collect()
 }
 
-/// The axes that gates, reads and what is fed back depend on.
-fn touched(body: &Func, rows: &Rows, reads: &[Read]) -> Vec<Axis> {
+/// The axes that gates depend on.
+fn gated(body: &Func, rows: &Rows) -> Vec<Axis> {
     let gates = rows.gates.iter().flatten().flat_map(Gate::products);
+    gates.flat_map(|p| p.axes(body)).collect()
+}
+
+/// The axes that reads and what is fed back depend on.
+fn touched(body: &Func, rows: &Rows, reads: &[Read]) -> Vec<Axis> {
     let fed = rows.ranks.iter().flat_map(|r| [&r.write, &r.read]);
     let read = reads.iter().flat_map(|r| &r.parts).map(|p| &p.vector);
-    gates
-        .chain(fed)
-        .chain(read)
-        .flat_map(|p| p.axes(body))
+    fed.chain(read).flat_map(|p| p.axes(body)).collect()
+}
+
+/// The axes that reads and keys depend on, those of what is fed back too: along any other, one matrix of reads by keys will
+/// do.
+fn told_apart(body: &Func, k: &[Axis], rows: &Rows, reads: &[Read]) -> Vec<Axis> {
+    let keyed = |f: &&Factor| factor_axes(body, f).iter().any(|a| k.contains(a));
+    let keys = rows.ranks.iter().flat_map(|r| &r.write.factors).filter(keyed);
+    let read = reads.iter().flat_map(|r| &r.parts).map(|p| &p.vector);
+    let reads = rows.ranks.iter().map(|r| &r.read).chain(read);
+    (reads.flat_map(|p| p.axes(body)))
+        .chain(keys.flat_map(|f| factor_axes(body, f)))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! Vectors and gates of the normal form: products of factors and of sums.
 
-use crate::affine::{Factor, How, Mono, factor_axes, factors_of};
+use crate::affine::{Factor, How, Mono, divisors_of, factor_axes, factors_of};
 use seqc_algebra::{Axis, Func};
 
 /// A product of factors and of sums, times a scale: a vector or a gate of the recurrence.
@@ -80,10 +80,11 @@ pub(super) fn gathered(body: &Func, factors: &[Factor], over: &[Axis]) -> (Vec<F
 
 /// A factor as the product of its own factors, where it is one.
 pub(super) fn split(body: &Func, f: &Factor) -> Mono {
-    if f.renamed.is_empty() && f.how == How::Times {
-        return factors_of(body, f.value);
+    match f.how {
+        How::Times if f.renamed.is_empty() => factors_of(body, f.value),
+        How::Over if f.renamed.is_empty() => divisors_of(body, f.value),
+        _ => Mono::free(1.0, vec![f.clone()]),
     }
-    Mono::free(1.0, vec![f.clone()])
 }
 
 /// The factor with bound copies of the state's axes renamed back.

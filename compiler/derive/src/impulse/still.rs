@@ -78,7 +78,7 @@ impl View<'_> {
     fn linear(&self) -> Still {
         let bad = |at: ValueId, why: &str| Err(format!("`{}`: {why}", self.text(at)));
         if let Err(e) = jointly_affine(self.body, self.inputs, &self.results) {
-            return bad(e.at, &e.why);
+            return bad(e.at, &self.multiplied(e.at).unwrap_or(e.why));
         }
         let depends = depends_on(self.body, self.inputs);
         let needed = self.body.needed(self.results.iter().copied());
@@ -115,6 +115,26 @@ impl View<'_> {
             Some(r) => bad(*r, "it depends on no input"),
             None => Ok(()),
         }
+    }
+
+    /// What is not linear in states and inputs together, but is in the states.
+    fn multiplied(&self, at: ValueId) -> Option<String> {
+        let (states, sequences) = self.inputs.split_at(self.scan.states);
+        jointly_affine(self.body, states, &self.results).ok()?;
+        let (of_states, of_inputs) = (
+            depends_on(self.body, states),
+            depends_on(self.body, sequences),
+        );
+        let args = self.body.args(at);
+        if args.iter().any(|a| of_states[a.index()]) {
+            return Some("what multiplies the state is an input, and differs from step to step".into());
+        }
+        let inputs = args.iter().filter(|a| of_inputs[a.index()]).count();
+        let axes = self.body.ty(at).axes.iter();
+        let entries: usize = axes.filter_map(|a| a.size.constant()).product();
+        (inputs > 1).then(|| {
+            format!("a product of inputs: a convolution would have a channel for each of its {entries} entries")
+        })
     }
 
     /// Each read is smaller than the state. A trajectory costs less step by step than by transforms, and is wanted to

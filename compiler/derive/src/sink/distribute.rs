@@ -1,8 +1,10 @@
-//! Sums and quotients between a contraction and a trajectory, distributed: `Σ q·(F + G)` is `Σ q·F + Σ q·G`.
+//! What is linear between a contraction and a trajectory, distributed or taken out: `Σ q·(F + G)` is `Σ q·F + Σ q·G`,
+//! `Σ q·re(F)` is `re(Σ q·F)` for a real q.
 
 use crate::Result;
+use crate::stream::is_pair;
 use crate::trajectory::trajectory;
-use seqc_algebra::{Axis, Builder, Func, MapFn, Op, ReduceOp, Ty, ValueId};
+use seqc_algebra::{Axis, Builder, Elem, Func, MapFn, Op, ReduceOp, Ty, ValueId};
 
 /// `Σ f·(a±b)` to `Σ f·a ± Σ f·b` and `Σ f·(a/b)` to `Σ f·(1/b)·a`, wherever `a` or `b` holds a trajectory.
 pub(super) fn distribute(func: &Func) -> Result<Func> {
@@ -66,7 +68,9 @@ fn holds_trajectory(func: &Func) -> Vec<bool> {
         holds[id.index()] = trajectory(func, id).is_some()
             || match func.op(id) {
                 Op::Map(MapFn::Add | MapFn::Sub | MapFn::Mul) => arg(0) || arg(1),
-                Op::Map(MapFn::Neg | MapFn::Div) => arg(0),
+                Op::Map(MapFn::Neg | MapFn::Div | MapFn::Re | MapFn::Im | MapFn::Conj) => arg(0),
+                Op::Map(MapFn::Select) => arg(1) || arg(2),
+                Op::Rename { from, .. } => from.is_const() && arg(0),
                 _ => false,
             };
     }
@@ -128,9 +132,43 @@ impl Spread<'_> {
                     let two = self.spread(b, axes, with(&[Factor::Old(args[1])]), want)?;
                     return Ok(b.map2(*op, one, two)?);
                 }
-                Op::Map(MapFn::Neg) => {
+                Op::Map(op @ MapFn::Neg) => {
                     let x = self.spread(b, axes, with(&[Factor::Old(args[0])]), want)?;
-                    return Ok(b.neg(x)?);
+                    return Ok(b.map1(*op, x)?);
+                }
+                Op::Map(op @ (MapFn::Re | MapFn::Im | MapFn::Conj)) => {
+                    let mut others = factors.clone();
+                    others.remove(n);
+                    if let Some(mut others) = self.for_part(b, *op, &others)? {
+                        others.push(Factor::Old(args[0]));
+                        let x = self.spread(b, axes, others, want)?;
+                        return Ok(b.map1(*op, x)?);
+                    }
+                }
+                // What a matrix over time sees of a trajectory is its mask's business.
+                Op::Map(MapFn::Select)
+                    if !self.dep[args[0].index()] && !is_pair(self.func, v) =>
+                {
+                    if let Some(c) = self.image[args[0].index()] {
+                        return self.chosen(b, axes, (c, args), with, want);
+                    }
+                }
+                Op::Rename { from, to } if from.is_const() => {
+                    let mut others = factors.clone();
+                    others.remove(n);
+                    let names = (*from, *to);
+                    if let Some(mut others) = self.renamed(b, axes, &others, names, want)? {
+                        others.push(Factor::Old(args[0]));
+                        let old = |all: &[Axis]| -> Vec<Axis> {
+                            let old = |a: &Axis| if a == to { *from } else { *a };
+                            all.iter().map(old).collect()
+                        };
+                        let x = self.spread(b, &old(axes), others, &old(want))?;
+                        return Ok(match want.contains(to) {
+                            true => b.rename(x, *from, *to)?,
+                            false => x,
+                        });
+                    }
                 }
                 Op::Map(MapFn::Mul) => {
                     return self.spread(
@@ -156,13 +194,7 @@ impl Spread<'_> {
                 _ => {}
             }
         }
-        let args: Vec<ValueId> = factors
-            .iter()
-            .filter_map(|f| match f {
-                Factor::Old(v) => self.image[v.index()],
-                Factor::New(v) => Some(*v),
-            })
-            .collect();
+        let args: Vec<ValueId> = factors.iter().filter_map(|f| self.made(*f)).collect();
         // An axis that no factor has any more would be a factor of its size: keep it by expanding one factor.
         let missing: Vec<Axis> = axes
             .iter()
@@ -175,5 +207,90 @@ impl Spread<'_> {
         }
         let v = b.contract(axes, &args)?;
         Ok(b.fill(v, want)?)
+    }
+
+    /// The factor in the new program.
+    fn made(&self, f: Factor) -> Option<ValueId> {
+        match f {
+            Factor::Old(v) => self.image[v.index()],
+            Factor::New(v) => Some(v),
+        }
+    }
+
+    /// What stands beside a trajectory when a part of it is taken after the sum: real numbers go along, and the conjugate of
+    /// a sum is the sum of conjugates. `None` where the part is of another number than the sum's.
+    fn for_part(
+        &self,
+        b: &mut Builder,
+        part: MapFn,
+        others: &[Factor],
+    ) -> Result<Option<Vec<Factor>>> {
+        let mut all = vec![];
+        for f in others {
+            let Some(v) = self.made(*f) else {
+                return Ok(None);
+            };
+            all.push(match (b.elem(v), part) {
+                (Elem::Complex, MapFn::Conj) => Factor::New(b.map1(part, v)?),
+                (Elem::Complex, _) => return Ok(None),
+                _ => *f,
+            });
+        }
+        Ok(Some(all))
+    }
+
+    /// `Σ f·select(c, x, y)` is `Σ f·[c]·x + Σ f·[not c]·y`; an arm that is 0 is left out.
+    fn chosen(
+        &mut self,
+        b: &mut Builder,
+        axes: &[Axis],
+        (c, args): (ValueId, &[ValueId]),
+        with: impl Fn(&[Factor]) -> Vec<Factor>,
+        want: &[Axis],
+    ) -> Result<ValueId> {
+        let (zero, one) = (b.num(0.0), b.num(1.0));
+        let when = [b.select(c, one, zero)?, b.select(c, zero, one)?];
+        let mut all: Option<ValueId> = None;
+        for (when, arm) in when.into_iter().zip(&args[1..]) {
+            if self.func.everywhere(*arm) == Some(0.0) {
+                continue;
+            }
+            let part = with(&[Factor::New(when), Factor::Old(*arm)]);
+            let part = self.spread(b, axes, part, want)?;
+            all = Some(match all {
+                None => part,
+                Some(sum) => b.add2(sum, part)?,
+            });
+        }
+        match all {
+            Some(sum) => Ok(sum),
+            None => Ok(b.fill(zero, want)?),
+        }
+    }
+
+    /// What stands beside a trajectory under its own names; `None` where one of them is taken.
+    fn renamed(
+        &self,
+        b: &mut Builder,
+        axes: &[Axis],
+        others: &[Factor],
+        (from, to): (Axis, Axis),
+        want: &[Axis],
+    ) -> Result<Option<Vec<Factor>>> {
+        if axes.contains(&from) || want.contains(&from) {
+            return Ok(None);
+        }
+        let mut all = vec![];
+        for f in others {
+            let Some(v) = self.made(*f) else {
+                return Ok(None);
+            };
+            all.push(match (b.has(v, from), b.has(v, to)) {
+                (true, _) => return Ok(None),
+                (false, true) => Factor::New(b.rename(v, to, from)?),
+                (false, false) => *f,
+            });
+        }
+        Ok(Some(all))
     }
 }

@@ -1,0 +1,129 @@
+//! What is equal up to algebra has one class, the same forms, a state of one size, and the same numbers and gradients:
+//! pairs of spellings in `tests/faults/equal_up_to_algebra.seq`, each mixer beside its `_plain` partner.
+
+mod support;
+
+use seqc_algebra::interp::run;
+use seqc_algebra::Func;
+use seqc_derive::grad::vjp;
+use seqc_driver::explain::report;
+use seqc_driver::frontend::{self, Source};
+use seqc_driver::passes::{FORMS, Shapes, forward, gradient};
+use seqc_driver::build;
+use std::path::Path;
+use support::{all_real, difference, inputs, lengths, shapes};
+
+fn text() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = path.join("../../tests/faults/equal_up_to_algebra.seq");
+    std::fs::read_to_string(path).expect("the pairs are there")
+}
+
+fn source() -> Source {
+    frontend::of_text("equal_up_to_algebra.seq", &text()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The mixers that have a partner.
+fn pairs() -> Vec<String> {
+    let names: Vec<String> = (text().lines())
+        .filter_map(|l| l.strip_prefix("mixer ")?.split('(').next())
+        .map(str::to_owned)
+        .collect();
+    let partner = |n: &&String| names.contains(&format!("{n}_plain"));
+    let found: Vec<String> = names.iter().filter(partner).cloned().collect();
+    assert_eq!(2 * found.len(), names.len());
+    found
+}
+
+fn func(s: &Source, name: &str) -> Func {
+    let e = s.elaborate(name, &[]).unwrap_or_else(|e| panic!("{e}"));
+    build::outputs(&e).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Class, forms of each equation and those that it lacks, and the size of a step's state.
+fn shape(s: &Source, name: &str) -> String {
+    let e = s.elaborate(name, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let r = report(s, &e, &Shapes::cpu()).unwrap_or_else(|e| panic!("{e}"));
+    let forms: Vec<_> = (r.equations.iter())
+        .map(|q| {
+            let lacks: Vec<&str> = q.missing.iter().map(|m| m.form).collect();
+            (q.class, q.forms.clone(), lacks)
+        })
+        .collect();
+    let state = r.generation.map(|g| g.state_bytes);
+    format!("{} {forms:?} {state:?}", r.class)
+}
+
+#[test]
+fn class_forms_and_state_are_the_partners() {
+    let s = source();
+    let all = pairs();
+    assert!(all.len() >= 25, "{}", all.len());
+    let wrong: Vec<String> = (all.iter())
+        .map(|n| (n, shape(&s, n), shape(&s, &format!("{n}_plain"))))
+        .filter(|(_, x, y)| x != y || !x.contains("chunked\"]"))
+        .map(|(n, x, y)| format!("{n}:\n  {x}\n  {y}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong of each pair, all of it.
+fn none_wrong(of: impl Fn(&Source, &str) -> Result<(), String>) {
+    let s = source();
+    let wrong: Vec<String> = (pairs().iter())
+        .filter_map(|n| of(&s, n).err().map(|why| format!("{n}: {why}")))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Both are the plain one's definition, in every form, at lengths that are no multiples of the chunk.
+#[test]
+fn numbers_are_the_partners() {
+    none_wrong(|s, name| {
+        let (own, plain) = (func(s, name), func(s, &format!("{name}_plain")));
+        for t in [1usize, 3, 4, 9] {
+            let sizes = lengths(t);
+            let given = inputs(&plain, &sizes);
+            let want = run(&plain, &given, &sizes).map_err(|e| e.to_string())?;
+            for f in [&own, &plain] {
+                for form in FORMS {
+                    let made = forward(f, form, &shapes(), &mut vec![]);
+                    let made = made.map_err(|e| format!("{form:?}: {e}"))?;
+                    let got = run(&made, &all_real(&given), &sizes);
+                    let got = got.map_err(|e| format!("{form:?}: {e}"))?;
+                    for ((out, x), (_, y)) in got.iter().zip(&want) {
+                        let at = format!("{} {form:?} T={t} {out}", f.name);
+                        difference(&at, x, y).map_or(Ok(()), Err)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Gradients of every input are those of the plain one's definition.
+#[test]
+fn gradients_are_the_partners() {
+    none_wrong(|s, name| {
+        let (own, plain) = (func(s, name), func(s, &format!("{name}_plain")));
+        let names: Vec<&str> = (plain.params.iter())
+            .filter_map(|p| plain.input(*p))
+            .map(|i| i.name.as_str())
+            .collect();
+        let truth = vjp(&plain, &plain.params, &["o"]).map_err(|e| e.to_string())?;
+        let sizes = lengths(9);
+        let given = inputs(&truth, &sizes);
+        let want = run(&truth, &given, &sizes).map_err(|e| e.to_string())?;
+        for form in FORMS {
+            let made = gradient(&own, form, &shapes(), &names, &["o"], &mut vec![]);
+            let made = made.map_err(|e| format!("{form:?}: {e}"))?;
+            let got = run(&made, &all_real(&given), &sizes).map_err(|e| format!("{form:?}: {e}"))?;
+            for (n, y) in &want {
+                let x = got.iter().find(|(m, _)| m == n).ok_or(format!("no {n}"))?;
+                difference(&format!("{form:?} {n}"), &x.1, y).map_or(Ok(()), Err)?;
+            }
+        }
+        Ok(())
+    });
+}
