@@ -4,11 +4,11 @@
 mod support;
 
 use seqc_algebra::interp::run;
-use seqc_algebra::Func;
+use seqc_algebra::{Func, Tensor};
 use seqc_derive::grad::vjp;
 use seqc_driver::explain::report;
 use seqc_driver::frontend::{self, Source};
-use seqc_driver::passes::{FORMS, Shapes, forward, gradient};
+use seqc_driver::passes::{FORMS, Form, Shapes, forward, gradient};
 use seqc_driver::build;
 use std::path::Path;
 use support::{all_real, difference, inputs, lengths, shapes};
@@ -126,4 +126,44 @@ fn gradients_are_the_partners() {
         }
         Ok(())
     });
+}
+
+/// Decays along the axis that values have, of exactly 0 and 1 too, in chunks: what a loop gives.
+#[test]
+fn decays_along_values_are_chunked() {
+    let text = "seq 1\n\nmixer m(q: seq{dk}, k: seq{dk}, x: seq{d}, a: seq{d}; dk = 3, d = 5) -> y: seq{d} {\n    \
+        state S{dk, d}\n    S[t] = a * S[t-1] + k * x\n    y = sum[dk](q * S)\n}\n";
+    let s = frontend::of_text("m.seq", text).unwrap_or_else(|e| panic!("{e}"));
+    let shape = shape(&s, "m");
+    assert!(shape.contains("chunked\"]"), "{shape}");
+    let (t, dk, d) = (11, 3, 5);
+    let f = func(&s, "m");
+    let sizes = lengths(t);
+    let mut given = inputs(&f, &sizes);
+    let a = given.get_mut("a").expect("an input");
+    let gates = [0.0, 1.0, 0.9, 1.0, 0.25, 1.0, 1e-30];
+    let set: Vec<f64> = (0..a.as_real().unwrap().len())
+        .map(|n| gates[(3 * n + n / 7) % gates.len()])
+        .collect();
+    *a = Tensor::real(a.axes.clone(), a.shape.clone(), set).unwrap();
+    let read = |n: &str| given[n].as_real().unwrap().to_vec();
+    let (q, k, x, a) = (read("q"), read("k"), read("x"), read("a"));
+    let mut want = vec![];
+    for b in 0..2 {
+        let mut state = vec![0.0; dk * d];
+        for i in (0..t).map(|i| b * t + i) {
+            for c in 0..d {
+                for r in 0..dk {
+                    let old = &mut state[r * d + c];
+                    *old = a[i * d + c] * *old + k[i * dk + r] * x[i * d + c];
+                }
+                want.push((0..dk).map(|r| q[i * dk + r] * state[r * d + c]).sum::<f64>());
+            }
+        }
+    }
+    let made = forward(&f, Form::Chunked, &shapes(), &mut vec![]).unwrap_or_else(|e| panic!("{e}"));
+    let got = run(&made, &given, &sizes).unwrap_or_else(|e| panic!("{e}"));
+    let y = &got[0].1;
+    let want = Tensor::real(y.axes.clone(), y.shape.clone(), want).unwrap();
+    assert_eq!(difference("y", y, &want), None);
 }

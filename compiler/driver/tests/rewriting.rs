@@ -1,12 +1,11 @@
-//! Classes and forms are those of an equation, not of its text: whatever the laws of a ring and of what is linear make of the
-//! steps of a library mixer (terms and factors in other orders, products distributed, sums factored, contractions of
-//! products; divisions, choices, parts of complex numbers, other names and groups of axes), it computes the same and gets the
-//! same class and the same forms.
+//! Classes and forms are those of an equation, not of its text: whatever the laws of a ring make of the steps of a
+//! library mixer (terms and factors in other orders, products distributed, sums factored, contractions of products), it
+//! computes the same and gets the same class and the same forms.
 
 mod support;
 
 use seqc_algebra::interp::run;
-use seqc_algebra::{Axis, Builder, Elem, Func, MapFn, Op, Scan, Ty, ValueId};
+use seqc_algebra::{Builder, Func, MapFn, Op, Scan, ValueId};
 use seqc_derive::report::equations;
 use std::collections::HashMap;
 use support::items::ITEMS;
@@ -28,7 +27,7 @@ impl Dice {
 
 /// The value written in another way by a law chosen at random; `None` if the law does not apply.
 fn rewritten(b: &mut Builder, op: &Op, args: &[ValueId], dice: &mut Dice) -> Option<ValueId> {
-    use MapFn::{Add, Conj, Div, Mul, Neg, Select, Stop, Sub};
+    use MapFn::{Add, Mul, Neg, Sub};
     let map = |b: &Builder, v: ValueId| match b.func().op(v) {
         Op::Map(f) => Some((*f, b.func().args(v).to_vec())),
         _ => None,
@@ -44,10 +43,6 @@ fn rewritten(b: &mut Builder, op: &Op, args: &[ValueId], dice: &mut Dice) -> Opt
                 _ => (args[1], args[0]),
             };
             match (f, dice.below(3), map(b, x), map(b, y)) {
-                (Mul, 2, Some((Div, inner)), _) => {
-                    let product = b.mul(inner[0], y).ok()?;
-                    b.div(product, inner[1]).ok()
-                }
                 (f, 0, Some((g, inner)), _) if *f == g => {
                     let rest = b.map2(*f, inner[1], y).ok()?;
                     b.map2(*f, inner[0], rest).ok()
@@ -70,34 +65,6 @@ fn rewritten(b: &mut Builder, op: &Op, args: &[ValueId], dice: &mut Dice) -> Opt
                 _ => b.map2(*f, y, x).ok(),
             }
         }
-        Op::Map(Div) => match (dice.below(2), map(b, args[0])) {
-            // `x y / z = x (y / z)`
-            (0, Some((Mul, inner))) => {
-                let rest = b.div(inner[1], args[1]).ok()?;
-                b.mul(inner[0], rest).ok()
-            }
-            _ => {
-                let one = b.num(1.0);
-                let inverse = b.div(one, args[1]).ok()?;
-                b.mul(args[0], inverse).ok()
-            }
-        },
-        // `[c] x + [not c] y`
-        Op::Map(Select) => {
-            let zero = b.num(0.0);
-            let one = b.select(args[0], args[1], zero).ok()?;
-            let two = b.select(args[0], zero, args[2]).ok()?;
-            b.add2(one, two).ok()
-        }
-        // What keeps to each entry goes inside of a product.
-        Op::Map(f @ (Stop | Conj)) => match map(b, args[0]) {
-            Some((g @ (Mul | Add | Sub | Div), inner)) => {
-                let one = b.map1(*f, inner[0]).ok()?;
-                let two = b.map1(*f, inner[1]).ok()?;
-                b.map2(g, one, two).ok()
-            }
-            _ => None,
-        },
         Op::Contract(over) => {
             let n = dice.below(args.len());
             let mut others = args.to_vec();
@@ -122,66 +89,6 @@ fn rewritten(b: &mut Builder, op: &Op, args: &[ValueId], dice: &mut Dice) -> Opt
     }
 }
 
-/// The value under an operation and its inverse, or under one that leaves it: a law that needs no other operand.
-fn dressed(b: &mut Builder, v: ValueId, dice: &mut Dice) -> Option<ValueId> {
-    use MapFn::{Complex, Conj, Div, Gt, Mul, Neg, Re};
-    let ty = b.ty(v).clone();
-    let constant: Vec<_> = ty.axes.iter().copied().filter(|a| a.is_const()).collect();
-    match dice.below(6) {
-        0 => {
-            let two = b.num(2.0);
-            let twice = b.map2(Mul, two, v).ok()?;
-            b.map2(Div, twice, two).ok()
-        }
-        1 if ty.elem == Elem::Complex => {
-            let x = b.map1(Conj, v).ok()?;
-            b.map1(Conj, x).ok()
-        }
-        1 => {
-            let zero = b.num(0.0);
-            let x = b.map2(Complex, v, zero).ok()?;
-            b.map1(Re, x).ok()
-        }
-        2 => {
-            let (zero, one) = (b.num(0.0), b.num(1.0));
-            let c = b.map2(Gt, one, zero).ok()?;
-            let other = b.everywhere(0.0, &Ty { axes: vec![], ..ty }).ok()?;
-            b.select(c, v, other).ok()
-        }
-        3 => {
-            let x = b.neg(v).ok()?;
-            b.map1(Neg, x).ok()
-        }
-        4 if !constant.is_empty() => {
-            let axis = constant[dice.below(constant.len())];
-            let other = axis.renamed(&format!("{}%other", axis.name));
-            let x = b.rename(v, axis, other).ok()?;
-            b.rename(x, other, axis).ok()
-        }
-        5 if constant.len() > 1 => {
-            let [one, two] = [constant[0], constant[1]];
-            let both = one.size.constant()? * two.size.constant()?;
-            let (axes, into) = (vec![one, two], Axis::new("both%", both));
-            let merge = Op::Merge {
-                axes: axes.clone(),
-                into,
-            };
-            let x = b.push(merge, &[v]).ok()?;
-            let split = Op::Split {
-                axis: into,
-                into: axes,
-            };
-            b.push(split, &[x]).ok()
-        }
-        _ => None,
-    }
-}
-
-/// Products are what [`dressed`] is done to: a sum or a state under it is another equation's business.
-fn is_product(op: &Op) -> bool {
-    matches!(op, Op::Map(MapFn::Mul | MapFn::Div) | Op::Contract(_))
-}
-
 /// A step's body with some of its values written in other ways.
 fn body(old: &Func, dice: &mut Dice) -> Func {
     let mut func = old.clone();
@@ -196,10 +103,6 @@ fn body(old: &Func, dice: &mut Dice) -> Func {
         {
             let args: Vec<ValueId> = func.args(id).iter().map(|a| image[a]).collect();
             let other = match id.index() == at {
-                true if is_product(func.op(id)) && dice.below(2) == 0 => {
-                    let v = b.push(func.op(id).clone(), &args).expect("a copy");
-                    dressed(&mut b, v, dice)
-                }
                 true => rewritten(&mut b, func.op(id), &args, dice),
                 false => None,
             };
