@@ -27,6 +27,7 @@ fn the_faults_that_were_found_are_mended() {
 fn resume_writes_the_weights_again() {
     let folder = Folder::new();
     ok(&mut folder.train("run", &[]));
+    fs::write(folder.at("run/.writing-half"), "what a kill left").expect("written");
     let weights = folder.at("run/model.safetensors");
     let right = fs::read(&weights).expect("weights");
     assert_eq!(right, newest(&folder.at("run"), "params.safetensors"));
@@ -39,10 +40,17 @@ fn resume_writes_the_weights_again() {
     ] {
         match stale {
             None => fs::remove_file(&weights).expect("removed"),
-            Some(bytes) => fs::write(&weights, bytes).expect("written"),
+            Some(bytes) => {
+                fs::write(&weights, bytes).expect("written");
+                let said = text(&done(&mut folder.generate("run", &[])).stderr);
+                assert!(said.contains("not of the newest checkpoint, that of step 6"), "{said}");
+            }
         }
         ok(&mut folder.train("run", &["--resume"]));
+        assert!(!folder.at("run/.writing-half").exists());
         assert!(fs::read(&weights).expect("weights") == right);
+        let said = ok(&mut folder.generate("run", &[]));
+        assert!(!said.contains("warning"), "{said}");
     }
 }
 

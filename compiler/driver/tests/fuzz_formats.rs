@@ -6,6 +6,7 @@
 
 #[path = "../../../tests/fuzz/src/bytes.rs"]
 mod bytes;
+#[allow(dead_code)] // the libFuzzer targets pick one by its name
 #[path = "../../../tests/fuzz/src/formats.rs"]
 mod formats;
 #[path = "../../../tests/fuzz/src/rng.rs"]

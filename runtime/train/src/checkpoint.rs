@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const KEEP: usize = 2;
 
 /// What names begin with while a checkpoint is being written.
-const HIDDEN: &str = ".writing-";
+pub(crate) const HIDDEN: &str = ".writing-";
 
 /// What a checkpoint says beside its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,6 +133,15 @@ impl Checkpoint {
         self.read(step, store, adam)
             .map(Some)
             .map_err(|e| Error(format!("{e}{older}")))
+    }
+
+    /// The newest checkpoint's step where the run's weights are not its own: its process was killed, or is about to
+    /// write them.
+    pub fn newer_than(&self, weights: &Path) -> Option<u64> {
+        let step = *self.steps().ok()?.last()?;
+        let own = seqc_files::map(&self.at(step).join("params.safetensors")).ok()?;
+        let there = seqc_files::map(weights).ok()?;
+        (own[..] != there[..]).then_some(step)
     }
 
     fn read(&self, step: u64, store: &mut Store, adam: &mut AdamW) -> Result<State> {

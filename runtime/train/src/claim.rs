@@ -3,6 +3,7 @@
 //! Invariant: while a [`Claim`] lives no other process trains into its folder. A folder that holds something else is
 //! never taken, and one that was made for a run that did not begin is gone again.
 
+use crate::checkpoint::HIDDEN;
 use crate::files::named;
 use crate::{Checkpoint, Recipe, tokenizer};
 use seqc_device::{Result, fail};
@@ -59,7 +60,17 @@ impl Claim {
         if fine.is_err() && unlocked {
             claim.leave_no_trace();
         }
-        fine.map(|()| claim)
+        fine.map(|()| claim.swept())
+    }
+
+    /// What a process that was killed had begun to write goes.
+    fn swept(self) -> Claim {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
+                let _gone = fs::remove_file(entry.path());
+            }
+        }
+        self
     }
 
     fn leave_no_trace(&mut self) {

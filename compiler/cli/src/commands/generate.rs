@@ -7,7 +7,7 @@ use seqc_driver::{Error, model, run};
 use seqc_generate::{Generation, Generator, Model, Sampler, Sampling};
 use seqc_hir::Elaborated;
 use seqc_syntax::Diagnostic;
-use seqc_train::tokenizer_of_run;
+use seqc_train::{Checkpoint, tokenizer_of_run};
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
@@ -73,6 +73,12 @@ pub fn run(args: &Args) -> Result<bool, Error> {
             "{}: not there; the run has saved no weights yet",
             weights.display()
         )));
+    }
+    if let Some(step) = Checkpoint::of_run(&args.run).newer_than(&weights) {
+        tell(&format!(
+            "warning: {} is not of the newest checkpoint, that of step {step}; `seqc train … --resume` writes it\n",
+            weights.display()
+        ));
     }
     let artifact = model::for_generation(&e, Backend::from(args.backend))?;
     let program = |n: &str| artifact.program(n).map_err(super::named);

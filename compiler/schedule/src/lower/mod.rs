@@ -19,7 +19,6 @@ mod layout;
 mod long;
 mod nest;
 mod online;
-mod pack;
 mod place;
 mod root;
 mod rows;

@@ -249,7 +249,6 @@ impl<'a> Top<'a> {
     /// Emits a kernel, or finds the equal one, and launches it.
     pub fn launch(&mut self, cell: Cell<'a>, name: &str) -> Result<()> {
         let (mut kernel, buffers) = cell.finish("");
-        super::pack::pack(&mut kernel);
         for (k, l) in kernel.locals.iter_mut().enumerate() {
             l.name = format!("s{k}");
         }
