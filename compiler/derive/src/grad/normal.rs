@@ -4,6 +4,7 @@
 //!   not divide by a gate that underflowed; `log` of them likewise.
 //! * What a scan's body computes from fixed operands alone moves before the scan: it is computed once, and a
 //!   parameter that the body reshapes or negates is met by its contractions directly.
+//! * What a `select` leaves out is made regular ([`super::untaken`]).
 //!
 //! Inputs keep their order, so that the k-th parameter stays the k-th.
 
@@ -12,6 +13,7 @@ use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, Scan, ValueId};
 use std::collections::HashMap;
 
 pub fn normal(func: &Func) -> Result<Func> {
+    let func = &super::untaken::regular(func)?;
     let mut b = Builder::new(&func.name);
     let live = func.live();
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
