@@ -77,16 +77,25 @@ mod tests {
                 b.result(name, at);
             }
             let func = picks_of_scores(&b.finish()).expect("derives");
-            let s = Tensor::real(vec![m], vec![4], vec![-2000.0, 0.0, -1500.0, -1000.0]).expect("fits");
-            let out = run(&func, &HashMap::from([("s".to_owned(), s)]), &HashMap::new());
+            let s =
+                Tensor::real(vec![m], vec![4], vec![-2000.0, 0.0, -1500.0, -1000.0]).expect("fits");
+            let out = run(
+                &func,
+                &HashMap::from([("s".to_owned(), s)]),
+                &HashMap::new(),
+            );
             let out = out.expect("runs").into_iter();
-            out.map(|(_, t)| t.as_real().expect("real").to_vec()).collect::<Vec<_>>()
+            out.map(|(_, t)| t.as_real().expect("real").to_vec())
+                .collect::<Vec<_>>()
         };
         let right = [vec![0.0, 1.0, 0.0, 1.0], vec![1.0], vec![0.0]];
         for f in [MapFn::Exp, MapFn::Sigmoid, MapFn::Tanh, MapFn::Softplus] {
             assert_eq!(of(&|b, s| b.map1(f, s).expect("fits")), right, "{f:?}");
         }
-        assert_eq!(of(&|b, s| b.push(Op::Softmax(m), &[s]).expect("fits")), right);
+        assert_eq!(
+            of(&|b, s| b.push(Op::Softmax(m), &[s]).expect("fits")),
+            right
+        );
         let scaled = of(&|b, s| {
             let (c, high) = (b.num(1e-3), b.num(1e30));
             let s = b.mul(c, s).and_then(|s| b.add2(s, high)).expect("fits");

@@ -79,8 +79,7 @@ impl Subject {
         let wanted = |n: &str| e.outputs.iter().any(|o| o == n) || e.model && n == "loss";
         let definition = only(&e.func, wanted)?;
         // Scores far apart underflow in f64 too: what is meant are the picks in exact arithmetic.
-        let definition =
-            picks::picks_of_scores(&definition).map_err(|why| other(&e.name, why))?;
+        let definition = picks::picks_of_scores(&definition).map_err(|why| other(&e.name, why))?;
         // A step is of the clock `t`; an output without it looks at everything.
         let stepped =
             |c: &seqc_hir::Causality| c.clock.as_deref() == Some("t") && c.own() == Look::Causal;
