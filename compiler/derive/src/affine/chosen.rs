@@ -13,14 +13,12 @@ pub fn left_out(
     factors: &[(How, ValueId)],
     outer: &[(How, ValueId)],
 ) -> Result<Vec<ValueId>> {
-    let (own, mut rest): (Vec<_>, Vec<_>) = factors.iter().partition(|(how, _)| is_condition(*how));
-    let rest: Vec<ValueId> = rest.drain(..).map(|(_, v)| v).collect();
+    let (own, rest): (Vec<(How, ValueId)>, Vec<(How, ValueId)>) =
+        factors.iter().copied().partition(|f| is_condition(f));
+    let rest: Vec<ValueId> = rest.into_iter().map(|(_, v)| v).collect();
     let mut all = rest.clone();
     let zero = b.num(0.0);
-    for (_, c) in own
-        .iter()
-        .chain(outer.iter().filter(|(how, _)| is_condition(*how)))
-    {
+    for (_, c) in own.iter().chain(outer.iter().filter(|f| is_condition(f))) {
         for (v, plain) in all.iter_mut().zip(&rest) {
             if covers(b, *plain, *c) {
                 *v = b.select(*c, *v, zero)?;
@@ -32,7 +30,7 @@ pub fn left_out(
     Ok(all)
 }
 
-fn is_condition(how: How) -> bool {
+fn is_condition((how, _): &(How, ValueId)) -> bool {
     matches!(how, How::Where | How::Unless)
 }
 

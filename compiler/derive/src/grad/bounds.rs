@@ -35,7 +35,8 @@ fn overflows(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Map(MapFn::Exp | MapFn::Expm1) => !nonpositive(func, args[0]),
         Op::Map(MapFn::Div) => !bounded_away(func, args[1]) || overflows(func, args[0], depth - 1),
         Op::Map(MapFn::Pow | MapFn::Log) => true,
-        Op::Map(MapFn::Mul | MapFn::Neg | MapFn::Conj)
+        Op::Map(MapFn::Sqrt | MapFn::Log1p) => !nonnegative(func, args[0]),
+        Op::Map(MapFn::Add | MapFn::Sub | MapFn::Mul | MapFn::Neg | MapFn::Conj)
         | Op::Contract(_)
         | Op::Expand(_)
         | Op::Rename { .. } => args.iter().any(|a| overflows(func, *a, depth - 1)),
@@ -55,7 +56,7 @@ fn positive(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Length(_) => true,
         Op::Map(MapFn::Add) => (pos(0) && (pos(1) || non(1))) || (non(0) && pos(1)),
         Op::Map(MapFn::Max) => pos(0) || pos(1),
-        Op::Map(MapFn::Min) => pos(0) && pos(1),
+        Op::Map(MapFn::Min | MapFn::Mul) => pos(0) && pos(1),
         Op::Map(MapFn::Sqrt | MapFn::Stop) => pos(0),
         Op::Map(MapFn::Exp) => non(0),
         Op::Map(MapFn::Softplus) => non(0),

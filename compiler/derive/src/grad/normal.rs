@@ -13,7 +13,12 @@ use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, Scan, ValueId};
 use std::collections::HashMap;
 
 pub fn normal(func: &Func) -> Result<Func> {
-    let func = &super::untaken::regular(func)?;
+    rewritten(func, &[])
+}
+
+/// `kept`: the states, of a loop's body.
+fn rewritten(func: &Func, kept: &[ValueId]) -> Result<Func> {
+    let func = &super::untaken::regular(func, kept)?;
     let mut b = Builder::new(&func.name);
     let live = func.live();
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
@@ -86,7 +91,7 @@ fn movable(op: &Op) -> bool {
 
 /// The scan with its body in normal form and what depends on fixed operands alone moved before it.
 fn hoisted(b: &mut Builder, scan: &Scan, args: &[ValueId]) -> Result<ValueId> {
-    let body = normal(&scan.body)?;
+    let body = rewritten(&scan.body, &scan.body.params[1..=scan.states])?;
     let first = 1 + scan.states + scan.seqs.len();
     // Outside images of values that need fixed operands only. The axes of a tile mean other positions each step,
     // but a coordinate along them is the same: such values may move too.

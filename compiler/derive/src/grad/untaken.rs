@@ -30,8 +30,9 @@ struct Replaced {
 /// By value and operand.
 type Plan = HashMap<(ValueId, usize), Vec<Replaced>>;
 
-pub fn regular(func: &Func) -> Result<Func> {
-    let plan = planned(func);
+/// `kept`: values that start finite and stay so, as a loop's states.
+pub fn regular(func: &Func, kept: &[ValueId]) -> Result<Func> {
+    let plan = planned(func, kept);
     if plan.is_empty() {
         return Ok(func.clone());
     }
@@ -66,7 +67,7 @@ fn replaced(b: &mut Builder, v: ValueId, when: ValueId, r: &Replaced) -> Result<
     })
 }
 
-fn planned(func: &Func) -> Plan {
+fn planned(func: &Func, kept: &[ValueId]) -> Plan {
     let users = func.users();
     let live = func.live();
     let mut plan = Plan::new();
@@ -78,7 +79,7 @@ fn planned(func: &Func) -> Plan {
             let inside = inside(func, &users, id, arm);
             for v in &inside {
                 for k in 0..func.args(*v).len() {
-                    if let Some(safe) = instead(func, id, &inside, *v, k) {
+                    if let Some(safe) = instead(func, (id, &inside), (*v, k), kept) {
                         let when = func.args(id)[0];
                         let own = plan.entry((*v, k)).or_default();
                         own.push(Replaced { when, arm, safe });
@@ -128,10 +129,9 @@ fn pointwise(func: &Func, v: ValueId, select: ValueId) -> bool {
 /// What operand k is to be where the arm is not taken, if it matters.
 fn instead(
     func: &Func,
-    select: ValueId,
-    inside: &BTreeSet<ValueId>,
-    v: ValueId,
-    k: usize,
+    (select, inside): (ValueId, &BTreeSet<ValueId>),
+    (v, k): (ValueId, usize),
+    kept: &[ValueId],
 ) -> Option<f64> {
     let x = func.args(v)[k];
     if let Op::Const(_) | Op::Iota(_) | Op::Length(_) = func.op(x) {
@@ -145,7 +145,7 @@ fn instead(
     }
     let along = &func.ty(func.args(select)[0]).axes;
     match along.iter().all(|a| func.ty(x).has(*a)) {
-        true => open(func, x).then_some(0.0),
+        true => (open(func, x) && !kept.contains(&x)).then_some(0.0),
         // Of fewer axes, it is one factor of many entries: left where it is made, unless it may be infinite there.
         false => {
             let spread = matches!(func.op(v), Op::Map(_)) && may_overflow(func, x);
@@ -191,9 +191,8 @@ fn bends(func: &Func, v: ValueId) -> bool {
     }
 }
 
-/// May the value be no number? Not what starts finite and is learned, nor what a loop keeps.
+/// May the value be no number? Not what starts finite and is learned.
 fn open(func: &Func, x: ValueId) -> bool {
     let given = func.input(x).map(|i| &i.kind);
-    !matches!(given, Some(InputKind::Param { .. } | InputKind::Formal))
-        && long_axes(func, x).len() < 2
+    !matches!(given, Some(InputKind::Param { .. })) && long_axes(func, x).len() < 2
 }

@@ -6,7 +6,7 @@
 //! difference of two that are nearly equal. At kinks and where they are infinite they are what docs/language.md says.
 
 use super::super::bounds::{bounded_away, nonpositive};
-use super::super::parts::{conj, contribution, guarded, product, scaled};
+use super::super::parts::{conj, contribution_at_each, guarded, product, scaled};
 use super::{At, Result};
 use seqc_algebra::{Builder, Elem, MapFn, Ty, ValueId};
 
@@ -210,7 +210,7 @@ pub fn vjp(
             for k in [0, 1] {
                 if want[k] {
                     let (other, to) = (conj(b, at.x[1 - k])?, ty(b, k));
-                    out.push((k, contribution(b, g, &[other], &to)?));
+                    out.push((k, contribution_at_each(b, g, other, &to)?));
                 }
             }
         }
