@@ -177,3 +177,22 @@ fn undefined(want: &Named) -> Option<&str> {
     names.sort_unstable();
     names.first().copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_that_is_no_number_beside_finite_outputs_is_named() {
+        let of = |all: &[(&str, f64)]| -> Named {
+            let one = |(n, x): &(&str, f64)| ((*n).to_owned(), Tensor::scalar(*x));
+            all.iter().map(one).collect()
+        };
+        let bad = of(&[("y", 1.0), ("grad.b", f64::NAN), ("grad.a", f64::NAN)]);
+        assert_eq!(undefined(&bad), Some("grad.a"));
+        let beyond = of(&[("y", f64::INFINITY), ("grad.a", f64::NAN)]);
+        assert_eq!(undefined(&beyond), None);
+        let steep = of(&[("y", 0.0), ("grad.a", f64::INFINITY)]);
+        assert_eq!(undefined(&steep), None);
+    }
+}
