@@ -4,6 +4,8 @@
     make_fixtures.py [NAME...]   write all fixtures anew, or the named ones
     make_fixtures.py --check     compute the outputs from the committed inputs and compare
 
+Written and checked with them is special_values.json, see special_values.py.
+
 README.md beside this file describes the format. Inputs are multiples of 2^-12, so they are the same
 numbers in f32 and f64. Gradients are central differences of sum(cotangent * output), in f64.
 """
@@ -15,7 +17,7 @@ import zlib
 
 import numpy as np
 
-import attention, delta, kernels, linear_recurrences, multirate, nonlinear, pointwise, state_space  # noqa: E401,F401
+import attention, delta, kernels, linear_recurrences, multirate, nonlinear, pointwise, special_values, state_space  # noqa: E401,F401
 from basics import REGISTRY
 
 FOLDER = pathlib.Path(__file__).parent / "fixtures"
@@ -159,9 +161,13 @@ def main():
         names = sys.argv[1:] or list(REGISTRY)
         for key in names:
             (FOLDER / f"{key}.json").write_text(dump(fixture(key, REGISTRY[key])))
+        if not sys.argv[1:]:
+            special_values.write()
         print(f"{len(names)} fixtures written")
         return 0
     problems = {key: problem for key, case in REGISTRY.items() if (problem := check(key, case))}
+    if wrong := special_values.problem():
+        problems["special_values"] = wrong
     problems |= {p.stem: "no reference" for p in FOLDER.glob("*.json") if p.stem not in REGISTRY}
     for key, problem in problems.items():
         print(f"{key}: {problem}")

@@ -18,6 +18,7 @@ pub mod inputs;
 pub mod join;
 pub mod linear;
 pub mod order;
+pub mod picks;
 pub mod poly;
 pub mod powers;
 pub mod products;

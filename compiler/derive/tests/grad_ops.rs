@@ -182,24 +182,132 @@ fn arms_not_taken_give_no_nan() {
 }
 
 #[test]
-fn ties_go_to_the_first() {
-    let a = ax("a", 3);
-    let func = program(&[real(&[a])], |b, x| {
-        b.push(Op::Reduce(ReduceOp::Max, vec![a]), x).unwrap()
-    });
-    let back = seqc_derive::grad::vjp(&func, &func.params, &["y"]).unwrap();
-    let x = Tensor::real(vec![a], vec![3], vec![1.0, 5.0, 5.0]).unwrap();
-    let given = [
-        ("x0".to_owned(), x),
-        ("cotangent.y".to_owned(), Tensor::scalar(2.0)),
-    ]
-    .into();
-    assert_eq!(
-        support::run_named(&back, &given, &HashMap::new())["grad.x0"]
+fn ties_have_equal_shares() {
+    let (a, c) = (ax("a", 3), ax("c", 2));
+    let max = |over: Vec<Axis>| {
+        let func = program(&[real(&[a, c])], |b, x| {
+            b.push(Op::Reduce(ReduceOp::Max, over.clone()), x).unwrap()
+        });
+        let back = seqc_derive::grad::vjp(&func, &func.params, &["y"]).unwrap();
+        let y = func.ty(func.results[0].1).clone();
+        let n = if y.axes.is_empty() {
+            1
+        } else {
+            y.axes[0].size.constant().unwrap()
+        };
+        let shape = y.axes.iter().map(|_| n).collect();
+        let x = Tensor::real(vec![a, c], vec![3, 2], vec![1.0, 5.0, 5.0, 5.0, 5.0, 0.0]).unwrap();
+        let g = Tensor::real(y.axes, shape, vec![6.0; n]).unwrap();
+        let given = [("x0".to_owned(), x), ("cotangent.y".to_owned(), g)].into();
+        let out = support::run_named(&back, &given, &HashMap::new());
+        out["grad.x0"]
+            .ordered(&[a, c])
+            .unwrap()
             .as_real()
-            .unwrap(),
-        [0.0, 2.0, 0.0]
-    );
+            .unwrap()
+            .to_vec()
+    };
+    assert_eq!(max(vec![a]), [0.0, 3.0, 3.0, 3.0, 3.0, 0.0]);
+    assert_eq!(max(vec![c]), [0.0, 6.0, 3.0, 3.0, 6.0, 0.0]);
+    // Of both together: four entries, a quarter each, whatever the order of axes.
+    assert_eq!(max(vec![a, c]), [0.0, 1.5, 1.5, 1.5, 1.5, 0.0]);
+    assert_eq!(max(vec![c, a]), [0.0, 1.5, 1.5, 1.5, 1.5, 0.0]);
+    // Of two numbers: half each.
+    let g = gradient_at(&[-1.0, 0.0, 1.0], |b, x| {
+        let zero = b.num(0.0);
+        b.map2(MapFn::Max, x, zero).unwrap()
+    });
+    assert_eq!(g, [0.0, 0.5, 1.0]);
+    let g = gradient_at(&[-1.0, 0.0, 1.0], |b, x| {
+        let n = b.neg(x).unwrap();
+        b.map2(MapFn::Min, x, n).unwrap()
+    });
+    assert_eq!(g, [1.0, 0.0, -1.0]);
+}
+
+/// By hand: d/dx x^p = p x^(p-1), d/dp x^p = x^p log x.
+#[test]
+fn powers_at_zero() {
+    for (p, want) in [
+        (0.0, 0.0),
+        (0.5, 0.0),
+        (1.0, 1.0),
+        (1.5, 0.0),
+        (2.0, 0.0),
+        (3.0, 0.0),
+        (-1.0, 0.0),
+    ] {
+        let known = gradient_at(&[0.0], |b, x| {
+            let p = b.num(p);
+            b.map2(MapFn::Pow, x, p).unwrap()
+        });
+        // The same exponent, not known before.
+        let unknown = gradient_at(&[0.0], |b, x| {
+            let (p, s) = (b.num(p), b.map1(MapFn::Stop, x).unwrap());
+            let p = b.add2(s, p).unwrap();
+            b.map2(MapFn::Pow, x, p).unwrap()
+        });
+        assert_eq!([known[0], unknown[0]], [want, want], "0 ^ {p}");
+    }
+    let g = gradient_at(&[-2.0, 3.0], |b, x| {
+        let s = b.map1(MapFn::Stop, x).unwrap();
+        let s = b.mul(s, s).unwrap();
+        let n = b.num(0.0);
+        let p = b.mul(n, s).unwrap();
+        b.map2(MapFn::Pow, x, p).unwrap()
+    });
+    assert_eq!(g, [0.0, 0.0]);
+    // By the exponent, from 0 and from 2.
+    for (base, want) in [(0.0, 0.0), (2.0, 8.0 * 2f64.ln())] {
+        let g = gradient_at(&[3.0], |b, p| {
+            let x = b.num(base);
+            b.map2(MapFn::Pow, x, p).unwrap()
+        });
+        assert!((g[0] - want).abs() < 1e-12, "{g:?}");
+    }
+}
+
+/// By hand, from `sigmoid'(x) = e^-|x| / (1 + e^-|x|)²` and the like.
+#[test]
+fn saturated_functions_keep_their_slopes() {
+    let at = [-710.0, -104.0, -88.0, -20.0, 20.0, 88.0, 104.0, 710.0];
+    let tail = |x: f64| (-x.abs()).exp();
+    let near = |f: MapFn, want: &dyn Fn(f64) -> f64| {
+        let got = gradient_at(&at, |b, x| b.map1(f, x).unwrap());
+        for (x, g) in at.iter().zip(got) {
+            let w = want(*x);
+            if g == w {
+                continue;
+            }
+            assert!(
+                (g - w).abs() <= 1e-12 * w.abs() + 1e-310,
+                "{f:?}'({x}) = {g}, not {w}"
+            );
+        }
+    };
+    near(MapFn::Sigmoid, &|x| tail(x) / (1.0 + tail(x)).powi(2));
+    near(MapFn::Tanh, &|x| {
+        4.0 * tail(2.0 * x) / (1.0 + tail(2.0 * x)).powi(2)
+    });
+    near(MapFn::Expm1, &f64::exp);
+    near(MapFn::Softplus, &|x| {
+        if x > 0.0 {
+            1.0 / (1.0 + tail(x))
+        } else {
+            tail(x) / (1.0 + tail(x))
+        }
+    });
+    near(MapFn::LogSigmoid, &|x| {
+        if x < 0.0 {
+            1.0 / (1.0 + tail(x))
+        } else {
+            tail(x) / (1.0 + tail(x))
+        }
+    });
+    let root = gradient_at(&[0.0, 4.0], |b, x| b.map1(MapFn::Sqrt, x).unwrap());
+    assert_eq!(root, [0.0, 0.25]);
+    let size = gradient_at(&[-1.0, 0.0, 1.0], |b, x| b.map1(MapFn::Abs, x).unwrap());
+    assert_eq!(size, [-1.0, 0.0, 1.0]);
 }
 
 #[test]

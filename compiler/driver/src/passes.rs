@@ -14,7 +14,7 @@ use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
     DeriveError, checkpoint, chunk, conv, directions, dual, exponential, grad, impulse, inputs,
-    join, powers, products, prune, real, retime, routed, sink, softmax, step, stream, ticks,
+    join, picks, powers, products, prune, real, retime, routed, sink, softmax, step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -88,7 +88,10 @@ type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
 type Pass = (&'static str, Law);
 
 /// Exact algebra that every form begins with.
-const NUMBERS: &[Pass] = &[("exponential-powers", |f, _| powers::exponential_powers(f))];
+const NUMBERS: &[Pass] = &[
+    ("exponential-powers", |f, _| powers::exponential_powers(f)),
+    ("picks-of-scores", |f, _| picks::picks_of_scores(f)),
+];
 
 /// Products as their factors, whatever stands around them.
 const PRODUCTS: &[Pass] = &[("linear-products", |f, _| products::linear_products(f))];

@@ -7,6 +7,7 @@ use crate::value::{Dyn, Val};
 use seqc_algebra::{Axis, MapFn, Op, ReduceOp};
 use seqc_syntax::Span;
 use seqc_syntax::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
+use std::collections::BTreeSet;
 
 /// Factors of a product, with the sign and divisors pulled out.
 #[derive(Default)]
@@ -129,7 +130,12 @@ impl<'p> Elab<'p> {
             let best =
                 (0..factors.len()).max_by_key(|k| (shared(self, &factors[*k]), usize::MAX - k))?;
             let zero = self.number(0.0);
-            factors[best] = self.select(mask, &factors[best].clone(), &zero, span)?;
+            // 0 times infinity is no 0: what may be infinite outside of the domain is left out itself.
+            for k in 0..factors.len() {
+                if k == best || self.may_be_infinite(&factors[k]) {
+                    factors[k] = self.select(mask, &factors[k].clone(), &zero, span)?;
+                }
+            }
         }
         let refs: Vec<&Dyn> = factors.iter().collect();
         let mut out = if let [one] = refs.as_slice() {
@@ -146,6 +152,35 @@ impl<'p> Elab<'p> {
             out = self.map2(MapFn::Div, &out, &d, span)?;
         }
         Some(out)
+    }
+
+    /// Is the value made, position by position, with a function that has a pole or grows without bound?
+    fn may_be_infinite(&self, v: &Dyn) -> bool {
+        let func = self.frames[v.depth].b.func();
+        let (mut stack, mut seen) = (vec![v.id], BTreeSet::new());
+        while let Some(v) = stack.pop() {
+            let along = match func.op(v) {
+                Op::Map(
+                    MapFn::Exp
+                    | MapFn::Expm1
+                    | MapFn::Log
+                    | MapFn::Log1p
+                    | MapFn::Sqrt
+                    | MapFn::Div
+                    | MapFn::Pow
+                    | MapFn::Rem,
+                ) => return true,
+                // One condition is 0 where another would be infinite.
+                Op::Map(MapFn::Select) => false,
+                Op::Map(_) | Op::Expand(_) | Op::Rename { .. } => true,
+                Op::Contract(over) => over.is_empty(),
+                _ => false,
+            };
+            if along && seen.insert(v) {
+                stack.extend(func.args(v));
+            }
+        }
+        false
     }
 
     /// How many entries a mean ranges over.

@@ -5,9 +5,11 @@
 //! normal form serves to recognise a class; programs are emitted from the factors, which stay as written.
 //! [`expand`] makes it, [`open`] distributes the sums of a value that is free of states.
 
+mod chosen;
 mod expand;
 mod open;
 
+pub use chosen::left_out;
 pub use expand::Affine;
 pub use open::{divisors_of, factors_of, opened};
 

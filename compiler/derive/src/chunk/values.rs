@@ -1,6 +1,6 @@
 //! Products of a recurrence's normal form as values of a program.
 
-use crate::affine::{Factor, How};
+use crate::affine::{Factor, How, left_out};
 use crate::class::Product;
 use crate::{DeriveError, Result};
 use seqc_algebra::{Builder, Op, Scan, ValueId};
@@ -108,27 +108,26 @@ pub(super) fn add_up(b: &mut Builder, products: &[Product], values: &Factors) ->
 
 /// The product as a value, given values for its factors.
 pub(super) fn multiply(b: &mut Builder, p: &Product, values: &Factors) -> Result<ValueId> {
-    let mut all: Option<ValueId> = None;
-    let times = |b: &mut Builder, all: &mut Option<ValueId>, x: ValueId| -> Result<()> {
-        *all = Some(match *all {
+    let laid = |b: &mut Builder, all: &[Factor]| {
+        let each = all.iter().map(|f| Ok((f.how, renamed(b, f, values)?)));
+        each.collect::<Result<Vec<_>>>()
+    };
+    let own = laid(b, &p.factors)?;
+    let mut all = left_out(b, &own, &[])?;
+    for s in &p.sums {
+        let inner = laid(b, &s.factors)?;
+        let inner = left_out(b, &inner, &own)?;
+        all.push(b.contract(&s.over, &inner)?);
+    }
+    let scale = b.num(p.scale);
+    let mut product: Option<ValueId> = None;
+    for x in all {
+        product = Some(match product {
             None => x,
             Some(y) => b.mul(y, x)?,
         });
-        Ok(())
-    };
-    for f in &p.factors {
-        let x = renamed(b, f, values)?;
-        times(b, &mut all, x)?;
     }
-    for s in &p.sums {
-        let inner = (s.factors.iter())
-            .map(|f| renamed(b, f, values))
-            .collect::<Result<Vec<_>>>()?;
-        let x = b.contract(&s.over, &inner)?;
-        times(b, &mut all, x)?;
-    }
-    let scale = b.num(p.scale);
-    match all {
+    match product {
         None => Ok(scale),
         Some(v) => Ok(b.mul(v, scale)?),
     }

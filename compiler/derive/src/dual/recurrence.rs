@@ -3,7 +3,7 @@
 use super::decay::{Count, Decay};
 use super::entry::Entry;
 use super::{Sees, Summed};
-use crate::affine::{Factor, How, factor_axes};
+use crate::affine::{Factor, How, factor_axes, left_out};
 use crate::chunk::Hoist;
 use crate::rewrite::Image;
 use crate::{DeriveError, Result};
@@ -74,10 +74,12 @@ impl Make<'_> {
             let of_col = factor_axes(self.func, f).contains(&col);
             let v = self.factor(f)?;
             match of_col {
-                true => cols.push(self.renamed(v, col, along)?),
-                false => rows.push(v),
+                true => cols.push((f.how, self.renamed(v, col, along)?)),
+                false => rows.push((f.how, v)),
             }
         }
+        let rows = left_out(self.b, &rows, &[])?;
+        let mut cols = left_out(self.b, &cols, &[])?;
         if cols.is_empty() {
             // Every column alike: what is summed is their number.
             let one = self.b.num(1.0);

@@ -16,6 +16,11 @@ pub fn nonpositive(func: &Func, v: ValueId) -> bool {
     nonpos(func, v, DEPTH)
 }
 
+/// Nowhere below 0.
+pub fn nonnegative(func: &Func, v: ValueId) -> bool {
+    nonneg(func, v, DEPTH)
+}
+
 /// A product with something that grows without bound, so that it may be infinite where its value is not wanted.
 pub fn may_overflow(func: &Func, v: ValueId) -> bool {
     overflows(func, v, DEPTH)
@@ -30,7 +35,8 @@ fn overflows(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Map(MapFn::Exp | MapFn::Expm1) => !nonpositive(func, args[0]),
         Op::Map(MapFn::Div) => !bounded_away(func, args[1]) || overflows(func, args[0], depth - 1),
         Op::Map(MapFn::Pow | MapFn::Log) => true,
-        Op::Map(MapFn::Mul | MapFn::Neg | MapFn::Conj)
+        Op::Map(MapFn::Sqrt | MapFn::Log1p) => !nonnegative(func, args[0]),
+        Op::Map(MapFn::Add | MapFn::Sub | MapFn::Mul | MapFn::Neg | MapFn::Conj)
         | Op::Contract(_)
         | Op::Expand(_)
         | Op::Rename { .. } => args.iter().any(|a| overflows(func, *a, depth - 1)),
@@ -50,7 +56,7 @@ fn positive(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Length(_) => true,
         Op::Map(MapFn::Add) => (pos(0) && (pos(1) || non(1))) || (non(0) && pos(1)),
         Op::Map(MapFn::Max) => pos(0) || pos(1),
-        Op::Map(MapFn::Min) => pos(0) && pos(1),
+        Op::Map(MapFn::Min | MapFn::Mul) => pos(0) && pos(1),
         Op::Map(MapFn::Sqrt | MapFn::Stop) => pos(0),
         Op::Map(MapFn::Exp) => non(0),
         Op::Map(MapFn::Softplus) => non(0),
@@ -100,7 +106,7 @@ fn nonneg(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Map(MapFn::Mul) if args[0] == args[1] => real(),
         Op::Map(MapFn::Add | MapFn::Mul | MapFn::Min | MapFn::Div) => non(0) && non(1),
         Op::Map(MapFn::Max) => non(0) || non(1),
-        Op::Map(MapFn::Select) => non(1) && non(2),
+        Op::Map(MapFn::Select) => non(1) && (non(2) || rectified(func, v)),
         Op::Map(MapFn::Stop)
         | Op::Expand(_)
         | Op::Rename { .. }
@@ -114,6 +120,18 @@ fn nonneg(func: &Func, v: ValueId, depth: usize) -> bool {
         Op::Map(MapFn::Pow) => non(0) || even(func, args[1]),
         Op::Contract(_) => real() && paired(args, |v| nonneg(func, v, depth - 1)),
         _ => positive(func, v, depth),
+    }
+}
+
+/// `select(x <= 0, …, x)`: the second arm is above 0 where it is taken.
+fn rectified(func: &Func, v: ValueId) -> bool {
+    let &[cond, _, x] = func.args(v) else {
+        return false;
+    };
+    let least = |v: &ValueId| func.everywhere(*v).is_some_and(|n| n >= 0.0);
+    match (func.op(cond), func.args(cond)) {
+        (Op::Map(MapFn::Le | MapFn::Lt), [y, n]) => *y == x && least(n),
+        _ => false,
     }
 }
 

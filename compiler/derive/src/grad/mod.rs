@@ -12,8 +12,10 @@ mod normal;
 mod ops;
 mod parts;
 mod reverse;
+mod untaken;
 
 pub use crate::DeriveError as GradError;
+pub(crate) use bounds::bounded_away;
 pub(crate) use ops::reduce::running;
 
 use crate::Result;

@@ -4,6 +4,7 @@
 //!   not divide by a gate that underflowed; `log` of them likewise.
 //! * What a scan's body computes from fixed operands alone moves before the scan: it is computed once, and a
 //!   parameter that the body reshapes or negates is met by its contractions directly.
+//! * What a `select` leaves out is made regular ([`super::untaken`]).
 //!
 //! Inputs keep their order, so that the k-th parameter stays the k-th.
 
@@ -12,6 +13,12 @@ use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, Scan, ValueId};
 use std::collections::HashMap;
 
 pub fn normal(func: &Func) -> Result<Func> {
+    rewritten(func, &[])
+}
+
+/// `kept`: the states, of a loop's body.
+fn rewritten(func: &Func, kept: &[ValueId]) -> Result<Func> {
+    let func = &super::untaken::regular(func, kept)?;
     let mut b = Builder::new(&func.name);
     let live = func.live();
     let mut image: Vec<Option<ValueId>> = vec![None; func.values.len()];
@@ -84,7 +91,7 @@ fn movable(op: &Op) -> bool {
 
 /// The scan with its body in normal form and what depends on fixed operands alone moved before it.
 fn hoisted(b: &mut Builder, scan: &Scan, args: &[ValueId]) -> Result<ValueId> {
-    let body = normal(&scan.body)?;
+    let body = rewritten(&scan.body, &scan.body.params[1..=scan.states])?;
     let first = 1 + scan.states + scan.seqs.len();
     // Outside images of values that need fixed operands only. The axes of a tile mean other positions each step,
     // but a coordinate along them is the same: such values may move too.

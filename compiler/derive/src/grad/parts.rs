@@ -58,6 +58,22 @@ pub fn contribution(b: &mut Builder, g: ValueId, beside: &[ValueId], ty: &Ty) ->
     }
 }
 
+/// The same of a pointwise product. Without a mask in sight, what is 0 stays 0 beside a factor that may be infinite: no entry
+/// that is read may have wanted it (`1 / n[j]` where a domain leaves out every j with n[j] = 0).
+pub fn contribution_at_each(
+    b: &mut Builder,
+    g: ValueId,
+    beside: ValueId,
+    ty: &Ty,
+) -> Result<ValueId> {
+    if masked(b, g).is_some() || !may_overflow(b.func(), beside) {
+        return contribution(b, g, &[beside], ty);
+    }
+    let all = b.contract(&[], &[g, beside])?;
+    let all = guarded(b, g, all)?;
+    fit(b, all, ty)
+}
+
 /// `select(mask, inner, 0)`
 fn masked(b: &Builder, g: ValueId) -> Option<(ValueId, ValueId)> {
     let args = b.func().args(g);

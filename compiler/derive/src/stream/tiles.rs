@@ -378,17 +378,16 @@ impl Inner<'_> {
         }
     }
 
-    /// A sum's contribution from this tile; columns outside the sequence contribute 0.
+    /// A sum's contribution from this tile; columns outside the sequence contribute 0, whatever their factors are there:
+    /// a quotient by what is padded with 0 may be anything.
     fn summed(&mut self, e: ValueId) -> Result<ValueId> {
         let mut args = Vec::new();
-        let mut guarded = false;
         for a in self.func.args(e) {
-            let mut v = self.value(*a)?;
-            if !guarded && is_pair(self.func, *a) {
-                v = self.valid(v, 0.0)?;
-                guarded = true;
-            }
-            args.push(v);
+            let v = self.value(*a)?;
+            args.push(match is_pair(self.func, *a) {
+                true => self.valid(v, 0.0)?,
+                false => v,
+            });
         }
         let op = self.exit_op(e);
         Ok(self.b.push(op, &args)?)

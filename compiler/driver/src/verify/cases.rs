@@ -120,7 +120,8 @@ fn drawn(
     Ok(all)
 }
 
-/// One case; `None` if the definition has no finite values there.
+/// One case; `None` if the definition has no finite values there. A gradient that is no number where all outputs are finite is
+/// an error: nothing could be held to it.
 pub fn case(
     subject: &Subject,
     (reference, weighed): (&Func, &Rc<Func>),
@@ -132,7 +133,16 @@ pub fn case(
     let want = run(reference, &given, &sizes).map_err(|e| other(&subject.name, e))?;
     let want: Named = want.into_iter().collect();
     if !want.values().all(measure::finite) {
-        return Ok(None);
+        return match undefined(&want) {
+            Some(name) => Err(other(
+                &subject.name,
+                format!(
+                    "the definition's outputs are finite, its {name} is not a number (T={length}, {})",
+                    draw.name()
+                ),
+            )),
+            None => Ok(None),
+        };
     }
     let largest = |grad: bool| {
         (want.iter())
@@ -151,4 +161,38 @@ pub fn case(
         want,
         sizes,
     }))
+}
+
+/// A gradient that is no number though all outputs are finite.
+fn undefined(want: &Named) -> Option<&str> {
+    let grad = |n: &str| n.starts_with("grad.");
+    let mut outputs = want.iter().filter(|(n, _)| !grad(n));
+    if !outputs.all(|(_, t)| measure::finite(t)) {
+        return None;
+    }
+    let mut names: Vec<&str> = (want.iter())
+        .filter(|(n, t)| grad(n) && measure::undefined(t))
+        .map(|(n, _)| n.as_str())
+        .collect();
+    names.sort_unstable();
+    names.first().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_that_is_no_number_beside_finite_outputs_is_named() {
+        let of = |all: &[(&str, f64)]| -> Named {
+            let one = |(n, x): &(&str, f64)| ((*n).to_owned(), Tensor::scalar(*x));
+            all.iter().map(one).collect()
+        };
+        let bad = of(&[("y", 1.0), ("grad.b", f64::NAN), ("grad.a", f64::NAN)]);
+        assert_eq!(undefined(&bad), Some("grad.a"));
+        let beyond = of(&[("y", f64::INFINITY), ("grad.a", f64::NAN)]);
+        assert_eq!(undefined(&beyond), None);
+        let steep = of(&[("y", 0.0), ("grad.a", f64::INFINITY)]);
+        assert_eq!(undefined(&steep), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! Numbers to run a mixer on: repeatable, exact in f32, of each kind that forms can stumble over.
 
-use crate::engine::{Named, Sizes};
+use crate::engine::{Engine, Named, Sizes};
 use crate::{Result, other};
 use seqc_algebra::{
     Axis, Builder, Data, Elem, Func, Init, InputKind, Op, Size, Tensor, Ty, ValueId, interp,
@@ -20,12 +20,24 @@ pub enum Draw {
     /// Constant parameters (biases) far up or down: gates that never open or never close, long decay.
     High,
     Low,
+    /// Inputs of -1, 0 and 1, the last third of them 0 throughout: exact zeros, ties, padding.
+    Zeros,
+    /// Inputs a thousand times as large: gates that are shut in f64 too, and functions far beyond where they saturate. In f32
+    /// what is on the way may be out of range.
+    Shut,
     /// As plain, rounded to what bf16 holds.
     Narrow,
 }
 
 impl Draw {
-    pub const STRESS: [Draw; 4] = [Draw::Large, Draw::Equal, Draw::High, Draw::Low];
+    pub const STRESS: [Draw; 6] = [
+        Draw::Large,
+        Draw::Equal,
+        Draw::High,
+        Draw::Low,
+        Draw::Zeros,
+        Draw::Shut,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -34,8 +46,15 @@ impl Draw {
             Draw::Equal => "equal tokens",
             Draw::High => "biases at +20",
             Draw::Low => "biases at -20",
+            Draw::Zeros => "zeros and ties",
+            Draw::Shut => "saturated inputs",
             Draw::Narrow => "exact in bf16",
         }
+    }
+
+    /// Is it one for an engine? What f32 cannot hold on the way is held to the definition in f64 alone.
+    pub fn suits(self, engine: Engine) -> bool {
+        self != Draw::Shut || engine == Engine::Interp
     }
 }
 
@@ -109,6 +128,8 @@ pub fn inputs(
         let made = match (&input.kind, draw) {
             (InputKind::Data, Draw::Equal) => first_everywhere(&made)?,
             (InputKind::Data, Draw::Large) if ty.elem == Elem::Real => scaled(made, 10.0),
+            (InputKind::Data, Draw::Shut) if ty.elem == Elem::Real => scaled(made, 1000.0),
+            (InputKind::Data, Draw::Zeros) if ty.elem == Elem::Real => padded(made),
             _ => made,
         };
         all.insert(name.to_owned(), made);
@@ -149,6 +170,34 @@ fn indices(name: &str, ty: &Ty, most: usize, sizes: &Sizes) -> Result<Tensor> {
 fn scaled(mut t: Tensor, by: f64) -> Tensor {
     if let seqc_algebra::Data::Real(d) = &mut t.data {
         d.iter_mut().for_each(|x| *x = single(*x * by));
+    }
+    t
+}
+
+/// Entries as whole numbers of size 1 at most; 0 in the last third of each run-time axis but the batch.
+fn padded(mut t: Tensor) -> Tensor {
+    let last = |a: &Axis, n: usize| match a.size {
+        Size::Len(s) if s.as_str() != "batch" => n - n / 3,
+        _ => n,
+    };
+    let kept: Vec<usize> = (t.axes.iter().zip(&t.shape))
+        .map(|(a, n)| last(a, *n))
+        .collect();
+    let shape = t.shape.clone();
+    if let seqc_algebra::Data::Real(d) = &mut t.data {
+        for (at, x) in d.iter_mut().enumerate() {
+            let mut rest = at;
+            let inside = (shape.iter().zip(&kept)).rev().all(|(n, kept)| {
+                let p = rest % n;
+                rest /= n;
+                p < *kept
+            });
+            *x = if inside {
+                x.round().clamp(-1.0, 1.0)
+            } else {
+                0.0
+            };
+        }
     }
     t
 }
@@ -292,5 +341,12 @@ mod tests {
             assert_eq!(same, draw == Draw::Equal);
             assert_ne!(data[0], data[9]);
         }
+        let zeros = inputs(&func, &HashMap::new(), &sizes, Draw::Zeros).unwrap();
+        let data = zeros["x"].as_real().unwrap();
+        for row in data.chunks(9) {
+            assert!(row[6..].iter().all(|x| *x == 0.0), "padding: {row:?}");
+            assert!(row[..6].iter().all(|x| [-1.0, 0.0, 1.0].contains(x)));
+        }
+        assert!(data.iter().any(|x| *x == 1.0) && data.iter().any(|x| *x == -1.0));
     }
 }

@@ -118,6 +118,11 @@ pub fn finite(t: &Tensor) -> bool {
     numbers(t).iter().all(|x| x.is_finite())
 }
 
+/// Is an entry not a number?
+pub fn undefined(t: &Tensor) -> bool {
+    numbers(t).iter().any(|x| x.is_nan())
+}
+
 /// Root mean square of the difference; NaN if a number is missing or is none.
 pub fn difference(got: &Tensor, want: &Tensor) -> Result<f64> {
     let got = parts::whole(got, &want.axes).map_err(|e| other("a result", e))?;

@@ -222,7 +222,7 @@ fn engine_rows(engine: Engine, derived: &[Derived], held: &Held, options: &Optio
 
 /// One program on every case.
 fn compare(programs: &Programs, d: &Derived, cases: &[Case], engine: Engine, row: &mut Row) {
-    for case in cases {
+    for case in cases.iter().filter(|c| c.draw.suits(engine)) {
         let results = match programs.run(&d.key(), &case.given, &case.sizes) {
             Ok(results) => results,
             Err(e) => return row.fail(format!("at T={}: {e}", case.length)),

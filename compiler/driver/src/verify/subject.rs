@@ -7,7 +7,7 @@ use crate::verify::carried;
 use crate::verify::draw::{self, Draw};
 use crate::{Result, other};
 use seqc_algebra::{Axis, Func, Sym, ValueId};
-use seqc_derive::{conv, grad, softmax, step, stream};
+use seqc_derive::{conv, grad, picks, softmax, step, stream};
 use seqc_hir::{Elaborated, Look};
 use std::collections::HashMap;
 
@@ -78,6 +78,8 @@ impl Subject {
     pub fn new(e: &Elaborated) -> Result<Subject> {
         let wanted = |n: &str| e.outputs.iter().any(|o| o == n) || e.model && n == "loss";
         let definition = only(&e.func, wanted)?;
+        // Scores far apart underflow in f64 too: what is meant are the picks in exact arithmetic.
+        let definition = picks::picks_of_scores(&definition).map_err(|why| other(&e.name, why))?;
         // A step is of the clock `t`; an output without it looks at everything.
         let stepped =
             |c: &seqc_hir::Causality| c.clock.as_deref() == Some("t") && c.own() == Look::Causal;

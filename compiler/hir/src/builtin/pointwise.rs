@@ -89,7 +89,7 @@ impl<'p> Elab<'p> {
                 "relu" => Stat::Float(x.max(0.0)),
                 "silu" => Stat::Float(x / (1.0 + (-x).exp())),
                 "elu" => Stat::Float(if x > 0.0 { x } else { x.exp_m1() }),
-                "inverse_softplus" => Stat::Float(x.exp_m1().ln()),
+                "inverse_softplus" => Stat::Float(x + (-(-x).exp_m1()).ln()),
                 _ => return self.gelu_static(st, span),
             });
         }
@@ -115,22 +115,27 @@ impl<'p> Elab<'p> {
                 let n = self.map1(MapFn::Floor, &n, span)?;
                 self.map1(MapFn::Neg, &n, span)
             }
-            "relu" => self.map2(MapFn::Max, x, &zero, span),
+            // Not the larger of two: at 0 the derivative is 0, at a tie it is a half.
+            "relu" => {
+                let off = self.map2(MapFn::Le, x, &zero, span)?;
+                self.select(&off, &zero, x, span)
+            }
             "silu" => {
                 let gate = self.map1(MapFn::Sigmoid, x, span)?;
                 self.map2(MapFn::Mul, x, &gate, span)
             }
             "elu" => {
-                let (positive, low) = (
-                    self.map2(MapFn::Gt, x, &zero, span)?,
-                    self.map2(MapFn::Min, x, &zero, span)?,
-                );
-                let low = self.map1(MapFn::Expm1, &low, span)?;
+                let positive = self.map2(MapFn::Gt, x, &zero, span)?;
+                let low = self.map1(MapFn::Expm1, x, span)?;
                 self.select(&positive, x, &low, span)
             }
+            // `log(exp(x) - 1)` without an exponential that grows.
             "inverse_softplus" => {
-                let e = self.map1(MapFn::Expm1, x, span)?;
-                self.map1(MapFn::Log, &e, span)
+                let n = self.map1(MapFn::Neg, x, span)?;
+                let e = self.map1(MapFn::Expm1, &n, span)?;
+                let e = self.map1(MapFn::Neg, &e, span)?;
+                let rest = self.map1(MapFn::Log, &e, span)?;
+                self.map2(MapFn::Add, x, &rest, span)
             }
             _ => {
                 let (c, half) = (

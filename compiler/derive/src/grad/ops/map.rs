@@ -1,9 +1,12 @@
 //! Pointwise functions. A function of one operand is described by its slope; the tangent is `t · slope`, the
 //! cotangent `g · conj(slope)`. Slopes that can be infinite are guarded: a zero (co)tangent stays zero, so the arm
 //! of a select that was not taken contributes nothing.
+//!
+//! Slopes are written so that they are right where a function saturates: as a product of two small numbers, never as a
+//! difference of two that are nearly equal. At kinks and where they are infinite they are what docs/language.md says.
 
 use super::super::bounds::{bounded_away, nonpositive};
-use super::super::parts::{conj, contribution, guarded, product, scaled};
+use super::super::parts::{conj, contribution_at_each, guarded, product, scaled};
 use super::{At, Result};
 use seqc_algebra::{Builder, Elem, MapFn, Ty, ValueId};
 
@@ -14,6 +17,8 @@ enum Slope {
     /// May be infinite or NaN where the tangent is 0.
     Risky(ValueId),
     Over(ValueId),
+    /// One over it; 0 where that is infinite.
+    OverOrNone(ValueId),
     Scale(f64),
 }
 
@@ -25,21 +30,21 @@ fn slope(b: &mut Builder, f: MapFn, x: ValueId, y: ValueId) -> Result<Slope> {
         Neg => Slope::Scale(-1.0),
         Exp if nonpositive(b.func(), x) => Slope::Times(y),
         Exp => Slope::Risky(y),
-        Expm1 => Slope::Risky(b.add2(y, one)?),
+        // Not `y + 1`, which is 0 long before the exponential is.
+        Expm1 => Slope::Risky(b.map1(Exp, x)?),
         Log => Slope::Over(x),
         Log1p => Slope::Over(b.add2(one, x)?),
-        Sqrt => Slope::Over(scaled(b, y, 2.0)?),
+        Sqrt => Slope::OverOrNone(scaled(b, y, 2.0)?),
         Sin => Slope::Times(b.map1(Cos, x)?),
         Cos => {
             let s = b.map1(Sin, x)?;
             Slope::Times(b.neg(s)?)
         }
-        Tanh => {
-            let yy = b.mul(y, y)?;
-            Slope::Times(b.sub(one, yy)?)
-        }
+        Tanh => Slope::Times(tanh_slope(b, x, y)?),
         Sigmoid => {
-            let rest = b.sub(one, y)?;
+            // `1 - y`, right where y is nearly 1.
+            let n = b.neg(x)?;
+            let rest = b.map1(Sigmoid, n)?;
             Slope::Times(b.mul(y, rest)?)
         }
         Softplus => Slope::Times(b.map1(Sigmoid, x)?),
@@ -58,6 +63,17 @@ fn slope(b: &mut Builder, f: MapFn, x: ValueId, y: ValueId) -> Result<Slope> {
     })
 }
 
+/// `1 - y² = (1 + |y|) (1 - |y|)`, the latter being `2 sigmoid(-2|x|)`.
+fn tanh_slope(b: &mut Builder, x: ValueId, y: ValueId) -> Result<ValueId> {
+    let one = b.num(1.0);
+    let (far, size) = (b.map1(MapFn::Abs, x)?, b.map1(MapFn::Abs, y)?);
+    let far = scaled(b, far, -2.0)?;
+    let low = b.map1(MapFn::Sigmoid, far)?;
+    let low = scaled(b, low, 2.0)?;
+    let high = b.add2(one, size)?;
+    Ok(b.mul(low, high)?)
+}
+
 fn apply(b: &mut Builder, t: ValueId, s: Slope, ty: &Ty) -> Result<Option<ValueId>> {
     Ok(Some(match s {
         Slope::Zero => return Ok(None),
@@ -68,6 +84,13 @@ fn apply(b: &mut Builder, t: ValueId, s: Slope, ty: &Ty) -> Result<Option<ValueI
             guarded(b, t, p)?
         }
         Slope::Over(d) => over(b, t, d)?,
+        Slope::OverOrNone(d) => {
+            let q = over(b, t, d)?;
+            match bounded_away(b.func(), d) {
+                true => q,
+                false => guarded(b, d, q)?,
+            }
+        }
     }))
 }
 
@@ -86,6 +109,7 @@ fn conjugate(b: &mut Builder, s: Slope) -> Result<Slope> {
         Slope::Times(v) => Slope::Times(conj(b, v)?),
         Slope::Risky(v) => Slope::Risky(conj(b, v)?),
         Slope::Over(v) => Slope::Over(conj(b, v)?),
+        Slope::OverOrNone(v) => Slope::OverOrNone(conj(b, v)?),
         other => other,
     })
 }
@@ -131,9 +155,9 @@ pub fn jvp(b: &mut Builder, f: MapFn, at: At, t: &[Option<ValueId>]) -> Result<O
             sum2(b, p, q)
         }
         (Max | Min, [p, q]) => {
-            let first = first_wins(b, f, at)?;
-            let (p, q) = (or_zero(b, *p), or_zero(b, *q));
-            Ok(Some(b.select(first, p, q)?))
+            let p = p.map(|p| share(b, f, at, 0, p)).transpose()?;
+            let q = q.map(|q| share(b, f, at, 1, q)).transpose()?;
+            sum2(b, p, q)
         }
         (Rem, [p, q]) => {
             let q = q.map(|q| whole_quotient(b, q, at)).transpose()?;
@@ -186,7 +210,7 @@ pub fn vjp(
             for k in [0, 1] {
                 if want[k] {
                     let (other, to) = (conj(b, at.x[1 - k])?, ty(b, k));
-                    out.push((k, contribution(b, g, &[other], &to)?));
+                    out.push((k, contribution_at_each(b, g, other, &to)?));
                 }
             }
         }
@@ -208,18 +232,18 @@ pub fn vjp(
                 out.push((1, power_exponent(b, g, x, y)?));
             }
         }
-        Max | Min | Select => {
-            let (cond, first) = if f == Select {
-                (at.x[0], 1)
-            } else {
-                (first_wins(b, f, at)?, 0)
-            };
-            let zero = b.num(0.0);
-            if want[first] {
-                out.push((first, b.select(cond, g, zero)?));
+        Max | Min => {
+            for k in (0..2).filter(|k| want[*k]) {
+                out.push((k, share(b, f, at, k, g)?));
             }
-            if want[first + 1] {
-                out.push((first + 1, b.select(cond, zero, g)?));
+        }
+        Select => {
+            let zero = b.num(0.0);
+            if want[1] {
+                out.push((1, b.select(at.x[0], g, zero)?));
+            }
+            if want[2] {
+                out.push((2, b.select(at.x[0], zero, g)?));
             }
         }
         Rem => {
@@ -265,17 +289,18 @@ fn quotient_rest(b: &mut Builder, t: ValueId, y: ValueId, d: ValueId) -> Result<
     }
 }
 
-/// 1 where the first operand of a max or min is the result: ties go to the first.
-fn first_wins(b: &mut Builder, f: MapFn, at: At) -> Result<ValueId> {
-    Ok(b.map2(
-        if f == MapFn::Max {
-            MapFn::Ge
-        } else {
-            MapFn::Le
-        },
-        at.x[0],
-        at.x[1],
-    )?)
+/// What operand k of a max or min has of `t`: all of it where it is the result, half where both are.
+fn share(b: &mut Builder, f: MapFn, at: At, k: usize, t: ValueId) -> Result<ValueId> {
+    let (own, other) = (at.x[k], at.x[1 - k]);
+    let beyond = if f == MapFn::Max {
+        MapFn::Gt
+    } else {
+        MapFn::Lt
+    };
+    let (wins, ties) = (b.map2(beyond, own, other)?, b.map2(MapFn::Eq, own, other)?);
+    let (zero, half) = (b.num(0.0), scaled(b, t, 0.5)?);
+    let tied = b.select(ties, half, zero)?;
+    Ok(b.select(wins, t, tied)?)
 }
 
 /// `z/|z|`, 0 at 0.
@@ -294,31 +319,38 @@ fn whole_quotient(b: &mut Builder, t: ValueId, at: At) -> Result<ValueId> {
     Ok(b.neg(p)?)
 }
 
-/// `t p x^(p-1)`.
+/// `t p x^(p-1)`; 0 for p = 0, and where it is infinite: at x = 0 for p < 1.
 fn power_base(b: &mut Builder, t: ValueId, x: ValueId, p: ValueId) -> Result<ValueId> {
     let known = b.constant(p);
+    if known == Some(0.0) {
+        return Ok(b.num(0.0));
+    }
     if known == Some(2.0) {
         let v = b.mul(t, x)?;
         return scaled(b, v, 2.0);
     }
+    let (zero, one) = (b.num(0.0), b.num(1.0));
     let less = match known {
         Some(p) => b.num(p - 1.0),
-        None => {
-            let one = b.num(1.0);
-            b.sub(p, one)?
-        }
+        None => b.sub(p, one)?,
     };
     let power = b.map2(MapFn::Pow, x, less)?;
     let power = b.mul(p, power)?;
     let v = b.mul(t, power)?;
     if known.is_some_and(|p| p >= 1.0) || bounded_away(b.func(), x) {
-        Ok(v)
-    } else {
-        guarded(b, t, v)
+        return Ok(v);
     }
+    let v = guarded(b, t, v)?;
+    if b.elem(x) == Elem::Complex || b.elem(p) == Elem::Complex {
+        return Ok(v);
+    }
+    let (off, some) = (b.map2(MapFn::Ne, x, zero)?, b.map2(MapFn::Ne, p, zero)?);
+    let (defined, flat) = (b.map2(MapFn::And, off, some)?, b.map2(MapFn::Ge, p, one)?);
+    let kept = b.map2(MapFn::Or, defined, flat)?;
+    Ok(b.select(kept, v, zero)?)
 }
 
-/// `t y log x`, 0 at x = 0.
+/// `t y log x`, 0 where x is not above 0.
 fn power_exponent(b: &mut Builder, t: ValueId, x: ValueId, y: ValueId) -> Result<ValueId> {
     let l = b.map1(MapFn::Log, x)?;
     let v = b.mul(y, l)?;

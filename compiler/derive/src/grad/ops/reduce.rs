@@ -1,6 +1,6 @@
 //! Reductions, softmax and log-sum-exp.
 //!
-//! A maximum sends its cotangent to the first largest entry. The derivative of a product is the product of the
+//! A maximum sends equal shares of its cotangent to all largest entries. The derivative of a product is the product of the
 //! other entries, made from running products in both directions: no division, so zeros are no exception.
 
 use super::super::parts::product;
@@ -17,15 +17,12 @@ pub fn jvp(b: &mut Builder, at: At, t: Option<ValueId>) -> Result<Option<ValueId
             let others = others(b, x, over)?;
             Some(product(b, &[t, others], &ty)?)
         }
-        Op::Reduce(r @ (ReduceOp::Max | ReduceOp::Min), over) => {
+        Op::Reduce(ReduceOp::Max | ReduceOp::Min, over) => {
+            let (hit, count) = extremes(b, over, x, at.y)?;
             let zero = b.num(0.0);
-            let mut t = t;
-            for (axis, level) in levels(b, *r, over, x)? {
-                let mask = first(b, *r, axis, level)?;
-                let kept = b.select(mask, t, zero)?;
-                t = b.sum(&[axis], kept)?;
-            }
-            Some(t)
+            let kept = b.select(hit, t, zero)?;
+            let all = b.sum(over, kept)?;
+            Some(b.div(all, count)?)
         }
         Op::Softmax(axis) => Some(softmax(b, *axis, at.y, t)?),
         Op::LogSumExp(axis) => {
@@ -46,14 +43,10 @@ pub fn vjp(b: &mut Builder, at: At, g: ValueId) -> Result<Vec<(usize, ValueId)>>
             let o = super::super::parts::conj(b, o)?;
             vec![(0, product(b, &[g, o], &ty)?)]
         }
-        Op::Reduce(r @ (ReduceOp::Max | ReduceOp::Min), over) => {
-            let zero = b.num(0.0);
-            let mut g = g;
-            for (axis, level) in levels(b, *r, over, x)?.into_iter().rev() {
-                let mask = first(b, *r, axis, level)?;
-                g = b.select(mask, g, zero)?;
-            }
-            vec![(0, g)]
+        Op::Reduce(ReduceOp::Max | ReduceOp::Min, over) => {
+            let (hit, count) = extremes(b, over, x, at.y)?;
+            let (zero, each) = (b.num(0.0), b.div(g, count)?);
+            vec![(0, b.select(hit, each, zero)?)]
         }
         Op::Softmax(axis) => vec![(0, softmax(b, *axis, at.y, g)?)],
         Op::LogSumExp(axis) => {
@@ -71,26 +64,11 @@ fn softmax(b: &mut Builder, axis: Axis, p: ValueId, t: ValueId) -> Result<ValueI
     Ok(b.mul(p, rest)?)
 }
 
-/// A maximum over several axes as a chain over one axis each, last axis first: the values that enter each link.
-fn levels(b: &mut Builder, r: ReduceOp, over: &[Axis], x: ValueId) -> Result<Vec<(Axis, ValueId)>> {
-    let mut out = vec![];
-    let mut at = x;
-    for axis in over.iter().rev() {
-        out.push((*axis, at));
-        at = b.push(Op::Reduce(r, vec![*axis]), &[at])?;
-    }
-    Ok(out)
-}
-
-/// 1 at the first largest (smallest) entry along the axis.
-fn first(b: &mut Builder, r: ReduceOp, axis: Axis, x: ValueId) -> Result<ValueId> {
-    let arg = if r == ReduceOp::Max {
-        ReduceOp::ArgMax
-    } else {
-        ReduceOp::ArgMin
-    };
-    let (i, k) = (b.iota(axis)?, b.push(Op::Reduce(arg, vec![axis]), &[x])?);
-    Ok(b.map2(MapFn::Eq, i, k)?)
+/// 1 at each entry that is the extreme `y` of its row, and how many there are (1 where there is none, as of a NaN).
+fn extremes(b: &mut Builder, over: &[Axis], x: ValueId, y: ValueId) -> Result<(ValueId, ValueId)> {
+    let hit = b.map2(MapFn::Eq, x, y)?;
+    let (count, one) = (b.sum(over, hit)?, b.num(1.0));
+    Ok((hit, b.map2(MapFn::Max, count, one)?))
 }
 
 /// For each entry, the product of all others.
