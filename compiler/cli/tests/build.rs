@@ -107,7 +107,10 @@ fn artifacts_come_from_the_cache() {
     let out = cache.path().join("out");
     let place = good(cache.path(), &GLA);
     let folder = PathBuf::from(place.trim());
-    assert_eq!(names(&folder), ["config.json", "kernels.so", "plans"]);
+    assert_eq!(
+        names(&folder),
+        ["SHA256SUMS", "config.json", "kernels.so", "plans"]
+    );
     let plans = [
         "eval.json",
         "prefill.json",
@@ -142,7 +145,10 @@ fn artifacts_for_gpus() {
     let cache = tempfile::tempdir().unwrap();
     let args = [&GLA[..], &["--target", "cuda=sm_80"]].concat();
     let folder = PathBuf::from(good(cache.path(), &args).trim());
-    assert_eq!(names(&folder), ["config.json", "kernels.ptx", "plans"]);
+    assert_eq!(
+        names(&folder),
+        ["SHA256SUMS", "config.json", "kernels.ptx", "plans"]
+    );
     let ptx = fs::read_to_string(folder.join("kernels.ptx")).unwrap();
     assert!(ptx.contains(".target sm_80"));
 }

@@ -43,7 +43,10 @@ fn resume_writes_the_weights_again() {
             Some(bytes) => {
                 fs::write(&weights, bytes).expect("written");
                 let said = text(&done(&mut folder.generate("run", &[])).stderr);
-                assert!(said.contains("not of the newest checkpoint, that of step 6"), "{said}");
+                assert!(
+                    said.contains("not of the newest checkpoint, that of step 6"),
+                    "{said}"
+                );
             }
         }
         ok(&mut folder.train("run", &["--resume"]));
