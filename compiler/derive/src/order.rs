@@ -1,7 +1,7 @@
 //! Orders of evaluation: which values depend on which, and a topological order under extra dependencies.
 
 use seqc_algebra::{Func, ValueId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// For each value: does it depend on one of `roots` (itself included)?
 pub fn depends_on(func: &Func, roots: &[ValueId]) -> Vec<bool> {
@@ -15,6 +15,20 @@ pub fn depends_on(func: &Func, roots: &[ValueId]) -> Vec<bool> {
         }
     }
     dep
+}
+
+/// Does one of the values depend on `root`, or is it? Only what lies between them in the program is looked at.
+pub fn reaches(func: &Func, from: &[ValueId], root: ValueId) -> bool {
+    let (mut seen, mut next) = (HashSet::new(), from.to_vec());
+    while let Some(v) = next.pop() {
+        if v == root {
+            return true;
+        }
+        if v > root && seen.insert(v) {
+            next.extend(func.args(v));
+        }
+    }
+    false
 }
 
 /// The values that the results need, each after its arguments and after `extra[v]`. `None` if that is cyclic.

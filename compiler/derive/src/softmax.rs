@@ -10,6 +10,7 @@ use crate::Result;
 use crate::rewrite::map_values;
 use crate::stream::long_axes;
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, ReduceOp, Size, ValueId};
+use std::collections::HashMap;
 
 fn long(axis: Axis) -> bool {
     !matches!(axis.size, Size::Const(_))
@@ -46,7 +47,10 @@ fn expand(func: &Func, relative: bool) -> Result<Func> {
         let d = b.sub(scores, lse)?;
         Ok(Some(b.map1(MapFn::Exp, d)?))
     })?;
-    map_values(&func, reassociate)
+    let mut products = Products::default();
+    map_values(&func, |b, func, id, args| {
+        reassociate(b, func, id, args, &mut products)
+    })
 }
 
 /// -inf as 0, so that differences with it are defined: that of an empty row.
@@ -76,6 +80,7 @@ fn reassociate(
     func: &Func,
     id: ValueId,
     args: &[ValueId],
+    products: &mut Products,
 ) -> Result<Option<ValueId>> {
     let (over, factors) = match func.op(id) {
         Op::Reduce(ReduceOp::Sum, over) => match b.func().op(args[0]) {
@@ -114,13 +119,10 @@ fn reassociate(
         }
         let mut inner = vec![p];
         inner.extend(&y);
-        let known = Op::Contract(vec![j]);
         // Only if the mixed values are there already: otherwise nothing is gained.
-        let mixed = b
-            .func()
-            .ids()
-            .find(|v| *b.func().op(*v) == known && same_set(b.func().args(*v), &inner));
-        let Some(mixed) = mixed else { continue };
+        let Some(mixed) = products.find(b.func(), j, inner) else {
+            continue;
+        };
         let mut outer = x;
         outer.push(mixed);
         return Ok(Some(b.contract(&e, &outer)?));
@@ -128,9 +130,29 @@ fn reassociate(
     Ok(None)
 }
 
-fn same_set(a: &[ValueId], b: &[ValueId]) -> bool {
-    let (mut a, mut b) = (a.to_vec(), b.to_vec());
-    a.sort();
-    b.sort();
-    a == b
+/// The sums `Σ_j Π factors` of a program that grows, by j and factors in any order.
+#[derive(Default)]
+struct Products {
+    first: HashMap<(Axis, Vec<ValueId>), ValueId>,
+    /// The values that have been looked at.
+    seen: usize,
+}
+
+impl Products {
+    fn find(&mut self, func: &Func, j: Axis, mut factors: Vec<ValueId>) -> Option<ValueId> {
+        for v in func
+            .ids()
+            .skip(std::mem::replace(&mut self.seen, func.values.len()))
+        {
+            if let Op::Contract(over) = func.op(v)
+                && let [j] = over[..]
+            {
+                let mut args = func.args(v).to_vec();
+                args.sort();
+                self.first.entry((j, args)).or_insert(v);
+            }
+        }
+        factors.sort();
+        self.first.get(&(j, factors)).copied()
+    }
 }

@@ -82,9 +82,8 @@ impl<'p> Elab<'p> {
             self.report(d.secondary(st.span, "its value"));
             return None;
         }
-        let known = s.known();
         let mut d = Diagnostic::error("E03", format!("axis `{}` is unknown", name.text), name.span);
-        d = match did_you_mean(&name.text, known.iter().map(String::as_str)) {
+        d = match self.near(&name.text, || s.known()) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
             None => d.help(format!(
                 "an axis is a setting: add `{} = …` after the `;` of the header",

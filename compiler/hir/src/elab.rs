@@ -4,6 +4,7 @@
 //! outside of the loop, and enters it as a sequence (if it has the loop's time axis) or as a fixed value.
 //! Invariant: `frames[0]` is the program; every other frame is the body of a scan under construction.
 
+use crate::budget::{MAX_VALUES, Spent};
 use crate::program::Program;
 use crate::reach::Reach;
 use crate::scope::Scope;
@@ -14,8 +15,6 @@ use seqc_algebra::{
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::{HashMap, HashSet};
 
-/// Programs with more values than this are refused.
-pub const MAX_VALUES: usize = 1_000_000;
 /// More parameter entries than this are refused (a model of 10^12 parameters is a slip).
 pub const MAX_PARAMETERS: u128 = 1_000_000_000_000;
 /// A value of more entries per batch row and time step than this is refused.
@@ -63,6 +62,7 @@ pub struct Elab<'p> {
     pub program: &'p Program,
     pub frames: Vec<Frame>,
     pub diags: Vec<Diagnostic>,
+    pub spent: Spent,
     said: HashSet<(&'static str, Span)>,
     /// Lines, with the indices that nothing binds there.
     pub unbound: HashSet<(Home, String)>,
@@ -95,6 +95,7 @@ impl<'p> Elab<'p> {
                 body: None,
             }],
             diags: vec![],
+            spent: Spent::default(),
             said: HashSet::new(),
             unbound: HashSet::new(),
             params: HashMap::new(),
@@ -114,14 +115,15 @@ impl<'p> Elab<'p> {
 
     /// Reports, once per code and place.
     pub fn report(&mut self, d: Diagnostic) {
-        if self.said.insert((d.code, d.primary.span)) {
+        if self.said.insert((d.code, d.primary.span)) && self.counts(&d) {
             self.diags.push(d);
         }
     }
 
     /// Forgets what was reported since a mark (an attempt that is made again).
     pub fn forget(&mut self, mark: usize) {
-        for d in self.diags.drain(mark..) {
+        for d in self.diags.split_off(mark) {
+            self.uncount(&d);
             self.said.remove(&(d.code, d.primary.span));
             if d.code == "E18" {
                 self.unbound.clear();
@@ -276,7 +278,7 @@ impl<'p> Elab<'p> {
             reach.join(&a.reach);
         }
         if self.frames[depth].b.func().values.len() > MAX_VALUES {
-            self.too_large(format!("more than {MAX_VALUES} operations"), span);
+            self.over(format!("more than {MAX_VALUES} operations"), span);
             return None;
         }
         match self.frames[depth].b.push(op, &ids) {

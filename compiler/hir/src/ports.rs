@@ -6,7 +6,7 @@ use crate::scope::Scope;
 use crate::value::{Dyn, Val};
 use seqc_algebra::{Axis, Elem, Sym};
 use seqc_syntax::ast::{Call, Mixer, Name, Port};
-use seqc_syntax::{Diagnostic, Span, did_you_mean};
+use seqc_syntax::{Diagnostic, Span};
 
 impl<'p> Elab<'p> {
     /// `conv[h, p](…)`: the axes given for the callee's own.
@@ -347,13 +347,12 @@ impl<'p> Elab<'p> {
             (None, Some(st)) => Val::Stat(st.value),
             (Some(crate::scope::Binding::Pending), _) => return None,
             _ => {
-                let names: Vec<String> = s.names.keys().cloned().collect();
                 let mut d = Diagnostic::error(
                     "E06",
                     format!("output `{name}` has no equation"),
                     port.name.span,
                 );
-                d = match did_you_mean(name, names.iter().map(String::as_str)) {
+                d = match self.near(name, || s.names.keys().cloned().collect()) {
                     Some(near) => d.help(format!("write `{name} = …`; `{near}` is defined")),
                     None => d.help(format!("write `{name} = …`")),
                 };

@@ -1,10 +1,11 @@
 //! Which definitions of a body read which, and the groups of those that read each other (strongly connected
 //! components of a graph): what tells the order of evaluation.
 
+use seqc_syntax::Span;
 use seqc_syntax::ast::{
     Arg, AssignOp, BinaryOp, Decl, Equation, Expr, ExprKind, Name, Objective, Repeat, Stmt, UnaryOp,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// When, relative to now, a name is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,14 @@ impl<'p> Node<'p> {
     /// Is it `x += …`, which reads what it defines?
     pub fn adds(&self) -> bool {
         matches!(self.what, What::Equation(eq) if eq.op == AssignOp::Add)
+    }
+
+    pub fn span(&self) -> Span {
+        match self.what {
+            What::Equation(eq) => eq.span,
+            What::Repeat(r) => r.span,
+            What::Objective(o) => o.span,
+        }
     }
 }
 
@@ -223,46 +232,23 @@ pub fn link(nodes: &mut [Node], states: &HashMap<String, &Decl>, good: &[bool]) 
 
 /// Strongly connected components, each sorted, in an order that respects dependencies and else the text.
 pub fn components(nodes: &[Node]) -> Vec<Vec<usize>> {
-    let n = nodes.len();
-    let mut reach = vec![HashSet::new(); n];
-    for k in 0..n {
-        let mut stack: Vec<usize> = nodes[k].deps.iter().map(|(d, _)| *d).collect();
-        while let Some(d) = stack.pop() {
-            if reach[k].insert(d) {
-                stack.extend(nodes[d].deps.iter().map(|(e, _)| *e));
-            }
-        }
+    let deps: Vec<Vec<usize>> = nodes
+        .iter()
+        .map(|n| n.deps.iter().map(|(d, _)| *d).collect())
+        .collect();
+    let mut comps = crate::graph::components(&deps);
+    comps.iter_mut().for_each(|c| c.sort_unstable());
+    comps.sort_unstable_by_key(|c| c[0]);
+    let mut comp_of = vec![0; nodes.len()];
+    for (c, members) in comps.iter().enumerate() {
+        members.iter().for_each(|k| comp_of[*k] = c);
     }
-    let mut comp_of = vec![usize::MAX; n];
-    let mut comps: Vec<Vec<usize>> = Vec::new();
-    for k in 0..n {
-        if comp_of[k] != usize::MAX {
-            continue;
-        }
-        let mut members: Vec<usize> = (k..n)
-            .filter(|m| *m == k || (reach[k].contains(m) && reach[*m].contains(&k)))
-            .collect();
-        members.sort_unstable();
-        for m in &members {
-            comp_of[*m] = comps.len();
-        }
-        comps.push(members);
-    }
-    let mut done: HashSet<usize> = HashSet::new();
-    let mut order = Vec::new();
-    while order.len() < comps.len() {
-        let next = (0..comps.len()).find(|c| {
-            !done.contains(c)
-                && comps[*c].iter().all(|k| {
-                    nodes[*k]
-                        .deps
-                        .iter()
-                        .all(|(d, _)| comp_of[*d] == *c || done.contains(&comp_of[*d]))
-                })
-        });
-        let Some(c) = next else { break };
-        done.insert(c);
-        order.push(comps[c].clone());
-    }
-    order
+    let waits: Vec<Vec<usize>> = (comps.iter().enumerate())
+        .map(|(c, members)| {
+            let all = members.iter().flat_map(|k| &deps[*k]);
+            all.map(|d| comp_of[*d]).filter(|d| *d != c).collect()
+        })
+        .collect();
+    let order = crate::graph::first_ready(&waits);
+    order.into_iter().map(|c| comps[c].clone()).collect()
 }

@@ -6,8 +6,8 @@ use super::{products, writes_always};
 use crate::affine::Factor;
 use crate::class::{Gate, Linear, Product};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Axis, Builder, InputKind, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
-use std::collections::HashMap;
+use seqc_algebra::{Axis, Builder, Func, InputKind, Op, Out, Scan, SeqIn, Ty, ValueId, op::Num};
+use std::collections::{HashMap, HashSet};
 
 /// One scan in chunks, with results in the same order.
 pub(super) fn chunk_one(
@@ -189,13 +189,21 @@ fn per_sequence(b: &mut Builder, v: ValueId, states: &[ValueId]) -> Result<Value
     if !states.iter().any(|s| b.has(*s, batch)) || b.has(v, batch) {
         return Ok(v);
     }
-    let needed = b.func().needed([v]);
-    let func = b.func();
-    let learned = |id: ValueId| needed[id.index()] && matches!(func.op(id), Op::Input(_));
-    match func.ids().any(learned) {
+    match reads_inputs(b.func(), v) {
         true => Ok(b.expand(v, &[batch])?),
         false => Ok(v),
     }
+}
+
+fn reads_inputs(func: &Func, v: ValueId) -> bool {
+    let (mut seen, mut next) = (HashSet::new(), vec![v]);
+    while let Some(v) = next.pop() {
+        if matches!(func.op(v), Op::Input(_)) {
+            return true;
+        }
+        next.extend(func.args(v).iter().filter(|a| seen.insert(**a)));
+    }
+    false
 }
 
 /// The new scan's inputs while they are collected.

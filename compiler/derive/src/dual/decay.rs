@@ -32,6 +32,9 @@ struct Leaf {
     row: bool,
 }
 
+/// Terms of one exponent; more, as of a sum that doubles again and again, are not followed.
+const MOST_LEAVES: usize = 64;
+
 impl Entries<'_> {
     /// `exp(x)` or `a ^ x` where x counts from column to row.
     pub fn decays(&mut self, v: ValueId, names: &Names) -> Result<Vec<Decay>, String> {
@@ -115,6 +118,7 @@ impl Entries<'_> {
                 let rate = with(self.factor(args[1], How::Over, names));
                 self.exponent(args[0], names, scale, &rate, leaves)
             }
+            _ if leaves.len() >= MOST_LEAVES => Err(mixes()),
             _ => {
                 let count = counted(func, v).ok_or_else(mixes)?;
                 let time = func.ty(v).axes.iter().copied().find(is_long);

@@ -90,11 +90,7 @@ impl<'a> Entries<'a> {
             all = (all.iter())
                 .flat_map(|x| each.iter().map(move |y| times(x, y)))
                 .collect();
-            if all.len() > MOST_ENTRIES {
-                return Err(format!(
-                    "its entries are sums of more than {MOST_ENTRIES} products"
-                ));
-            }
+            all = few(all)?;
         }
         Ok(all)
     }
@@ -156,7 +152,7 @@ impl<'a> Entries<'a> {
     fn of_sum(&mut self, args: &[ValueId], sign: f64, names: &Names) -> Found {
         let mut all = self.of(args[0], names)?;
         all.extend(scaled(self.of(args[1], names)?, sign));
-        Ok(all)
+        few(all)
     }
 
     /// A value of one time at most: a factor as it is, sums and products of it included.
@@ -204,6 +200,16 @@ impl<'a> Entries<'a> {
             bounds: vec![bound],
             ..plain(1.0)
         })
+    }
+}
+
+/// Entries of few products: what doubles at every step of a text would not end.
+fn few(all: Vec<Entry>) -> Found {
+    match all.len() > MOST_ENTRIES {
+        true => Err(format!(
+            "its entries are sums of more than {MOST_ENTRIES} products"
+        )),
+        false => Ok(all),
     }
 }
 

@@ -2,9 +2,7 @@
 
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::dual::{Dual, dual};
-use crate::stream::{
-    Inequality, cone, is_long, is_pair, long_axes, neg_inf_outside, recomputable, zero_outside,
-};
+use crate::stream::{Bounds, Inequality, cone, is_long, is_pair, long_axes, recomputable};
 use crate::words::expression;
 use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
 
@@ -15,7 +13,10 @@ pub fn equations(func: &Func) -> Vec<Equation> {
             roots.push((root, sum));
         }
     }
-    let each = roots.into_iter().map(|(r, sum)| equation(func, r, sum));
+    let bounds = Bounds::of(func);
+    let each = roots
+        .into_iter()
+        .map(|(r, sum)| equation(func, &bounds, r, sum));
     each.collect()
 }
 
@@ -55,7 +56,7 @@ fn through_window(func: &Func, v: ValueId) -> bool {
     window(&v) || cone(func, v).iter().any(window)
 }
 
-fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
+fn equation(func: &Func, bounds: &Bounds, root: ValueId, sum: ValueId) -> Equation {
     let name = equation_of(func, root);
     let dual = dual(func, sum);
     let inner = cone(func, root).into_iter().rev();
@@ -87,7 +88,7 @@ fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
         pattern(
             func,
             &mut e,
-            &neg_inf_outside(func, func.args(v)[0]),
+            bounds.neg_inf_outside(func.args(v)[0]),
             root,
             name.clone(),
         );
@@ -134,7 +135,7 @@ fn equation(func: &Func, root: ValueId, sum: ValueId) -> Equation {
                 )),
             },
         }
-        pattern(func, &mut e, &zero_outside(func, root), root, name.clone());
+        pattern(func, &mut e, bounds.zero_outside(root), root, name.clone());
     }
     forms(func, (root, dual), name, &mut e);
     e

@@ -5,8 +5,9 @@
 //! counts as read at step `j`, so columns may be early (`k[j-1]` is known a step before). Columns stand where they
 //! are, so only rows are moved when the program is rebuilt.
 
+use super::program::Program;
 use super::scan::ScanDelays;
-use super::{bounds, is_present, no_rule, present_axis};
+use super::{bounds, no_rule};
 use crate::Result;
 use crate::step::{ahead, is_clocklike, needed, reads_first};
 use seqc_algebra::{Axis, Func, Op, Out, ReduceOp, ValueId};
@@ -22,7 +23,7 @@ pub(super) struct Delays {
 }
 
 impl Delays {
-    pub fn of(func: &Func) -> Result<Delays> {
+    pub fn of(func: &Program) -> Result<Delays> {
         let mut d = Delays {
             row: vec![0; func.values.len()],
             cols: vec![BTreeMap::new(); func.values.len()],
@@ -36,8 +37,9 @@ impl Delays {
             d.cols[id.index()] = cols;
         }
         if !d.are_zero() {
+            let placed = positions_only(func);
             for id in all.iter().rev() {
-                d.postpone(func, *id);
+                d.postpone(func, *id, placed[id.index()]);
             }
         }
         Ok(d)
@@ -72,10 +74,10 @@ impl Delays {
     }
 
     /// Row and columns of a value from those of its arguments.
-    fn flow(&mut self, func: &Func, id: ValueId) -> Result<(i64, BTreeMap<Axis, i64>)> {
+    fn flow(&mut self, func: &Program, id: ValueId) -> Result<(i64, BTreeMap<Axis, i64>)> {
         let args = func.args(id);
         let (row, mut cols) = self.joined(args);
-        let present = |a: &Axis| is_present(func, a);
+        let present = |a: &Axis| func.is_present(a);
         let stands = row == 0 && cols.is_empty();
         Ok(match func.op(id) {
             Op::Shift { axis, by } if present(axis) => (row - by, cols),
@@ -173,15 +175,15 @@ impl Delays {
 
     fn renamed(
         &self,
-        func: &Func,
+        func: &Program,
         arg: ValueId,
         (from, to): (Axis, Axis),
     ) -> (i64, BTreeMap<Axis, i64>) {
         let (mut row, mut cols) = (self.row(arg), self.cols[arg.index()].clone());
-        match (is_present(func, &from), is_present(func, &to)) {
+        match (func.is_present(&from), func.is_present(&to)) {
             (true, false) => {
                 cols.insert(to, row);
-                let presents = func.ty(arg).axes.iter().filter(|a| is_present(func, a));
+                let presents = func.ty(arg).axes.iter().filter(|a| func.is_present(a));
                 if presents.count() == 1 {
                     row = 0;
                 }
@@ -200,13 +202,13 @@ impl Delays {
     /// A sum over positions waits until the last that counts is known; a softmax keeps its axis.
     fn summed(
         &self,
-        func: &Func,
+        func: &Program,
         id: ValueId,
         (mut row, mut cols): (i64, BTreeMap<Axis, i64>),
         over: &[Axis],
         keeps: bool,
     ) -> Result<(i64, BTreeMap<Axis, i64>)> {
-        if over.iter().any(|a| is_present(func, a)) {
+        if over.iter().any(|a| func.is_present(a)) {
             return Err(ahead(func, id));
         }
         for a in over {
@@ -223,12 +225,12 @@ impl Delays {
     /// A reduction whose masks are not understood waits for everything up to the present.
     fn all_columns(
         &self,
-        func: &Func,
+        func: &Program,
         id: ValueId,
         (mut row, mut cols): (i64, BTreeMap<Axis, i64>),
         over: &[Axis],
     ) -> Result<(i64, BTreeMap<Axis, i64>)> {
-        if over.iter().any(|a| is_present(func, a)) {
+        if over.iter().any(|a| func.is_present(a)) {
             return Err(ahead(func, id));
         }
         for a in over {
@@ -239,25 +241,23 @@ impl Delays {
 
     /// What is wide, or made of positions alone, is computed as late as all that use it allow: delaying what it is made
     /// of keeps less.
-    fn postpone(&mut self, func: &Func, id: ValueId) {
+    fn postpone(&mut self, func: &Program, id: ValueId, placed: bool) {
         let wide = func
             .ty(id)
             .axes
             .iter()
-            .any(|a| is_clocklike(a) && !is_present(func, a));
-        let placed = positions_only(func, id);
-        if present_axis(func, id).is_none()
+            .any(|a| is_clocklike(a) && !func.is_present(a));
+        if func.present_axis(id).is_none()
             || !(wide || placed)
             || matches!(func.op(id), Op::Proj(_))
         {
             return;
         }
-        let of_result = func.results.iter().any(|(_, v)| *v == id).then_some(0);
-        let users = func
-            .ids()
-            .filter(|u| self.needed[u.index()] && func.args(*u).contains(&id));
+        let of_result = func.is_result[id.index()].then_some(0);
+        let users = func.users[id.index()].iter();
         let most = users
-            .map(|u| self.wanted(func, u, id))
+            .filter(|u| self.needed[u.index()])
+            .map(|u| self.wanted(func, *u, id))
             .chain(of_result)
             .min();
         if let Some(most) = most {
@@ -266,16 +266,16 @@ impl Delays {
     }
 
     /// The largest delay of an argument with which its user comes no later.
-    fn wanted(&self, func: &Func, user: ValueId, arg: ValueId) -> i64 {
+    fn wanted(&self, func: &Program, user: ValueId, arg: ValueId) -> i64 {
         let (row, args) = (self.row(user), func.args(user));
         match func.op(user) {
-            Op::Shift { axis, by } if is_present(func, axis) => row + by,
+            Op::Shift { axis, by } if func.is_present(axis) => row + by,
             Op::Window {
                 axis,
                 ahead: true,
                 lag,
-            } if is_present(func, axis) => row - lag.size.constant().unwrap_or(1) as i64 + 1,
-            Op::Rename { from, to } if is_present(func, from) == is_present(func, to) => row,
+            } if func.is_present(axis) => row - lag.size.constant().unwrap_or(1) as i64 + 1,
+            Op::Rename { from, to } if func.is_present(from) == func.is_present(to) => row,
             Op::Rename { .. } | Op::Gather(_) => self.row(arg),
             Op::Scan(_) => match self.scans.get(&user) {
                 Some(s) => s.wanted(args, arg).unwrap_or(self.row(arg)),
@@ -286,13 +286,15 @@ impl Delays {
     }
 }
 
-/// Is the value a function of positions and of what does not change in time?
-fn positions_only(func: &Func, v: ValueId) -> bool {
-    let needed = func.needed([v]);
-    func.ids().filter(|id| needed[id.index()]).all(|id| {
+/// Which values are functions of positions and of what does not change in time?
+fn positions_only(func: &Func) -> Vec<bool> {
+    let mut placed = vec![false; func.values.len()];
+    for id in func.ids() {
         let given = func.input(id).is_some() && func.ty(id).axes.iter().any(is_clocklike);
-        !given && keeps_clocks(func.op(id))
-    })
+        let of_such = func.args(id).iter().all(|a| placed[a.index()]);
+        placed[id.index()] = !given && keeps_clocks(func.op(id)) && of_such;
+    }
+    placed
 }
 
 /// Does the operation treat every position along every clock by itself?

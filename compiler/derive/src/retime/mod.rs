@@ -23,6 +23,7 @@ mod body;
 mod bounds;
 mod delays;
 mod moved;
+mod program;
 mod quiet;
 mod rebuild;
 mod scan;
@@ -30,43 +31,34 @@ mod scan;
 use crate::affine::describe;
 use crate::{DeriveError, Result};
 use delays::Delays;
-use seqc_algebra::{Axis, Func, Op, ValueId};
+use program::Program;
+use seqc_algebra::{Func, Op, ValueId};
 
 /// The program with nothing that reads ahead, if it is causal; a program in which nothing does, as it is.
 pub fn retime(func: &Func) -> Result<Func> {
-    match Delays::of(func) {
-        Ok(d) if d.ahead_of(func).is_some() => match looks_ahead(func) {
+    let program = &Program::of(func);
+    match Delays::of(program) {
+        Ok(d) if d.ahead_of(func).is_some() => match looks_ahead(program) {
             Some(at) => Err(too_early(func, at, &d)),
             None => Ok(func.clone()),
         },
         Ok(d) if d.are_zero() => Ok(func.clone()),
-        Ok(d) => rebuild::rebuild(func, d),
+        Ok(d) => rebuild::rebuild(program, d),
         // The law of steps names what it cannot do where nothing could be late.
-        Err(e) if looks_ahead(func).is_some() => Err(e),
+        Err(e) if looks_ahead(program).is_some() => Err(e),
         Err(_) => Ok(func.clone()),
     }
 }
 
 /// The first operation that reads a fixed number of steps ahead.
-fn looks_ahead(func: &Func) -> Option<ValueId> {
+fn looks_ahead(func: &Program) -> Option<ValueId> {
     let needed = crate::step::needed(func);
     let ahead = |id: &ValueId| match func.op(*id) {
-        Op::Shift { axis, by } => is_present(func, axis) && *by < 0,
-        Op::Window { axis, ahead, .. } => is_present(func, axis) && *ahead,
+        Op::Shift { axis, by } => func.is_present(axis) && *by < 0,
+        Op::Window { axis, ahead, .. } => func.is_present(axis) && *ahead,
         _ => false,
     };
     func.ids().filter(|id| needed[id.index()]).find(ahead)
-}
-
-/// Does the axis stand for the present: the clock, or a renaming of it that is never summed over?
-fn is_present(func: &Func, a: &Axis) -> bool {
-    *a == Axis::time() || (crate::step::is_clocklike(a) && !crate::step::summed_over(func, *a))
-}
-
-/// The axis along which a value goes with the steps.
-fn present_axis(func: &Func, v: ValueId) -> Option<Axis> {
-    let mut own = func.ty(v).axes.iter().filter(|a| is_present(func, a));
-    own.next().copied()
 }
 
 fn too_early(func: &Func, at: ValueId, d: &Delays) -> DeriveError {

@@ -1,8 +1,8 @@
 //! Values read late: moved along the clock, and what stands before the first position.
 
-use super::present_axis;
+use super::program::Program;
 use crate::Result;
-use seqc_algebra::{Axis, Builder, Func, MapFn, Op, ValueId};
+use seqc_algebra::{Axis, Builder, MapFn, Op, ValueId};
 
 /// `t >= n`, along the clock.
 pub(super) fn begun(b: &mut Builder, n: i64) -> Result<ValueId> {
@@ -32,12 +32,12 @@ pub(super) fn along_clock(
 /// an entry of the sequence as good as any.
 pub(super) fn late(
     b: &mut Builder,
-    func: &Func,
+    func: &Program,
     of: ValueId,
     v: ValueId,
     d: i64,
 ) -> Result<ValueId> {
-    let (true, Some(axis)) = (d > 0, present_axis(func, of)) else {
+    let (true, Some(axis)) = (d > 0, func.present_axis(of)) else {
         return Ok(v);
     };
     match func.op(of) {
@@ -54,27 +54,14 @@ pub(super) fn late(
 }
 
 /// A position `d` steps ago. It is not negative, but where nothing other than a comparison sees it: masks stay affine.
-fn position(b: &mut Builder, func: &Func, of: ValueId, v: ValueId, d: i64) -> Result<ValueId> {
+fn position(b: &mut Builder, func: &Program, of: ValueId, v: ValueId, d: i64) -> Result<ValueId> {
     let n = b.num(d as f64);
     let ago = b.sub(v, n)?;
-    if only_compared(func, of) {
+    if func.only_compared[of.index()] {
         return Ok(ago);
     }
     let zero = b.num(0.0);
     Ok(b.map2(MapFn::Max, ago, zero)?)
-}
-
-fn only_compared(func: &Func, v: ValueId) -> bool {
-    let result = func.results.iter().any(|(_, r)| *r == v);
-    let mut users = func.ids().filter(|u| func.args(*u).contains(&v));
-    !result
-        && users.all(|u| match func.op(u) {
-            Op::Map(MapFn::Lt | MapFn::Le | MapFn::Gt | MapFn::Ge | MapFn::Eq | MapFn::Ne) => true,
-            Op::Map(MapFn::Add | MapFn::Sub | MapFn::Neg) | Op::Expand(_) | Op::Rename { .. } => {
-                only_compared(func, u)
-            }
-            _ => false,
-        })
 }
 
 /// `Σ_over Π args`, with masks along the clock taken out of the sum, so that a read of a state may move into its loop.

@@ -3,14 +3,15 @@
 use super::body::Body;
 use super::delays::Delays;
 use super::moved::{along_clock, contract, late, zero_before};
+use super::no_rule;
+use super::program::Program;
 use super::quiet::keeps_quiet;
 use super::scan::ScanDelays;
-use super::{is_present, no_rule};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Scan, ValueId};
 use std::collections::{BTreeSet, HashMap};
 
-pub(super) fn rebuild(func: &Func, delays: Delays) -> Result<Func> {
+pub(super) fn rebuild(func: &Program, delays: Delays) -> Result<Func> {
     let mut r = Rebuild {
         func,
         delays,
@@ -41,7 +42,7 @@ pub(super) fn rebuild(func: &Func, delays: Delays) -> Result<Func> {
 }
 
 struct Rebuild<'a> {
-    func: &'a Func,
+    func: &'a Program<'a>,
     delays: Delays,
     b: Builder,
     /// What stands for a value, late by its delay.
@@ -64,7 +65,7 @@ impl Rebuild<'_> {
             .ty(v)
             .axes
             .iter()
-            .filter(|a| is_present(self.func, a));
+            .filter(|a| self.func.is_present(a));
         if d > 0 && presents.count() > 1 {
             return Err(no_rule(self.func, v));
         }
@@ -75,20 +76,20 @@ impl Rebuild<'_> {
         let func = self.func;
         let (args, row) = (func.args(id).to_vec(), self.delays.row(id));
         match func.op(id).clone() {
-            Op::Iota(a) if is_present(func, &a) => {
+            Op::Iota(a) if func.is_present(&a) => {
                 let t = self.b.iota(a)?;
                 late(&mut self.b, func, id, t, row)
             }
-            Op::Shift { axis, by } if is_present(func, &axis) => {
+            Op::Shift { axis, by } if func.is_present(&axis) => {
                 self.shift((axis, by), args[0], row)
             }
-            Op::Window { axis, lag, ahead } if is_present(func, &axis) => {
+            Op::Window { axis, lag, ahead } if func.is_present(&axis) => {
                 self.window(id, (axis, lag, ahead), args[0])
             }
-            Op::Conv { axis, lag, .. } if is_present(func, &axis) => {
+            Op::Conv { axis, lag, .. } if func.is_present(&axis) => {
                 self.conv(id, lag, (args[0], args[1]))
             }
-            Op::Rename { from, to } if is_present(func, &from) && !is_present(func, &to) => {
+            Op::Rename { from, to } if func.is_present(&from) && !func.is_present(&to) => {
                 self.column(args[0], (from, to))
             }
             Op::Scan(scan) if scan.axis == Axis::time() => self.scan(id, &scan),
@@ -237,19 +238,19 @@ impl Rebuild<'_> {
 
     /// A value that no delay touches, with what it is made of.
     fn as_it_is(&mut self, v: ValueId) -> Result<ValueId> {
-        let wanted = self.func.needed([v]);
-        for id in self.func.ids().filter(|id| wanted[id.index()]) {
+        let mut open = vec![v];
+        while let Some(id) = open.last().copied() {
             if self.plain[id.index()].is_some() {
+                open.pop();
                 continue;
             }
-            let args: Option<Vec<ValueId>> = self
-                .func
-                .args(id)
-                .iter()
-                .map(|a| self.plain[a.index()])
-                .collect();
-            let args = args.ok_or_else(|| DeriveError("a start was lost".into()))?;
-            self.plain[id.index()] = Some(self.b.copy(self.func.value(id), &args)?);
+            let args = self.func.args(id);
+            let made: Vec<ValueId> = args.iter().filter_map(|a| self.plain[a.index()]).collect();
+            if made.len() == args.len() {
+                self.plain[id.index()] = Some(self.b.copy(self.func.value(id), &made)?);
+            } else {
+                open.extend(args.iter().filter(|a| self.plain[a.index()].is_none()));
+            }
         }
         self.plain[v.index()].ok_or_else(|| DeriveError("a start was lost".into()))
     }

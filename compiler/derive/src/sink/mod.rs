@@ -10,7 +10,7 @@
 mod distribute;
 mod smaller;
 
-use crate::order::{depends_on, topological};
+use crate::order::{reaches, topological};
 use crate::prune::prune;
 use crate::rewrite::{Image, images, map_in_order, name_of};
 use crate::trajectory::{Trajectory, trajectory};
@@ -56,17 +56,7 @@ fn makes_smaller(func: &Func, r: &Read) -> bool {
 
 /// The program with those of the reads that can move moved, if there are any.
 fn sunk(func: &Func, reads: Vec<Read>) -> Result<Option<Func>> {
-    let mut extra: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
-    let mut kept: HashMap<ValueId, Read> = HashMap::new();
-    // Reads are admitted one by one: together they could be cyclic where each alone is not.
-    for read in reads {
-        let mut trial = extra.clone();
-        trial.entry(read.scan).or_default().extend(&read.others);
-        if topological(func, &trial).is_some() {
-            extra = trial;
-            kept.insert(read.at, read);
-        }
-    }
+    let (extra, kept) = admitted(func, reads);
     let order = topological(func, &extra).filter(|_| !kept.is_empty());
     let Some(order) = order else {
         return Ok(None);
@@ -89,6 +79,34 @@ fn sunk(func: &Func, reads: Vec<Read>) -> Result<Option<Func>> {
         Ok(Some(extend(b, scan, &args, &reads, image)?))
     });
     new.map(Some)
+}
+
+/// The reads that can move together, by where they are, and what each loop must wait for then: together they could be
+/// cyclic where each alone is not.
+fn admitted(
+    func: &Func,
+    reads: Vec<Read>,
+) -> (HashMap<ValueId, Vec<ValueId>>, HashMap<ValueId, Read>) {
+    let mut extra: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
+    for r in &reads {
+        extra.entry(r.scan).or_default().extend(&r.others);
+    }
+    let mut kept = HashMap::new();
+    if topological(func, &extra).is_some() {
+        kept.extend(reads.into_iter().map(|r| (r.at, r)));
+        return (extra, kept);
+    }
+    // One by one, the first first.
+    extra.clear();
+    for read in reads {
+        let mut trial = extra.clone();
+        trial.entry(read.scan).or_default().extend(&read.others);
+        if topological(func, &trial).is_some() {
+            extra = trial;
+            kept.insert(read.at, read);
+        }
+    }
+    (extra, kept)
 }
 
 /// A contraction that can move: `at = Contract(axes)(others…, trajectory)`.
@@ -121,9 +139,8 @@ fn find(func: &Func) -> Vec<Read> {
                 .filter(|(m, _)| *m != n)
                 .map(|(_, v)| *v)
                 .collect();
-            let dep = depends_on(func, &[scan]);
             let outside = vector_by_matrix(func, s.axis, *a, &others, axes);
-            if reduces && !outside && others.iter().all(|o| !dep[o.index()]) {
+            if reduces && !outside && !reaches(func, &others, scan) {
                 reads.push(Read {
                     at: id,
                     scan,

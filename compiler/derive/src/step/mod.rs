@@ -11,6 +11,7 @@
 //! may be cut anywhere. All three have states of the same names and shapes ([`names`], [`states`]). Side condition: no operation looks
 //! ahead ([`crate::retime`] sees to it in a causal program); the first that does is named.
 
+mod clocks;
 mod mapped;
 mod merge;
 mod names;
@@ -21,6 +22,7 @@ mod resume;
 mod settled;
 mod walk;
 
+pub(crate) use clocks::Clocks;
 pub(crate) use names::{SUM, TICK};
 pub use one::step;
 pub use prefill::prefill;
@@ -100,6 +102,7 @@ fn recent_axis(n: usize) -> Axis {
 /// A causal program and what it carries.
 struct Plan<'a> {
     func: &'a Func,
+    clocks: Clocks,
     carries: Vec<(String, Carry)>,
 }
 
@@ -142,7 +145,7 @@ pub fn states(func: &Func) -> Result<Vec<State>> {
 }
 
 fn plan(func: &Func) -> Result<Plan<'_>> {
-    let needed = needed(func);
+    let (needed, clocks) = (needed(func), Clocks::of(func));
     let mut carries: Vec<Carry> = Vec::new();
     let t = clock();
     for id in func.ids().filter(|id| needed[id.index()]) {
@@ -200,7 +203,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 });
             }
             (Op::Conv { ahead: true, .. }, _) => return Err(ahead(func, id)),
-            (Op::Rename { from, to }, Some(of)) if *from == t && summed_over(func, *to) => {
+            (Op::Rename { from, to }, Some(of)) if *from == t && clocks.is_earlier(to) => {
                 carries.push(Carry::All {
                     of,
                     along: *to,
@@ -223,7 +226,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
             }
             (op, _)
                 if moves_along(op, &|a| {
-                    *a != t && is_clocklike(a) && !summed_over(func, *a)
+                    *a != t && clocks.is_present(a)
                 }) =>
             {
                 return Err(DeriveError(format!(
@@ -239,6 +242,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
     carries.retain(|c| known.insert(c.clone()));
     Ok(Plan {
         func,
+        clocks,
         carries: names::named(func, carries),
     })
 }
@@ -281,26 +285,6 @@ pub(crate) fn needed(func: &Func) -> Vec<bool> {
     all
 }
 
-/// Is the axis summed (or normalised) over somewhere, in a loop or outside, or read by position? Then it stands for earlier
-/// positions; else for the present.
-pub(crate) fn summed_over(func: &Func, axis: Axis) -> bool {
-    func.values.iter().any(|v| match &v.op {
-        Op::Scan(scan) => summed_over(&scan.body, axis),
-        op => takes_all_of(op, axis),
-    })
-}
-
-/// Does the operation see all positions along the axis?
-fn takes_all_of(op: &Op, axis: Axis) -> bool {
-    match op {
-        Op::Contract(axes) | Op::Reduce(_, axes) => axes.contains(&axis),
-        Op::Softmax(a) | Op::LogSumExp(a) | Op::TopMask(a, _) => *a == axis,
-        Op::Conv { lag, .. } | Op::Window { lag, .. } => *lag == axis,
-        Op::Gather(a) => *a == axis,
-        _ => false,
-    }
-}
-
 /// The number of positions of a program over several.
 fn length(b: &mut Builder) -> Result<ValueId> {
     Ok(b.push(Op::Length(clock().size), &[])?)
@@ -320,7 +304,7 @@ fn cached(a: &Axis) -> Axis {
 impl Plan<'_> {
     /// Does the axis stand for the present in a step: the clock, or its renaming that is never summed over?
     fn is_present(&self, a: &Axis) -> bool {
-        *a == clock() || (is_clocklike(a) && !summed_over(self.func, *a))
+        self.clocks.is_present(a)
     }
 
     /// The axes without the present; earlier positions along the cache.

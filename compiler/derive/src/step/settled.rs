@@ -2,15 +2,23 @@
 
 use super::is_clocklike;
 use seqc_algebra::{Axis, Func, InputKind, Op, ValueId};
+use std::collections::HashSet;
 
 /// Is the kernel made of parameters and of its lags, one by one? Then it is known before the first position.
 pub(crate) fn is_settled(func: &Func, kernel: ValueId, lag: Axis) -> bool {
-    let needed = func.needed([kernel]);
-    let ids = || func.ids().filter(|id| needed[id.index()]);
-    ids().all(|id| {
-        let clocks = func.ty(id).axes.iter().filter(|a| is_clocklike(a));
-        clocks.into_iter().all(|a| *a == lag) && by_lag(func, id, lag)
-    })
+    let settled = |id: ValueId| {
+        let mut clocks = func.ty(id).axes.iter().filter(|a| is_clocklike(a));
+        clocks.all(|a| *a == lag) && by_lag(func, id, lag)
+    };
+    // What is not settled ends the walk: of a kernel that the sequence makes, little is looked at.
+    let (mut seen, mut next) = (HashSet::from([kernel]), vec![kernel]);
+    while let Some(id) = next.pop() {
+        if !settled(id) {
+            return false;
+        }
+        next.extend(func.args(id).iter().filter(|a| seen.insert(**a)));
+    }
+    true
 }
 
 /// Does the operation meet no data, and entries of one lag only?

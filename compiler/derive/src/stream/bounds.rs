@@ -1,6 +1,10 @@
-//! Where a pair value vanishes: inequalities between its two positions, read off masks.
+//! Where values vanish: inequalities between positions, read off masks.
+//!
+//! One walk in the order of the program, so that a value that many use is looked at once. What is known of a value is
+//! about its own axes: a sum over an axis forgets what its terms obey along it.
 
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
+use std::collections::HashMap;
 
 /// `Σ coefficient · position + constant <= 0`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,138 +20,258 @@ impl Inequality {
             .find(|(a, _)| *a == axis)
             .map_or(0, |(_, c)| *c)
     }
-}
 
-/// Inequalities outside any of which the value is 0.
-pub fn zero_outside(func: &Func, v: ValueId) -> Vec<Inequality> {
-    let args = func.args(v);
-    match func.op(v) {
-        Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => {
-            let mut all = holds(func, args[0]);
-            all.extend(zero_outside(func, args[1]));
-            all
+    fn constant(constant: i64) -> Inequality {
+        Inequality {
+            terms: vec![],
+            constant,
         }
-        Op::Map(MapFn::Mul) | Op::Contract(_) => {
-            args.iter().flat_map(|a| zero_outside(func, *a)).collect()
-        }
-        Op::Map(MapFn::Neg) | Op::Expand(_) | Op::Reduce(ReduceOp::Sum, _) => {
-            zero_outside(func, args[0])
-        }
-        Op::Map(MapFn::Div) => zero_outside(func, args[0]),
-        Op::Map(MapFn::Add | MapFn::Sub) => {
-            let other = zero_outside(func, args[1]);
-            zero_outside(func, args[0])
-                .into_iter()
-                .filter(|i| other.contains(i))
-                .collect()
-        }
-        Op::Map(MapFn::Exp) => neg_inf_outside(func, args[0]),
-        // A comparison is 0 where it does not hold.
-        Op::Map(MapFn::And | MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt) => holds(func, v),
-        _ => vec![],
+    }
+
+    fn renamed(&self, from: Axis, to: Axis) -> Inequality {
+        let mut new = self.clone();
+        new.terms
+            .iter_mut()
+            .filter(|t| t.0 == from)
+            .for_each(|t| t.0 = to);
+        new.terms.sort();
+        new
     }
 }
 
-/// Inequalities outside any of which the value is -inf.
-pub fn neg_inf_outside(func: &Func, v: ValueId) -> Vec<Inequality> {
-    let args = func.args(v);
-    match func.op(v) {
-        Op::Map(MapFn::Select) if is_const(func, args[2], f64::NEG_INFINITY) => {
-            let mut all = holds(func, args[0]);
-            all.extend(neg_inf_outside(func, args[1]));
-            all
+/// What is known of every value of a program.
+pub struct Bounds {
+    known: Vec<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The affine function of positions that the value is, written as the left side of an inequality.
+    affine: Option<Inequality>,
+    /// As a condition: inequalities that hold where it does.
+    holds: Vec<Inequality>,
+    /// Inequalities outside any of which the value is 0, and -inf.
+    zero: Vec<Inequality>,
+    neg_inf: Vec<Inequality>,
+}
+
+impl Bounds {
+    pub fn of(func: &Func) -> Bounds {
+        let mut all = Bounds { known: vec![] };
+        for id in func.ids() {
+            let known = Known {
+                affine: all.affine(func, id),
+                holds: all.holds(func, id),
+                zero: all.zero(func, id),
+                neg_inf: all.neg_inf(func, id),
+            };
+            all.known.push(known);
         }
-        Op::Map(MapFn::Add | MapFn::Sub) | Op::Expand(_) => neg_inf_outside(func, args[0]),
-        _ => vec![],
+        all
     }
+
+    /// Inequalities outside any of which the value is 0.
+    pub fn zero_outside(&self, v: ValueId) -> &[Inequality] {
+        &self.known[v.index()].zero
+    }
+
+    /// Inequalities outside any of which the value is -inf.
+    pub fn neg_inf_outside(&self, v: ValueId) -> &[Inequality] {
+        &self.known[v.index()].neg_inf
+    }
+
+    /// Inequalities outside any of which the product of the values is 0.
+    pub fn product(&self, factors: &[ValueId]) -> Vec<Inequality> {
+        self.any(factors, |k| &k.zero)
+    }
+
+    fn any(&self, of: &[ValueId], side: impl Fn(&Known) -> &Vec<Inequality>) -> Vec<Inequality> {
+        let mut all: Vec<Inequality> = vec![];
+        for i in of.iter().flat_map(|v| side(&self.known[v.index()])) {
+            if !all.contains(i) {
+                all.push(i.clone());
+            }
+        }
+        all
+    }
+
+    fn zero(&self, func: &Func, id: ValueId) -> Vec<Inequality> {
+        let args = func.args(id);
+        let first = || self.zero_outside(args[0]).to_vec();
+        match func.op(id) {
+            Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => {
+                self.chosen(args, |k| &k.zero)
+            }
+            Op::Map(MapFn::Mul) => self.product(args),
+            Op::Contract(over) => beside(self.product(args), over),
+            Op::Reduce(ReduceOp::Sum, over) => beside(first(), over),
+            Op::Map(MapFn::Neg | MapFn::Div) | Op::Expand(_) => first(),
+            Op::Map(MapFn::Add | MapFn::Sub) => self.both(args, |k| &k.zero),
+            Op::Map(MapFn::Exp) | Op::Softmax(_) => self.neg_inf_outside(args[0]).to_vec(),
+            Op::Rename { from, to } => first().iter().map(|i| i.renamed(*from, *to)).collect(),
+            // A comparison is 0 where it does not hold.
+            Op::Map(MapFn::And | MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt) => {
+                self.holds(func, id)
+            }
+            _ => vec![],
+        }
+    }
+
+    fn neg_inf(&self, func: &Func, id: ValueId) -> Vec<Inequality> {
+        let args = func.args(id);
+        let first = || self.neg_inf_outside(args[0]).to_vec();
+        match func.op(id) {
+            Op::Map(MapFn::Select) if is_const(func, args[2], f64::NEG_INFINITY) => {
+                self.chosen(args, |k| &k.neg_inf)
+            }
+            Op::Map(MapFn::Add | MapFn::Sub) | Op::Expand(_) => first(),
+            Op::Rename { from, to } => first().iter().map(|i| i.renamed(*from, *to)).collect(),
+            _ => vec![],
+        }
+    }
+
+    /// The affine inequalities that a condition implies.
+    fn holds(&self, func: &Func, id: ValueId) -> Vec<Inequality> {
+        let args = func.args(id);
+        match func.op(id) {
+            Op::Map(MapFn::And | MapFn::Mul) => self.any(args, |k| &k.holds),
+            Op::Contract(over) if over.is_empty() => self.any(args, |k| &k.holds),
+            Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => {
+                self.any(&args[..2], |k| &k.holds)
+            }
+            Op::Map(f @ (MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt)) => {
+                let side = |n: usize| self.known[args[n].index()].affine.as_ref();
+                let compared = side(0).zip(side(1));
+                let one = compared.and_then(|(a, b)| comparison(*f, a, b));
+                one.into_iter().collect()
+            }
+            _ => vec![],
+        }
+    }
+
+    /// Of a value that is another where its condition fails: what the condition implies, and what the value obeys.
+    fn chosen(
+        &self,
+        args: &[ValueId],
+        side: impl Fn(&Known) -> &Vec<Inequality>,
+    ) -> Vec<Inequality> {
+        let mut all = self.known[args[0].index()].holds.clone();
+        let own = side(&self.known[args[1].index()]).iter();
+        for i in own {
+            if !all.contains(i) {
+                all.push(i.clone());
+            }
+        }
+        all
+    }
+
+    /// What both obey.
+    fn both(&self, args: &[ValueId], side: impl Fn(&Known) -> &Vec<Inequality>) -> Vec<Inequality> {
+        let of = |n: usize| side(&self.known[args[n].index()]);
+        of(0)
+            .iter()
+            .filter(|i| of(1).contains(i))
+            .cloned()
+            .collect()
+    }
+
+    /// A value as an affine function of positions with integer coefficients.
+    fn affine(&self, func: &Func, id: ValueId) -> Option<Inequality> {
+        let args = func.args(id);
+        let of = |n: usize| self.known[args[n].index()].affine.as_ref();
+        affine_of(func, id, of)
+    }
+}
+
+/// Those that do not speak of the axes.
+fn beside(mut all: Vec<Inequality>, over: &[Axis]) -> Vec<Inequality> {
+    all.retain(|i| i.terms.iter().all(|(a, _)| !over.contains(a)));
+    all
 }
 
 fn is_const(func: &Func, v: ValueId, x: f64) -> bool {
     matches!(func.op(v), Op::Const(n) if n.0 == x)
 }
 
-/// The affine inequalities that a condition implies.
-fn holds(func: &Func, v: ValueId) -> Vec<Inequality> {
-    let args = func.args(v);
-    match func.op(v) {
-        Op::Map(MapFn::And | MapFn::Mul) => args.iter().flat_map(|a| holds(func, *a)).collect(),
-        Op::Contract(axes) if axes.is_empty() => {
-            args.iter().flat_map(|a| holds(func, *a)).collect()
-        }
-        Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => {
-            args[..2].iter().flat_map(|a| holds(func, *a)).collect()
-        }
-        _ => condition(func, v).into_iter().collect(),
-    }
-}
-
 /// A comparison of positions as the inequality that it is.
 pub fn condition(func: &Func, v: ValueId) -> Option<Inequality> {
+    let Op::Map(f) = func.op(v) else { return None };
     let args = func.args(v);
-    let Op::Map(f @ (MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt)) = func.op(v) else {
-        return None;
+    let mut known = HashMap::new();
+    let mut side = |n: usize| affine_in(func, *args.get(n)?, &mut known);
+    let (a, b) = (side(0)?, side(1)?);
+    comparison(*f, &a, &b)
+}
+
+fn affine_in(
+    func: &Func,
+    v: ValueId,
+    known: &mut HashMap<ValueId, Option<Inequality>>,
+) -> Option<Inequality> {
+    if let Some(done) = known.get(&v) {
+        return done.clone();
+    }
+    let args = func.args(v);
+    let of_args: Vec<Option<Inequality>> = match func.op(v) {
+        Op::Map(MapFn::Add | MapFn::Sub | MapFn::Neg) | Op::Expand(_) | Op::Rename { .. } => {
+            args.iter().map(|a| affine_in(func, *a, known)).collect()
+        }
+        _ => vec![],
     };
+    let made = affine_of(func, v, |n| of_args.get(n)?.as_ref());
+    known.insert(v, made.clone());
+    made
+}
+
+fn comparison(f: MapFn, a: &Inequality, b: &Inequality) -> Option<Inequality> {
     let (small, large) = match f {
-        MapFn::Le | MapFn::Lt => (args[0], args[1]),
-        _ => (args[1], args[0]),
+        MapFn::Le | MapFn::Lt => (a, b),
+        MapFn::Ge | MapFn::Gt => (b, a),
+        _ => return None,
     };
     let strict = matches!(f, MapFn::Lt | MapFn::Gt);
-    let d = combine(&affine(func, small)?, &affine(func, large)?, -1);
+    let d = combine(small, large, -1)?;
     Some(Inequality {
+        constant: d.constant.checked_add(i64::from(strict))?,
         terms: d.terms,
-        constant: d.constant + i64::from(strict),
     })
 }
 
-/// A value as an affine function of positions with integer coefficients.
-fn affine(func: &Func, v: ValueId) -> Option<Inequality> {
-    let args = func.args(v);
+/// A value as an affine function of positions, from its arguments as such.
+fn affine_of<'a>(
+    func: &Func,
+    v: ValueId,
+    of: impl Fn(usize) -> Option<&'a Inequality>,
+) -> Option<Inequality> {
     match func.op(v) {
         Op::Iota(a) => Some(Inequality {
             terms: vec![(*a, 1)],
             constant: 0,
         }),
-        Op::Const(n) if n.0.fract() == 0.0 && n.0.abs() < 1e15 => Some(Inequality {
-            terms: vec![],
-            constant: n.0 as i64,
-        }),
-        Op::Map(MapFn::Add) => Some(combine(&affine(func, args[0])?, &affine(func, args[1])?, 1)),
-        Op::Map(MapFn::Sub) => Some(combine(
-            &affine(func, args[0])?,
-            &affine(func, args[1])?,
-            -1,
-        )),
-        Op::Map(MapFn::Neg) => {
-            let zero = Inequality {
-                terms: vec![],
-                constant: 0,
-            };
-            Some(combine(&zero, &affine(func, args[0])?, -1))
+        Op::Const(n) if n.0.fract() == 0.0 && n.0.abs() < 1e15 => {
+            Some(Inequality::constant(n.0 as i64))
         }
-        Op::Expand(_) => affine(func, args[0]),
-        Op::Rename { from, to } => {
-            let mut a = affine(func, args[0])?;
-            for t in &mut a.terms {
-                if t.0 == *from {
-                    t.0 = *to;
-                }
-            }
-            Some(a)
-        }
+        Op::Map(MapFn::Add) => combine(of(0)?, of(1)?, 1),
+        Op::Map(MapFn::Sub) => combine(of(0)?, of(1)?, -1),
+        Op::Map(MapFn::Neg) => combine(&Inequality::constant(0), of(0)?, -1),
+        Op::Expand(_) => of(0).cloned(),
+        Op::Rename { from, to } => Some(of(0)?.renamed(*from, *to)),
         _ => None,
     }
 }
 
-fn combine(a: &Inequality, b: &Inequality, sign: i64) -> Inequality {
+/// `a ± b`, where its coefficients are numbers that are counted with.
+fn combine(a: &Inequality, b: &Inequality, sign: i64) -> Option<Inequality> {
+    let plus = |x: i64, y: i64| x.checked_add(sign.checked_mul(y)?);
     let mut out = a.clone();
-    out.constant += sign * b.constant;
+    out.constant = plus(out.constant, b.constant)?;
     for (axis, c) in &b.terms {
         match out.terms.iter_mut().find(|(x, _)| x == axis) {
-            Some(t) => t.1 += sign * c,
-            None => out.terms.push((*axis, sign * c)),
+            Some(t) => t.1 = plus(t.1, *c)?,
+            None => out.terms.push((*axis, plus(0, *c)?)),
         }
     }
     out.terms.retain(|(_, c)| *c != 0);
     out.terms.sort();
-    out
+    Some(out)
 }

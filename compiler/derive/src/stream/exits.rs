@@ -2,10 +2,10 @@
 
 use super::{is_long, long_axes};
 use crate::Result;
-use crate::order::depends_on;
 use crate::rewrite::map_values;
 use crate::softmax::anchored;
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Exits that keep one axis and stream the other in the same pass.
 #[derive(Clone, Debug)]
@@ -94,9 +94,9 @@ fn cone_is_pointwise(func: &Func, id: ValueId) -> bool {
 /// `softmax`: asked before softmaxes along a time became weights with a normaliser of one time.
 pub fn recomputable(func: &Func, v: ValueId, softmax: bool) -> std::result::Result<(), ValueId> {
     let mut stack: Vec<ValueId> = vec![v];
-    let mut seen = vec![false; func.values.len()];
+    let mut seen = HashSet::new();
     while let Some(v) = stack.pop() {
-        if !is_pair(func, v) || std::mem::replace(&mut seen[v.index()], true) {
+        if !is_pair(func, v) || !seen.insert(v) {
             continue;
         }
         let ok = match func.op(v) {
@@ -120,41 +120,133 @@ pub fn recomputable(func: &Func, v: ValueId, softmax: bool) -> std::result::Resu
 /// All exits, grouped greedily in topological order.
 pub fn groups(func: &Func) -> Vec<Group> {
     let live = func.live();
-    let mut groups: Vec<Group> = Vec::new();
-    for id in func.ids().filter(|id| live[id.index()]) {
-        let Some((kept, streamed)) = exit(func, id) else {
-            continue;
-        };
-        let mut placed = false;
-        for g in groups
-            .iter_mut()
-            .filter(|g| g.kept == kept && g.streamed == streamed)
-        {
-            let dep = depends_on(func, &g.exits);
-            let joins = anchor(func, g, id).is_some();
-            if joins || !dep[id.index()] && related(func, g, id) {
-                g.exits.push(id);
-                placed = true;
-            } else if let Some(mut online) = online(func, g, id) {
-                online.exit = g.exits.len();
-                g.exits.push(id);
-                g.online.push(online);
-                placed = true;
-            }
-            if placed {
-                break;
-            }
-        }
-        if !placed {
-            groups.push(Group {
-                kept,
-                streamed,
-                exits: vec![id],
-                online: vec![],
-            });
+    let mut all = Groups::default();
+    for id in func.ids() {
+        all.follow(func, id);
+        if let Some((kept, streamed)) = exit(func, id).filter(|_| live[id.index()]) {
+            all.place(func, id, kept, streamed);
         }
     }
-    groups
+    all.groups
+}
+
+/// The groups while exits are placed, and who may share one: an exit is not held against all groups, but against those
+/// that it has something in common with.
+#[derive(Default)]
+struct Groups {
+    groups: Vec<Group>,
+    /// The group of each exit, and the groups whose exits read a contraction.
+    of_exit: HashMap<ValueId, usize>,
+    of_heavy: HashMap<ValueId, BTreeSet<usize>>,
+    /// For each value that has been passed, the groups that it depends on.
+    below: Vec<Bits>,
+}
+
+impl Groups {
+    /// What a value depends on, once that of its arguments is known.
+    fn follow(&mut self, func: &Func, id: ValueId) {
+        let mut below = Bits::default();
+        for a in func.args(id) {
+            below.join(&self.below[a.index()]);
+        }
+        self.below.push(below);
+    }
+
+    fn place(&mut self, func: &Func, id: ValueId, kept: Axis, streamed: Axis) {
+        let cone = cone(func, id);
+        let heavy: Vec<ValueId> = cone
+            .iter()
+            .copied()
+            .filter(|v| is_heavy(func, *v))
+            .collect();
+        let n = self.shared(func, id, &cone, &heavy, (kept, streamed));
+        let n = n.unwrap_or_else(|| {
+            self.groups.push(Group {
+                kept,
+                streamed,
+                exits: vec![],
+                online: vec![],
+            });
+            self.groups.len() - 1
+        });
+        self.groups[n].exits.push(id);
+        self.of_exit.insert(id, n);
+        self.below[id.index()].insert(n);
+        for v in heavy {
+            self.of_heavy.entry(v).or_default().insert(n);
+        }
+    }
+
+    /// The first group that the exit may join.
+    fn shared(
+        &mut self,
+        func: &Func,
+        id: ValueId,
+        cone: &[ValueId],
+        heavy: &[ValueId],
+        axes: (Axis, Axis),
+    ) -> Option<usize> {
+        let related: BTreeSet<usize> = (heavy.iter())
+            .filter_map(|v| self.of_heavy.get(v))
+            .flatten()
+            .copied()
+            .collect();
+        // A maximum that its scores are relative to, a normaliser that its weights have.
+        let of_exit = |v: ValueId| self.of_exit.get(&v).copied();
+        let weights = cone.iter().filter_map(|v| normaliser(func, *v));
+        let anchored = matches!(func.op(id), Op::LogSumExp(_))
+            .then(|| anchored(func, func.args(id)[0]))
+            .flatten();
+        let mut may: BTreeSet<usize> = weights.flatten().filter_map(of_exit).collect();
+        may.extend(anchored.and_then(|(max, _)| of_exit(max)));
+        may.extend(&related);
+        for n in may {
+            let g = &self.groups[n];
+            if (g.kept, g.streamed) != axes {
+                continue;
+            }
+            let apart = !self.below[id.index()].has(n);
+            if anchor(func, g, id).is_some() || apart && related.contains(&n) {
+                return Some(n);
+            }
+            let dep = |v: ValueId| self.below[v.index()].has(n);
+            if let Some(mut online) = online(func, g, id, &dep) {
+                online.exit = g.exits.len();
+                self.groups[n].online.push(online);
+                return Some(n);
+            }
+        }
+        None
+    }
+}
+
+/// Sharing a pass pays when the exits share a contraction.
+fn is_heavy(func: &Func, v: ValueId) -> bool {
+    matches!(func.op(v), Op::Contract(axes) if !axes.is_empty())
+}
+
+/// A set of small numbers.
+#[derive(Clone, Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn insert(&mut self, n: usize) {
+        if self.0.len() <= n / 64 {
+            self.0.resize(n / 64 + 1, 0);
+        }
+        self.0[n / 64] |= 1 << (n % 64);
+    }
+
+    fn has(&self, n: usize) -> bool {
+        self.0.get(n / 64).is_some_and(|w| w >> (n % 64) & 1 == 1)
+    }
+
+    fn join(&mut self, other: &Bits) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
+    }
 }
 
 /// The exit (by number) that is the maximum of the scores of which `id` is the log-sum-exp.
@@ -187,30 +279,18 @@ pub fn cone_of(func: &Func, g: &Group, id: ValueId) -> Vec<ValueId> {
 
 /// Pair values that a value reads, directly or through other pair values.
 pub fn cone(func: &Func, id: ValueId) -> Vec<ValueId> {
-    let mut seen = vec![false; func.values.len()];
+    let mut seen = BTreeSet::new();
     let mut stack: Vec<ValueId> = func.args(id).to_vec();
     while let Some(v) = stack.pop() {
-        if is_pair(func, v) && !std::mem::replace(&mut seen[v.index()], true) {
+        if is_pair(func, v) && seen.insert(v) {
             stack.extend(func.args(v));
         }
     }
-    func.ids().filter(|v| seen[v.index()]).collect()
-}
-
-/// Sharing a pass pays when the exits share a contraction.
-fn related(func: &Func, g: &Group, id: ValueId) -> bool {
-    let mine = cone(func, id);
-    let heavy = |v: &ValueId| matches!(func.op(*v), Op::Contract(axes) if !axes.is_empty());
-    g.exits.iter().any(|e| {
-        cone(func, *e)
-            .iter()
-            .filter(|v| heavy(v))
-            .any(|v| mine.contains(v))
-    })
+    seen.into_iter().collect()
 }
 
 /// Is `id` linear in `exp(s - lse)` for a log-sum-exp of this group, and free of the group's exits otherwise?
-fn online(func: &Func, g: &Group, id: ValueId) -> Option<Online> {
+fn online(func: &Func, g: &Group, id: ValueId, dep: &dyn Fn(ValueId) -> bool) -> Option<Online> {
     if !matches!(func.op(id), Op::Contract(_) | Op::Reduce(ReduceOp::Sum, _)) {
         return None;
     }
@@ -225,8 +305,7 @@ fn online(func: &Func, g: &Group, id: ValueId) -> Option<Online> {
         let Some(weight) = weight else { continue };
         // Everything below the weight must reach the exit linearly, and nothing else may depend on the group. What is
         // carried is relative to the normaliser, so no axis of that may be summed.
-        let dep = depends_on(func, &g.exits);
-        if linear_in(func, id, weight, &dep, &func.ty(*e).axes) {
+        if linear_in(func, id, weight, dep, &func.ty(*e).axes) {
             return Some(Online {
                 exit: 0,
                 lse: n,
@@ -239,25 +318,36 @@ fn online(func: &Func, g: &Group, id: ValueId) -> Option<Online> {
 
 /// `exp(scores - lse')`, with `lse'` the normaliser or the normaliser guarded for empty rows.
 fn is_weight(func: &Func, v: ValueId, scores: ValueId, lse: ValueId) -> bool {
+    normaliser(func, v).is_some_and(|l| l.contains(&lse)) && func.args(func.args(v)[0])[0] == scores
+}
+
+/// The two values that may be the normaliser `lse` of `exp(scores - lse')`: what is subtracted, and what it guards.
+fn normaliser(func: &Func, v: ValueId) -> Option<[ValueId; 2]> {
     let Op::Map(MapFn::Exp) = func.op(v) else {
-        return false;
+        return None;
     };
     let d = func.args(v)[0];
     let Op::Map(MapFn::Sub) = func.op(d) else {
-        return false;
+        return None;
     };
-    let (s, l) = (func.args(d)[0], func.args(d)[1]);
-    let guarded = matches!(func.op(l), Op::Map(MapFn::Select)) && func.args(l)[2] == lse;
-    s == scores && (l == lse || guarded)
+    let l = func.args(d)[1];
+    let guarded = matches!(func.op(l), Op::Map(MapFn::Select)).then(|| func.args(l)[2]);
+    Some([l, guarded.unwrap_or(l)])
 }
 
 /// Does `id` depend on the group only through `weight`, linearly, with nothing summed along the axes `apart`?
-fn linear_in(func: &Func, id: ValueId, weight: ValueId, dep: &[bool], apart: &[Axis]) -> bool {
+fn linear_in(
+    func: &Func,
+    id: ValueId,
+    weight: ValueId,
+    dep: &dyn Fn(ValueId) -> bool,
+    apart: &[Axis],
+) -> bool {
     if id == weight {
         return true;
     }
     let args = func.args(id);
-    let hit: Vec<usize> = (0..args.len()).filter(|n| dep[args[*n].index()]).collect();
+    let hit: Vec<usize> = (0..args.len()).filter(|n| dep(args[*n])).collect();
     if let Op::Contract(axes) | Op::Reduce(_, axes) = func.op(id)
         && axes.iter().any(|a| apart.contains(a))
     {

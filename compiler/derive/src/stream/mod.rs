@@ -16,7 +16,7 @@ mod bounds;
 mod exits;
 mod tiles;
 
-pub use bounds::{Inequality, condition, neg_inf_outside, zero_outside};
+pub use bounds::{Bounds, Inequality, condition};
 pub use exits::{cone, is_pair, recomputable};
 
 use crate::Result;
@@ -108,6 +108,7 @@ pub fn stream_pairs(func: &Func, tiles: Tiles) -> Result<Func> {
             "tiled sums depend on each other in a cycle".into(),
         ));
     };
+    let bounds = Bounds::of(&func);
     let mut b = Builder::new(&func.name);
     let mut image: HashMap<ValueId, ValueId> = HashMap::new();
     for id in order {
@@ -115,7 +116,7 @@ pub fn stream_pairs(func: &Func, tiles: Tiles) -> Result<Func> {
             continue;
         }
         if let Some(g) = member.get(&id).map(|n| &groups[*n]) {
-            build(&mut b, &func, g, tiles, &mut image)?;
+            build(&mut b, (&func, &bounds), g, tiles, &mut image)?;
             continue;
         }
         let args: Option<Vec<ValueId>> = func
@@ -142,12 +143,12 @@ pub fn stream_pairs(func: &Func, tiles: Tiles) -> Result<Func> {
 
 fn build(
     b: &mut Builder,
-    func: &Func,
+    (func, bounds): (&Func, &Bounds),
     g: &Group,
     tiles: Tiles,
     image: &mut HashMap<ValueId, ValueId>,
 ) -> Result<()> {
-    let results = tiles::tiled(b, func, g, tiles, image)?;
+    let results = tiles::tiled(b, (func, bounds), g, tiles, image)?;
     for (e, v) in g.exits.iter().zip(results) {
         if let Some(name) = func.value(*e).name {
             b.name(v, name.as_str());

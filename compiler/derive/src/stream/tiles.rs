@@ -1,6 +1,6 @@
 //! Builds the two nested scans of a group: tiles of the kept axis outside, tiles of the streamed axis inside.
 
-use super::bounds::{Inequality, neg_inf_outside, zero_outside};
+use super::bounds::{Bounds, Inequality};
 use super::exits::{Group, anchor, cone, cone_of, is_pair, scores};
 use super::{Tiles, long_axes};
 use crate::Result;
@@ -12,13 +12,17 @@ use std::collections::{BTreeSet, HashMap};
 
 /// Functions of positions alone are recomputed in the tile.
 fn is_positional(func: &Func, v: ValueId) -> bool {
-    match func.op(v) {
-        Op::Iota(_) | Op::Const(_) | Op::Length(_) => true,
-        Op::Map(_) | Op::Expand(_) | Op::Rename { .. } => {
-            func.args(v).iter().all(|a| is_positional(func, *a))
+    let (mut seen, mut next) = (BTreeSet::from([v]), vec![v]);
+    while let Some(v) = next.pop() {
+        match func.op(v) {
+            Op::Iota(_) | Op::Const(_) | Op::Length(_) => {}
+            Op::Map(_) | Op::Expand(_) | Op::Rename { .. } => {
+                next.extend(func.args(v).iter().filter(|a| seen.insert(**a)));
+            }
+            _ => return false,
         }
-        _ => false,
     }
+    true
 }
 
 /// The pair values recomputed in the inner body: every exit's cone, cut at the weights of online members.
@@ -75,7 +79,7 @@ pub fn inputs(func: &Func, g: &Group) -> Vec<ValueId> {
 /// The group as a scan; one value per exit.
 pub fn tiled(
     b: &mut Builder,
-    func: &Func,
+    (func, bounds): (&Func, &Bounds),
     g: &Group,
     tiles: Tiles,
     image: &HashMap<ValueId, ValueId>,
@@ -99,6 +103,7 @@ pub fn tiled(
     }
     let mut inner = Inner {
         func,
+        bounds,
         g,
         rows,
         cols,
@@ -197,6 +202,7 @@ impl Final {
 /// The inner scan under construction.
 struct Inner<'a> {
     func: &'a Func,
+    bounds: &'a Bounds,
     g: &'a Group,
     rows: Axis,
     cols: Axis,
@@ -487,14 +493,10 @@ impl Inner<'_> {
         let of = |e: &ValueId| -> Vec<Inequality> {
             match self.func.op(*e) {
                 Op::LogSumExp(_) | Op::Reduce(ReduceOp::Max, _) => {
-                    neg_inf_outside(self.func, scores(self.func, self.g, *e))
+                    let scores = scores(self.func, self.g, *e);
+                    self.bounds.neg_inf_outside(scores).to_vec()
                 }
-                _ => self
-                    .func
-                    .args(*e)
-                    .iter()
-                    .flat_map(|a| zero_outside(self.func, *a))
-                    .collect(),
+                _ => self.bounds.product(self.func.args(*e)),
             }
         };
         let mut common = self.g.exits.first().map(of).unwrap_or_default();

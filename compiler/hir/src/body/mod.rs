@@ -30,11 +30,10 @@ impl<'p> Elab<'p> {
                 .flat_map(|n| n.defs())
                 .map(|d| (d.text.clone(), d.span)),
         );
+        let defs = nodes.iter().flat_map(|n| n.defs());
+        let defined: HashSet<&str> = defs.map(|d| d.text.as_str()).collect();
         for name in states.keys() {
-            if !nodes
-                .iter()
-                .any(|n| n.defs().iter().any(|d| d.text == *name))
-            {
+            if !defined.contains(name.as_str()) {
                 let d = states[name];
                 self.report(
                     Diagnostic::error(
@@ -47,14 +46,22 @@ impl<'p> Elab<'p> {
                 s.bind(name, Val::Poison, d.name.span);
             }
         }
+        let readers = readers(&nodes);
         for comp in components(&nodes) {
+            if !comp.iter().all(|k| self.spend(nodes[*k].span())) {
+                let names = comp.iter().flat_map(|k| nodes[*k].defs());
+                names.for_each(|n| s.bind(&n.text, Val::Poison, n.span));
+                continue;
+            }
             let cyclic = comp.len() > 1 || nodes[comp[0]].deps.iter().any(|(d, _)| *d == comp[0]);
             if cyclic {
-                let outside = nodes.iter().enumerate().filter(|(k, _)| !comp.contains(k));
-                let mut external: HashSet<String> = outside
-                    .flat_map(|(_, n)| n.reads.iter().map(|(r, _)| r.clone()))
-                    .collect();
-                external.extend(wanted.iter().cloned());
+                let names = comp.iter().flat_map(|k| nodes[*k].defs());
+                let members: HashSet<usize> = comp.iter().copied().collect();
+                let outside = |n: &&Name| {
+                    let mut read = readers.get(n.text.as_str()).into_iter().flatten();
+                    wanted.contains(&n.text) || read.any(|k| !members.contains(k))
+                };
+                let external = names.filter(outside).map(|n| n.text.clone()).collect();
                 self.group(s, &nodes, &comp, &states, &external);
             } else {
                 self.node(s, &nodes[comp[0]], &states);
@@ -181,4 +188,15 @@ impl<'p> Elab<'p> {
         };
         self.types.push((s.home.join(&name.text).path, text));
     }
+}
+
+/// The nodes that read each name.
+fn readers<'a>(nodes: &'a [Node]) -> HashMap<&'a str, Vec<usize>> {
+    let mut all: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (k, node) in nodes.iter().enumerate() {
+        for (name, _) in &node.reads {
+            all.entry(name).or_default().push(k);
+        }
+    }
+    all
 }

@@ -1,5 +1,6 @@
 //! `repeat`: its statements again and again, each time with the names that the last one rebound.
 
+use crate::budget::unfolded;
 use crate::elab::{Elab, MAX_REPEAT};
 use crate::reads::assigned;
 use crate::scope::{Scope, Static};
@@ -29,6 +30,10 @@ impl<'p> Elab<'p> {
             self.report(d);
             return;
         };
+        // Refused before it is written out.
+        if !self.may_spend(unfolded(s, r, count), span) {
+            return;
+        }
         let carried: BTreeSet<String> = assigned(&r.body.stmts)
             .into_iter()
             .filter(|n| s.names.contains_key(n))
@@ -52,7 +57,7 @@ impl<'p> Elab<'p> {
                     },
                 );
             }
-            let before = self.diags.iter().filter(|d| d.is_error()).count();
+            let before = self.errors();
             self.body(&mut inner, &r.body.stmts, &wanted);
             s.clocks.extend(inner.clocks.drain());
             for name in &carried {
@@ -60,7 +65,7 @@ impl<'p> Elab<'p> {
                     s.names.insert(name.clone(), v);
                 }
             }
-            if self.diags.iter().filter(|d| d.is_error()).count() > before {
+            if self.errors() > before || self.spent.over {
                 break;
             }
         }

@@ -7,12 +7,13 @@ mod pointwise;
 
 use crate::elab::Elab;
 use crate::linear;
+use crate::program::Program;
 use crate::reduce;
-use crate::scope::{Binding, Scope};
+use crate::scope::{Binding, Named, Scope};
 use crate::value::Val;
 use seqc_algebra::MapFn;
 use seqc_syntax::ast::{Arg, Call, Expr};
-use seqc_syntax::{Diagnostic, Span, did_you_mean};
+use seqc_syntax::{Diagnostic, Span};
 
 /// Functions of one argument: an operation of the algebra, and whether complex arguments make sense.
 const UNARY: &[(&str, MapFn, bool)] = &[
@@ -175,24 +176,13 @@ impl<'p> Elab<'p> {
     }
 
     fn unknown_call(&mut self, s: &Scope<'p>, c: &Call) {
-        let mixers = self.program.names(s.module);
-        let values = s
-            .names
-            .iter()
-            .filter(|(_, n)| matches!(n.binding, Binding::Val(Val::Mixer(_))))
-            .map(|(n, _)| n.clone());
-        let mut known: Vec<String> = names()
-            .map(str::to_owned)
-            .chain(mixers)
-            .chain(values)
-            .collect();
-        known.sort();
         let mut d = Diagnostic::error(
             "E03",
             format!("there is no function or mixer `{}`", c.name.text),
             c.name.span,
         );
-        d = match did_you_mean(&c.name.text, known.iter().map(String::as_str)) {
+        let program = self.program;
+        d = match self.near(&c.name.text, || callable(program, s)) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
             None if crate::stdlib::has_mixer(&c.name.text) => {
                 d.help(format!("import it: `import std ({})`", c.name.text))
@@ -248,4 +238,16 @@ impl<'p> Elab<'p> {
             }
         }
     }
+}
+
+/// What may be called here, in order of name.
+fn callable(program: &Program, s: &Scope) -> Vec<String> {
+    let mixer = |n: &Named| matches!(n.binding, Binding::Val(Val::Mixer(_)));
+    let values = s.names.iter().filter(|(_, n)| mixer(n));
+    let mut known: Vec<String> = (names().map(str::to_owned))
+        .chain(program.names(s.module))
+        .chain(values.map(|(n, _)| n.clone()))
+        .collect();
+    known.sort();
+    known
 }

@@ -5,15 +5,17 @@
 
 mod header;
 mod result;
+mod told;
 mod whole;
 
+use crate::budget::MAX_ERRORS;
 use crate::elab::Elab;
 use crate::program::Program;
 use crate::recipe;
 use header::{free_axes, header_is_whole};
 pub use result::{Causality, Elaborated, Setting, Vocabulary};
 use seqc_syntax::{Diagnostic, Span, did_you_mean};
-use std::collections::HashSet;
+use told::Told;
 use whole::whole;
 
 /// Sizes tried for free axes.
@@ -34,47 +36,43 @@ pub fn elaborate(
             .into_iter()
             .find(|i| program.mixer(*i).name.text == item)
         {
-            Some(id) => run(program, id, settings, false),
+            Some(id) => run(program, id, settings, false).0,
             None => Err(vec![no_item(program, item)]),
         }
     })
 }
 
-/// Checks every mixer and recipe of the file: errors, and warnings (N01) for what cannot be built yet.
+/// Checks every mixer and recipe of the file: errors, and warnings (N01) for what cannot be built yet. What unfolds to
+/// too much is the last that is checked, since what calls it unfolds to more.
 pub fn check(program: &Program) -> Vec<Diagnostic> {
-    let mut all: Vec<Diagnostic> = Vec::new();
-    let add = |all: &mut Vec<Diagnostic>, d: Diagnostic| {
-        if !all.iter().any(|o| o.code == d.code && same_place(o, &d)) {
-            all.push(d);
-        }
-    };
-    for id in program.own() {
-        for d in check_item(program, id) {
-            add(&mut all, d);
+    let mut all = Told::default();
+    let own = program.own();
+    for (n, id) in own.iter().enumerate() {
+        let (said, over) = checked(program, *id);
+        said.into_iter().for_each(|d| all.add(d));
+        if over || all.errors() >= MAX_ERRORS {
+            all.unchecked(own.len() - n - 1);
+            break;
         }
     }
     for r in program.recipes() {
         for d in recipe::check(r, program).err().unwrap_or_default() {
-            add(&mut all, d);
+            all.add(d);
         }
     }
-    all
-}
-
-/// The same place, or the same circle entered elsewhere.
-fn same_place(a: &Diagnostic, b: &Diagnostic) -> bool {
-    let places = |d: &Diagnostic| -> HashSet<Span> {
-        let labels = d.secondary.iter().chain([&d.primary]);
-        labels.map(|l| l.span).collect()
-    };
-    a.primary.span == b.primary.span || a.code == "E26" && places(a) == places(b)
+    all.diags
 }
 
 /// Checks one mixer.
 pub fn check_item(program: &Program, id: usize) -> Vec<Diagnostic> {
-    deep(|| match run(program, id, &[], true) {
-        Ok(done) => done.warnings,
-        Err(diags) => diags,
+    checked(program, id).0
+}
+
+/// The same, and whether it unfolds to too much.
+fn checked(program: &Program, id: usize) -> (Vec<Diagnostic>, bool) {
+    deep(|| {
+        let (done, over) = run(program, id, &[], true);
+        (done.map_or_else(|e| e, |done| done.warnings), over)
     })
 }
 
@@ -116,7 +114,7 @@ fn run(
     id: usize,
     settings: &[(String, String)],
     checking: bool,
-) -> Result<Elaborated, Vec<Diagnostic>> {
+) -> (Result<Elaborated, Vec<Diagnostic>>, bool) {
     let mixer = program.mixer(id);
     let free = free_axes(mixer);
     let unset = free.iter().any(|n| !settings.iter().any(|(k, _)| k == n));
@@ -131,13 +129,14 @@ fn run(
     let mut el = Elab::new(program, &mixer.name.text, checking);
     el.stack.push((id, mixer.name.span));
     let done = whole(&mut el, id, settings, size);
-    let said = std::mem::take(&mut el.diags);
+    let said = el.said();
     // An error in a line that no output needs is an error all the same.
-    match done {
+    let done = match done {
         Some(done) if !said.iter().any(Diagnostic::is_error) => Ok(Elaborated {
             warnings: said,
             ..done
         }),
         _ => Err(said),
-    }
+    };
+    (done, el.spent.over)
 }

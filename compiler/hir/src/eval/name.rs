@@ -7,7 +7,7 @@ use crate::stat::Stat;
 use crate::value::{Dyn, Instance, Val};
 use seqc_algebra::{Axis, InputKind, MapFn, Op, Ty};
 use seqc_syntax::ast::Name;
-use seqc_syntax::{Diagnostic, Span, did_you_mean};
+use seqc_syntax::{Diagnostic, Span};
 use std::rc::Rc;
 
 impl<'p> Elab<'p> {
@@ -145,9 +145,8 @@ impl<'p> Elab<'p> {
             );
             return;
         }
-        let known = s.known();
         let mut d = Diagnostic::error("E03", format!("`{}` is unknown", n.text), n.span);
-        d = match did_you_mean(&n.text, known.iter().map(String::as_str)) {
+        d = match self.near(&n.text, || s.known()) {
             Some(near) => d.help(format!("did you mean `{near}`?")),
             None => d.help("define it before this line, or import it"),
         };

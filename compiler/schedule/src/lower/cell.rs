@@ -50,10 +50,16 @@ pub(crate) struct Scope<'a> {
     pub place: BTreeMap<ValueId, Place>,
     /// Copies of values in other layouts, made on demand.
     pub copies: BTreeMap<ValueId, Vec<Place>>,
-    /// Values that are the same at every step; they are computed in the block before the loop.
+    /// Values that are the same at every step; they are computed in the block before the loop. Nothing in the program.
     pub still: Vec<bool>,
     /// Depth of the open block in which this scope's statements go; still ones go one below.
     pub level: usize,
+}
+
+impl Scope<'_> {
+    pub fn is_still(&self, v: ValueId) -> bool {
+        self.still.get(v.index()).is_some_and(|s| *s)
+    }
 }
 
 /// An axis of which the cell has `size` positions from `base` on, `valid` of them inside.
@@ -92,7 +98,7 @@ impl<'a> Cell<'a> {
             formal: BTreeMap::new(),
             place: BTreeMap::new(),
             copies: BTreeMap::new(),
-            still: vec![false; func.values.len()],
+            still: vec![],
             level: 0,
         };
         Cell {
@@ -277,7 +283,7 @@ impl<'a> Cell<'a> {
             formal: BTreeMap::new(),
             place: BTreeMap::new(),
             copies: BTreeMap::new(),
-            still: vec![false; func.values.len()],
+            still: vec![],
             level,
         });
         self.scopes.len() - 1

@@ -60,7 +60,7 @@ impl<'a> Cell<'a> {
             .product::<Result<usize>>()?;
         let turned = self.views(scope, b).iter().any(|p| p.step(n) == Some(1))
             || self.views(scope, b).is_empty();
-        if rows < 4 && !turned && !self.scopes[scope].still[b.index()] {
+        if rows < 4 && !turned && !self.scopes[scope].is_still(b) {
             return Ok(false);
         }
         if r.sum.is_empty() {

@@ -102,7 +102,7 @@ impl<'a> Top<'a> {
         parts: Axis,
         partial: &Place,
     ) -> Result<()> {
-        let mut cell = self.cell();
+        let mut cell = self.cell(&[s.v]);
         for a in s.outer.iter().chain(before).chain([&parts]) {
             self.over_grid(&mut cell, *a)?;
         }
@@ -145,7 +145,7 @@ impl<'a> Top<'a> {
         partial: &Place,
     ) -> Result<()> {
         let mut dest = self.keep(s.v)?;
-        let mut cell = self.cell();
+        let mut cell = self.cell(&[s.v]);
         for a in &s.outer {
             self.over_grid(&mut cell, *a)?;
             dest = dest.at(*a, cell.ambient[a].clone());
@@ -172,7 +172,7 @@ impl<'a> Top<'a> {
     /// One cell per position of the result's first constant axis; each walks all rows in order.
     fn by_result(&mut self, s: &Long) -> Result<()> {
         let mut dest = self.keep(s.v)?;
-        let mut cell = self.cell();
+        let mut cell = self.cell(&[s.v]);
         let (first, lanes) = s
             .lanes
             .split_first()
@@ -202,7 +202,7 @@ impl<'a> Top<'a> {
         };
         let (g, index) = (self.func.args(v)[0], self.func.args(v)[1]);
         let mut dest = self.keep(v)?;
-        let mut cell = self.cell();
+        let mut cell = self.cell(&[v]);
         let rest: Vec<Axis> = self
             .func
             .ty(v)

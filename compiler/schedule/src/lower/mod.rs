@@ -20,6 +20,7 @@ mod long;
 mod nest;
 mod online;
 mod place;
+mod queue;
 mod root;
 mod rows;
 mod scan;

@@ -6,7 +6,6 @@ use super::place::{Mem, Place, size_dim};
 use super::top::Top;
 use seqc_abi::{Append, Dim, Launch, Online};
 use seqc_algebra::{Axis, Func, InputKind, MapFn, Op, ValueId};
-use std::collections::BTreeMap;
 
 /// A state with one row replaced.
 pub(crate) struct Appended {
@@ -78,7 +77,7 @@ impl Top<'_> {
                 self.launches.push(launch);
                 Ok(())
             }
-            None => self.launch_rows(&[v], &[], &BTreeMap::new()),
+            None => self.launch_rows(&[v], |_| false),
         }
     }
 
@@ -125,7 +124,7 @@ impl Top<'_> {
                 self.launches.push(launch);
                 Ok(())
             }
-            None => self.launch_rows(&[v], &[], &BTreeMap::new()),
+            None => self.launch_rows(&[v], |_| false),
         }
     }
 

@@ -14,18 +14,17 @@ use std::collections::BTreeMap;
 const SCRATCH: usize = 1 << 15;
 
 impl<'a> Top<'a> {
-    /// `left`: items that are still to come and may read the group's values.
+    /// `awaited`: does something that is still to come read a value of the group?
     pub fn launch_rows(
         &mut self,
         group: &[ValueId],
-        left: &[ValueId],
-        reads: &BTreeMap<ValueId, Vec<(ValueId, bool)>>,
+        awaited: impl Fn(ValueId) -> bool,
     ) -> Result<()> {
         let axes = self.func.ty(group[0]).axes.clone();
         let rows: Vec<Axis> = axes.iter().copied().filter(is_long).collect();
         let lanes = |v: &ValueId| self.func.ty(*v).axes.iter().any(|a| a.is_const());
         let narrow = !group.iter().any(lanes);
-        let mut cell = self.cell();
+        let mut cell = self.cell(group);
         let mut ranges = vec![];
         let mut row_loop: Option<(crate::ir::Var, Ix, Ix)> = None;
         if let Some((last, outer)) = rows.split_last() {
@@ -54,10 +53,7 @@ impl<'a> Top<'a> {
         cell.scopes[0].level = cell.blocks.len() - 1;
         let none = BTreeMap::new();
         for v in group {
-            let outside = self.is_named(*v)
-                || left
-                    .iter()
-                    .any(|w| reads.get(w).is_none_or(|r| r.iter().any(|(u, _)| u == v)));
+            let outside = self.named.contains_key(v) || awaited(*v);
             let small = self
                 .func
                 .ty(*v)
@@ -103,10 +99,6 @@ impl<'a> Top<'a> {
         Ok(())
     }
 
-    fn is_named(&self, v: ValueId) -> bool {
-        self.func.results.iter().any(|(_, r)| *r == v)
-    }
-
     /// Enough rows that a cell does some thousands of elements.
     fn rows_per_cell(&self, group: &[ValueId], narrow: bool) -> i64 {
         if self.options.reference {
@@ -131,7 +123,7 @@ impl<'a> Top<'a> {
     /// A kernel that copies a value to a buffer.
     pub fn launch_copy(&mut self, v: ValueId, to: Place, name: &str) -> Result<()> {
         let axes = self.func.ty(v).axes.clone();
-        let mut cell = self.cell();
+        let mut cell = self.cell(&[v]);
         let mut dest = to;
         if let Some((first, rest)) = axes.split_first()
             && !rest.is_empty()

@@ -10,11 +10,12 @@ use super::grid::{grid, keeps};
 use super::layout::{Layouts, axes_of, layouts};
 use super::online::appended;
 use super::place::{Place, ix_dim};
+use super::queue::{Queue, Read};
 use super::{LowerError, Lowered, Options, gemm};
 use crate::ir::{Access, Ix, Kernel};
 use seqc_abi::{Buffer, Conv, Dim, KernelDecl, Launch, Plan, Role};
 use seqc_algebra::{Axis, Func, Op, Sym, Ty, ValueId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 pub(crate) struct Top<'a> {
@@ -24,7 +25,13 @@ pub(crate) struct Top<'a> {
     pub choice: Rc<Choice>,
     layouts: Layouts,
     pub buffers: Vec<Buffer>,
-    pub place: BTreeMap<ValueId, Place>,
+    pub place: HashMap<ValueId, Place>,
+    /// Values that have been given a place since the queue was told.
+    placed: Vec<ValueId>,
+    /// For each value, its first name among the results.
+    pub named: HashMap<ValueId, &'a str>,
+    /// For each scan, its live results.
+    projections: HashMap<ValueId, Vec<ValueId>>,
     kernels: Vec<Kernel>,
     known: HashMap<Kernel, usize>,
     pub launches: Vec<Launch>,
@@ -32,7 +39,7 @@ pub(crate) struct Top<'a> {
 
 /// How a stored value is computed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Scan,
     Product,
     Long,
@@ -47,6 +54,12 @@ impl<'a> Top<'a> {
     pub fn new(func: &'a Func, options: &'a Options, lens: &'a [Sym]) -> Result<Top<'a>> {
         let layouts = layouts(func, &options.orders);
         let choice = Rc::new(choose(func, Some(&layouts), options.reference));
+        let mut projections: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
+        for p in func.ids().filter(|p| choice.live[p.index()]) {
+            if let Op::Proj(_) = func.op(p) {
+                projections.entry(func.args(p)[0]).or_default().push(p);
+            }
+        }
         let mut top = Top {
             func,
             options,
@@ -54,7 +67,12 @@ impl<'a> Top<'a> {
             choice,
             layouts,
             buffers: vec![],
-            place: BTreeMap::new(),
+            place: HashMap::new(),
+            placed: vec![],
+            named: (func.results.iter().rev())
+                .map(|(n, v)| (*v, n.as_str()))
+                .collect(),
+            projections,
             kernels: vec![],
             known: HashMap::new(),
             launches: vec![],
@@ -75,31 +93,16 @@ impl<'a> Top<'a> {
     }
 
     pub fn lower(mut self) -> Result<Lowered> {
-        let kinds: BTreeMap<ValueId, Kind> = self
-            .items()
-            .into_iter()
-            .map(|v| (v, self.kind(v)))
-            .collect();
-        let mut left: Vec<ValueId> = self.items();
-        let reads: BTreeMap<ValueId, Vec<(ValueId, bool)>> =
-            left.iter().map(|v| (*v, self.reads(*v))).collect();
-        while !left.is_empty() {
-            let ready = |v: &&ValueId| reads[*v].iter().all(|(u, _)| self.place.contains_key(u));
-            let next = left
-                .iter()
-                .filter(ready)
-                .find(|v| kinds[*v] != Kind::Rows)
-                .or_else(|| left.iter().find(ready))
-                .copied();
-            let Some(v) = next else {
-                return Err(LowerError::new("the program's values wait for each other"));
-            };
-            let group = match kinds[&v] {
-                Kind::Rows => self.group(v, &left, &kinds, &reads),
+        let items = self.items();
+        let items = items.into_iter().map(|v| (v, self.kind(v), self.reads(v)));
+        let mut queue = Queue::new(items.collect(), |v| self.place.contains_key(&v));
+        while let Some((v, kind)) = queue.next()? {
+            let group = match kind {
+                Kind::Rows => self.group(v, &queue),
                 _ => vec![v],
             };
-            left.retain(|w| !group.contains(w));
-            match kinds[&v] {
+            group.iter().for_each(|v| queue.take(*v));
+            match kind {
                 Kind::Scan => self.launch_scan(v)?,
                 Kind::Product => self.launch_product(v)?,
                 Kind::Long => self.launch_long(v)?,
@@ -107,8 +110,9 @@ impl<'a> Top<'a> {
                 Kind::Conv => self.launch_conv(v)?,
                 Kind::Online => self.launch_online(v)?,
                 Kind::Append => self.launch_append(v)?,
-                Kind::Rows => self.launch_rows(&group, &left, &reads)?,
+                Kind::Rows => self.launch_rows(&group, |v| queue.is_awaited(v))?,
             }
+            self.placed.drain(..).for_each(|v| queue.give(v));
         }
         self.remaining_results()?;
         self.finish()
@@ -140,7 +144,7 @@ impl<'a> Top<'a> {
     }
 
     /// Stored values that a value reads, and whether at other rows than its own. A scan reads all at any row.
-    fn reads(&self, v: ValueId) -> Vec<(ValueId, bool)> {
+    fn reads(&self, v: ValueId) -> Vec<Read> {
         let rows: Vec<Axis> = self
             .func
             .ty(v)
@@ -159,7 +163,7 @@ impl<'a> Top<'a> {
                     continue;
                 }
                 if self.choice.root[a.index()] || is_input(self.func, *a) {
-                    all.push((*a, moved));
+                    all.push(Read { value: *a, moved });
                 } else {
                     todo.push((*a, moved));
                 }
@@ -179,37 +183,14 @@ impl<'a> Top<'a> {
     }
 
     /// Values that one kernel can compute row by row together with `first`.
-    fn group(
-        &self,
-        first: ValueId,
-        left: &[ValueId],
-        kinds: &BTreeMap<ValueId, Kind>,
-        reads: &BTreeMap<ValueId, Vec<(ValueId, bool)>>,
-    ) -> Vec<ValueId> {
+    fn group(&self, first: ValueId, queue: &Queue) -> Vec<ValueId> {
         let rows = self.rows_of(first);
-        let mut group = vec![first];
         if rows.is_empty() || self.options.reference {
-            return group;
+            return vec![first];
         }
         let has_lanes = |v: ValueId| self.func.ty(v).axes.iter().any(|a| a.is_const());
-        for v in left.iter().filter(|v| **v != first) {
-            if group.len() >= 24 {
-                break;
-            }
-            let fits = kinds[v] == Kind::Rows && self.rows_of(*v) == rows;
-            let ready = reads[v]
-                .iter()
-                .all(|(u, moved)| self.place.contains_key(u) || group.contains(u) && !moved);
-            let shares = |u: &ValueId| {
-                let whole = self.rows_of(*u) == rows && has_lanes(*u);
-                group.contains(u)
-                    || whole && group.iter().any(|g| reads[g].iter().any(|(w, _)| w == u))
-            };
-            if fits && ready && reads[v].iter().any(|(u, _)| shares(u)) {
-                group.push(*v);
-            }
-        }
-        group
+        let whole = |v: ValueId| self.rows_of(v) == rows && has_lanes(v);
+        queue.group(first, 24, whole, |v| self.rows_of(v) == rows)
     }
 
     /// The type of a stored value, with its axes in the order of its buffer.
@@ -226,23 +207,35 @@ impl<'a> Top<'a> {
             return Ok(p.clone());
         }
         let ty = &self.kept_ty(v);
-        let result = self.func.results.iter().find(|(_, r)| *r == v);
+        let result = self.named.get(&v);
         let name = match (result, self.func.value(v).name) {
-            (Some((n, _)), _) => n.clone(),
+            (Some(n), _) => (*n).to_owned(),
             (None, Some(n)) => n.as_str().to_owned(),
             _ => format!("v{}", v.0),
         };
-        let role = result.map_or(Role::Temp, |(n, _)| result_role(self.func, n));
+        let role = result.map_or(Role::Temp, |n| result_role(self.func, n));
         self.buffers.push(buffer(&name, ty, role));
         let place = place(self.buffers.len() - 1, ty, self.lens)?;
         self.place.insert(v, place.clone());
+        self.placed.push(v);
         Ok(place)
     }
 
-    /// A kernel under construction that sees everything stored so far.
-    pub fn cell(&self) -> Cell<'a> {
+    /// A kernel under construction that computes such values: it sees what is stored of all that they are made of.
+    pub fn cell(&self, of: &[ValueId]) -> Cell<'a> {
         let mut cell = Cell::new(self.options, self.lens, self.func, self.choice.clone());
-        cell.scopes[0].place = self.place.clone();
+        let mut seen: HashSet<ValueId> = of.iter().copied().collect();
+        let mut next = of.to_vec();
+        while let Some(v) = next.pop() {
+            let place = self.place.get(&v);
+            if let Some(place) = place {
+                cell.scopes[0].place.insert(v, place.clone());
+            }
+            if place.is_none() || of.contains(&v) {
+                let args = self.func.args(v).iter();
+                next.extend(args.filter(|a| seen.insert(**a)));
+            }
+        }
         cell
     }
 
@@ -288,13 +281,9 @@ impl<'a> Top<'a> {
             return Ok(());
         };
         let mut outs = vec![None; scan.outs.len()];
-        let projections: Vec<ValueId> = self
-            .func
-            .ids()
-            .filter(|p| self.choice.live[p.index()] && self.func.args(*p) == [id])
-            .collect();
+        let projections = self.projections.get(&id).cloned().unwrap_or_default();
         let mut name = "scan".to_owned();
-        let mut cell = self.cell();
+        let mut cell = self.cell(&[id]);
         for p in projections {
             let Op::Proj(k) = self.func.op(p) else {
                 continue;
@@ -348,7 +337,7 @@ impl<'a> Top<'a> {
 
     fn launch_product(&mut self, v: ValueId) -> Result<()> {
         let args = self.func.args(v);
-        let cell = self.cell();
+        let cell = self.cell(&[v]);
         let (a, b) = (cell.views(0, args[0]), cell.views(0, args[1]));
         let known = self.place.contains_key(&v);
         let index = self.buffers.len();
@@ -368,7 +357,7 @@ impl<'a> Top<'a> {
             }
             None => match self.func.op(v) {
                 Op::Contract(over) if over.iter().any(is_long) => self.launch_long(v),
-                _ => self.launch_rows(&[v], &[], &BTreeMap::new()),
+                _ => self.launch_rows(&[v], |_| false),
             },
         }
     }
@@ -380,7 +369,7 @@ impl<'a> Top<'a> {
                 self.launches.push(launch);
                 Ok(())
             }
-            None => self.launch_rows(&[v], &[], &BTreeMap::new()),
+            None => self.launch_rows(&[v], |_| false),
         }
     }
 

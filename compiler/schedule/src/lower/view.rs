@@ -189,7 +189,7 @@ impl<'a> Cell<'a> {
     /// The block in which a value of a scope is computed: before the loop if it is the same at every step.
     pub fn home(&self, scope: usize, v: ValueId) -> usize {
         let s = &self.scopes[scope];
-        if s.still[v.index()] && s.level > 0 {
+        if s.is_still(v) && s.level > 0 {
             s.level - 1
         } else {
             s.level
