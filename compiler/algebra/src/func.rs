@@ -1,6 +1,7 @@
 //! Programs: values in an arena, in topological order.
 
 use crate::axis::Axis;
+use crate::looks::look;
 use crate::op::{Input, MapFn, Num, Op};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +77,7 @@ pub struct Func {
 
 impl Func {
     pub fn value(&self, id: ValueId) -> &Value {
+        look(1);
         &self.values[id.index()]
     }
 
@@ -120,6 +122,7 @@ impl Func {
 
     /// Ids in topological order.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = ValueId> + use<> {
+        look(self.values.len());
         (0..self.values.len() as u32).map(ValueId)
     }
 

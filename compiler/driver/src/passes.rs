@@ -209,8 +209,34 @@ const PAIRS: &[Pass] = &[
     ("prune", |f, _| prune::prune(f)),
 ];
 
-/// Times of passes: name and seconds, in order.
-pub type Timings = Vec<(&'static str, f64)>;
+/// What a pass has taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Taken {
+    pub pass: &'static str,
+    pub seconds: f64,
+    /// Values that it looked at, where that is counted ([`seqc_algebra::looks`]).
+    pub looks: u64,
+}
+
+/// What passes have taken, in order.
+pub type Timings = Vec<Taken>;
+
+/// Work whose time is that of a pass; in debug builds its result is verified.
+fn timed(
+    pass: &'static str,
+    timings: &mut Timings,
+    work: impl FnOnce() -> Result<Func, DeriveError>,
+) -> Result<Func, DeriveError> {
+    let (start, before) = (std::time::Instant::now(), seqc_algebra::looks());
+    let func = work()?;
+    timings.push(Taken {
+        pass,
+        seconds: start.elapsed().as_secs_f64(),
+        looks: seqc_algebra::looks() - before,
+    });
+    verify(&func, pass)?;
+    Ok(func)
+}
 
 fn apply(
     mut func: Func,
@@ -219,10 +245,7 @@ fn apply(
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
     for (name, law) in lists.iter().copied().flatten() {
-        let start = std::time::Instant::now();
-        func = law(&func, shapes)?;
-        timings.push((name, start.elapsed().as_secs_f64()));
-        verify(&func, name)?;
+        func = timed(name, timings, || law(&func, shapes))?;
     }
     Ok(func)
 }
@@ -305,10 +328,9 @@ pub fn training(
         .copied()
         .filter(|p| matches!(f.input(*p).map(|i| &i.kind), Some(InputKind::Param { .. })))
         .collect();
-    let start = std::time::Instant::now();
-    let f = grad::value_and_grad(&f, "loss", &params)?;
-    timings.push(("differentiate", start.elapsed().as_secs_f64()));
-    verify(&f, "differentiate")?;
+    let f = timed("differentiate", timings, || {
+        grad::value_and_grad(&f, "loss", &params)
+    })?;
     apply(f, tiles(form), shapes, timings)
 }
 
@@ -322,9 +344,7 @@ pub fn gradient(
     timings: &mut Timings,
 ) -> Result<Func, DeriveError> {
     let f = apply(func.clone(), forms(form), shapes, timings)?;
-    let start = std::time::Instant::now();
-    let f = differentiated(&f, wrt, outs)?;
-    timings.push(("differentiate", start.elapsed().as_secs_f64()));
+    let f = timed("differentiate", timings, || differentiated(&f, wrt, outs))?;
     apply(f, tiles(form), shapes, timings)
 }
 

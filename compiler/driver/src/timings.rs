@@ -41,7 +41,7 @@ impl Record {
                 seconds,
             })
         };
-        parts.into_iter().for_each(|(p, s)| add(Some(p), s));
+        parts.into_iter().for_each(|t| add(Some(t.pass), t.seconds));
         add(None, seconds);
         done
     }
@@ -69,7 +69,11 @@ mod tests {
     fn stages_and_their_passes() {
         let mut r = Record::default();
         let got = r.time_passes("m", "derived", |parts| {
-            parts.push(("prune", 0.25));
+            parts.push(passes::Taken {
+                pass: "prune",
+                seconds: 0.25,
+                looks: 0,
+            });
             7
         });
         r.time("m", Stage::Mlir, || ());

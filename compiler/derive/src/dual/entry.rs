@@ -42,6 +42,8 @@ type Found = Result<Vec<Entry>, String>;
 
 /// Products beyond this are a sign that a state is not the way to see the matrix.
 const MOST_ENTRIES: usize = 16;
+/// Factors of one of them.
+const MOST_FACTORS: usize = 64;
 
 /// What the axes of an inner value are called outside.
 pub(super) type Names = HashMap<Axis, Axis>;
@@ -205,9 +207,14 @@ impl<'a> Entries<'a> {
 
 /// Entries of few products: what doubles at every step of a text would not end.
 fn few(all: Vec<Entry>) -> Found {
-    match all.len() > MOST_ENTRIES {
-        true => Err(format!(
+    if all.len() > MOST_ENTRIES {
+        return Err(format!(
             "its entries are sums of more than {MOST_ENTRIES} products"
+        ));
+    }
+    match all.iter().any(|e| e.factors.len() > MOST_FACTORS) {
+        true => Err(format!(
+            "its entries are products of more than {MOST_FACTORS} values"
         )),
         false => Ok(all),
     }

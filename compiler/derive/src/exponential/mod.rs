@@ -31,7 +31,7 @@ pub(crate) use recurrence::total;
 use recurrence::{convolved, state_of};
 use seqc_algebra::shape::ShapeError;
 use seqc_algebra::{Axis, Builder, Func, Op, Ty, ValueId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What keeps a kernel from being a sum of exponentials, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +132,11 @@ pub fn place(func: &Func, o: &Obstacle) -> Option<String> {
 
 /// A kernel's modes. All they are made of stays the same from step to step.
 fn modes(b: &mut Builder, kernel: ValueId, lag: Axis) -> Found<Vec<Mode>> {
+    if paths(b.func(), kernel, lag, &mut HashMap::new()) > MOST_PATHS {
+        return Err(Obstacle::new(format!(
+            "its weights are made of their lags in more than {MOST_PATHS} ways"
+        )));
+    }
     let all = Modes::new(b).of(kernel, lag)?;
     for m in &all {
         let pieces = [Some(m.coef), m.start, m.rate, m.base];
@@ -147,12 +152,38 @@ fn modes(b: &mut Builder, kernel: ValueId, lag: Axis) -> Found<Vec<Mode>> {
     Ok(all)
 }
 
+/// The normal form follows every way from a kernel to its lags; more than this many are not followed.
+const MOST_PATHS: usize = 4096;
+
+/// The ways from a value to its lags: twice as many with every `f + f`.
+fn paths(
+    func: &Func,
+    v: ValueId,
+    lag: Axis,
+    known: &mut HashMap<(ValueId, Axis), usize>,
+) -> usize {
+    if !func.ty(v).has(lag) {
+        return 0;
+    }
+    if let Some(n) = known.get(&(v, lag)) {
+        return *n;
+    }
+    let below = match func.op(v) {
+        Op::Rename { from, to } if *to == lag => *from,
+        _ => lag,
+    };
+    let args = func.args(v).iter();
+    let n = args.fold(0usize, |n, a| n.saturating_add(paths(func, *a, below, known)));
+    known.insert((v, lag), n.max(1));
+    n.max(1)
+}
+
 /// What a value has in it that is another one when the sequence is longer.
 fn unsteady(func: &Func, v: ValueId, lag: Axis) -> Option<ValueId> {
     let mut next = vec![v];
-    let mut seen = vec![false; func.values.len()];
+    let mut seen = HashSet::new();
     while let Some(v) = next.pop() {
-        if std::mem::replace(&mut seen[v.index()], true) {
+        if !seen.insert(v) {
             continue;
         }
         let length = matches!(func.op(v), Op::Length(size) if *size == lag.size);

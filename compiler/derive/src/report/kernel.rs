@@ -5,6 +5,7 @@ use crate::Result;
 use crate::conv::long_convolutions;
 use crate::{exponential, step};
 use seqc_algebra::{Axis, Elem, Func, Op, Ty, ValueId};
+use std::collections::HashSet;
 
 /// Up to so many lags a kernel is short: its direct sum fuses with its neighbours.
 const SHORT: usize = 64;
@@ -41,24 +42,32 @@ fn window(func: &Func, id: ValueId, over: &[Axis]) -> Option<(ValueId, Axis)> {
 
 /// The lag axis of a window, also behind sums and shifts of windows.
 fn lag_of(func: &Func, v: ValueId, over: &[Axis]) -> Option<Axis> {
-    match func.op(v) {
-        Op::Window { lag, .. } if over.contains(lag) => Some(*lag),
-        Op::Map(_) | Op::Expand(_) | Op::Shift { .. } | Op::Rename { .. } => {
-            func.args(v).iter().find_map(|a| lag_of(func, *a, over))
+    let (mut seen, mut next) = (HashSet::from([v]), vec![v]);
+    while let Some(v) = next.pop() {
+        match func.op(v) {
+            Op::Window { lag, .. } if over.contains(lag) => return Some(*lag),
+            Op::Map(_) | Op::Expand(_) | Op::Shift { .. } | Op::Rename { .. } => {
+                let args = func.args(v).iter().rev();
+                next.extend(args.filter(|a| seen.insert(**a)));
+            }
+            _ => {}
         }
-        _ => None,
     }
+    None
 }
 
 /// The equation of the spec that says the weights: the nearest named value over the lags.
 fn weights_of(func: &Func, kernel: ValueId, lag: Axis) -> Option<String> {
+    let mut seen = HashSet::from([kernel]);
     let mut next = vec![kernel];
     while !next.is_empty() {
         if let Some(name) = next.iter().find_map(|v| func.value(*v).name) {
             return Some(name.as_str().to_owned());
         }
         let above = next.iter().flat_map(|v| func.args(*v)).copied();
-        next = above.filter(|v| func.ty(*v).has(lag)).collect();
+        next = above
+            .filter(|v| func.ty(*v).has(lag) && seen.insert(*v))
+            .collect();
     }
     None
 }

@@ -4,7 +4,8 @@ use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::dual::{Dual, dual};
 use crate::stream::{Bounds, Inequality, cone, is_long, is_pair, long_axes, recomputable};
 use crate::words::expression;
-use seqc_algebra::{Axis, Func, MapFn, Op, ValueId};
+use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
+use std::collections::HashSet;
 
 pub fn equations(func: &Func) -> Vec<Equation> {
     let mut roots: Vec<(ValueId, ValueId)> = Vec::new();
@@ -173,25 +174,31 @@ fn pattern(
 
 /// Is the entry a sum of products of values of at most one time (times weights of the positions)? Else, where not.
 fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
-    if !is_pair(func, v) || !reads_data(func, v) {
-        return Ok(());
-    }
-    let args = func.args(v);
-    let all = |list: &[ValueId]| list.iter().try_for_each(|a| factored(func, *a));
-    match func.op(v) {
-        Op::Contract(axes) if axes.iter().all(|a| a.is_const()) => all(args),
-        Op::Map(MapFn::Mul | MapFn::Add | MapFn::Sub | MapFn::Neg)
-        | Op::Expand(_)
-        | Op::Rename { .. } => all(args),
-        Op::Reduce(seqc_algebra::ReduceOp::Sum, axes) if axes.iter().all(|a| a.is_const()) => {
-            all(args)
+    let (mut seen, mut next) = (HashSet::from([v]), vec![v]);
+    while let Some(v) = next.pop() {
+        if !is_pair(func, v) || !reads_data(func, v) {
+            continue;
         }
-        Op::Map(MapFn::Div) if !is_pair(func, args[1]) || !reads_data(func, args[1]) => {
-            factored(func, args[0])
-        }
-        Op::Map(MapFn::Select) if !reads_data(func, args[0]) => all(&args[1..]),
-        _ => Err(v),
+        let args = func.args(v);
+        let inside = match func.op(v) {
+            Op::Contract(axes) | Op::Reduce(ReduceOp::Sum, axes)
+                if axes.iter().all(|a| a.is_const()) =>
+            {
+                args
+            }
+            Op::Map(MapFn::Mul | MapFn::Add | MapFn::Sub | MapFn::Neg)
+            | Op::Expand(_)
+            | Op::Rename { .. } => args,
+            Op::Map(MapFn::Div) if !is_pair(func, args[1]) || !reads_data(func, args[1]) => {
+                &args[..1]
+            }
+            Op::Map(MapFn::Select) if !reads_data(func, args[0]) => &args[1..],
+            _ => return Err(v),
+        };
+        // The first of them is looked at first.
+        next.extend(inside.iter().rev().filter(|a| seen.insert(**a)));
     }
+    Ok(())
 }
 
 fn forms(

@@ -59,22 +59,56 @@ fn summed<'a>(op: &'a Op, ty: &Ty) -> Option<&'a [Axis]> {
     }
 }
 
+/// A sum of more trajectories is not distributed over: each would be a read of its own, at every read of the sum.
+const MOST_TERMS: usize = 4;
+
 /// The values in which a trajectory is a term or a factor: what a sum can be distributed over to reach it. A sum that
-/// has read a trajectory ends the way, and so does whatever is not linear: the products below them stay as they are.
+/// has read a trajectory ends the way, and so does whatever is not linear: the products below them stay as they are. So does
+/// a sum that something other than reads wants, since it is there in any case: layers that each add to what all go on
+/// from would be read once for every way through them.
 fn holds_trajectory(func: &Func) -> Vec<bool> {
-    let mut holds = vec![false; func.values.len()];
+    let read = only_read(func);
+    // How many trajectories a value would be distributed into.
+    let mut terms = vec![0usize; func.values.len()];
     for id in func.ids() {
-        let arg = |n: usize| holds[func.args(id)[n].index()];
-        holds[id.index()] = trajectory(func, id).is_some()
-            || match func.op(id) {
-                Op::Map(MapFn::Add | MapFn::Sub | MapFn::Mul) => arg(0) || arg(1),
-                Op::Map(MapFn::Neg | MapFn::Div | MapFn::Re | MapFn::Im | MapFn::Conj) => arg(0),
-                Op::Map(MapFn::Select) => arg(1) || arg(2),
-                Op::Rename { from, .. } => from.is_const() && arg(0),
-                _ => false,
-            };
+        let arg = |n: usize| terms[func.args(id)[n].index()];
+        let few = |n: usize| if read[id.index()] && n <= MOST_TERMS { n } else { 0 };
+        let own = match func.op(id) {
+            Op::Map(MapFn::Add | MapFn::Sub) => few(arg(0) + arg(1)),
+            Op::Map(MapFn::Select) => few(arg(1) + arg(2)),
+            Op::Map(MapFn::Mul) => arg(0).max(arg(1)),
+            Op::Map(MapFn::Neg | MapFn::Div | MapFn::Re | MapFn::Im | MapFn::Conj) => arg(0),
+            Op::Rename { from, .. } if from.is_const() => arg(0),
+            _ => 0,
+        };
+        terms[id.index()] = match trajectory(func, id) {
+            Some(_) => 1,
+            None => own,
+        };
     }
-    holds
+    terms.into_iter().map(|n| n > 0).collect()
+}
+
+/// The values that reach results through sums of products alone that read them once.
+fn only_read(func: &Func) -> Vec<bool> {
+    let users = func.users();
+    let mut only = vec![true; func.values.len()];
+    for (_, v) in &func.results {
+        only[v.index()] = false;
+    }
+    let once = |u: &ValueId, id: ValueId| func.args(*u).iter().filter(|a| **a == id).count() == 1;
+    for id in func.ids().rev() {
+        let reads = |u: &ValueId| match func.op(*u) {
+            Op::Map(MapFn::Add | MapFn::Sub | MapFn::Neg) => only[u.index()],
+            Op::Map(MapFn::Re | MapFn::Im | MapFn::Conj) | Op::Rename { .. } => only[u.index()],
+            Op::Map(MapFn::Mul) => only[u.index()] && once(u, id),
+            Op::Map(MapFn::Div) => only[u.index()] && once(u, id) && func.args(*u)[0] == id,
+            Op::Map(MapFn::Select) => only[u.index()] && func.args(*u)[0] != id,
+            op => once(u, id) && summed(op, func.ty(*u)).is_some(),
+        };
+        only[id.index()] = only[id.index()] && users[id.index()].iter().all(reads);
+    }
+    only
 }
 
 /// State of [`distribute`]: the old program, what holds a trajectory, and the images built so far.

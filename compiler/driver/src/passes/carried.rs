@@ -6,7 +6,7 @@
 
 use super::{
     CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, RENAMES, STEPPED, Shapes, Stepped, Timings,
-    apply, inputs_named, readable, verify,
+    apply, inputs_named, readable, timed, verify,
 };
 use seqc_algebra::Func;
 use seqc_derive::{DeriveError, grad, step};
@@ -101,9 +101,7 @@ fn differentiated(
     let named = states.iter().map(String::as_str);
     let wrt: Vec<&str> = wanted.wrt.iter().copied().chain(named.clone()).collect();
     let outs: Vec<&str> = wanted.outs.iter().copied().chain(named).collect();
-    let start = std::time::Instant::now();
-    let f = grad::vjp(&f, &inputs_named(&f, &wrt), &outs)?;
-    timings.push(("differentiate", start.elapsed().as_secs_f64()));
-    verify(&f, "differentiate")?;
-    Ok(f)
+    timed("differentiate", timings, || {
+        grad::vjp(&f, &inputs_named(&f, &wrt), &outs)
+    })
 }

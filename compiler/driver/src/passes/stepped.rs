@@ -2,8 +2,8 @@
 //! of them hand on the same states.
 
 use super::{
-    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, STEPPED, Shapes, Timings, Wanted, apply,
-    carried, verify,
+    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, STEPPED, Shapes, Timings, Wanted, apply, timed,
+    carried,
 };
 use seqc_algebra::{Axis, Elem, Func};
 use seqc_derive::DeriveError;
@@ -81,10 +81,7 @@ impl Stepped<'_> {
         lists: &[&[Pass]],
         timings: &mut Timings,
     ) -> Result<Func, DeriveError> {
-        let start = std::time::Instant::now();
-        let f = law(&self.func)?;
-        timings.push((name, start.elapsed().as_secs_f64()));
-        verify(&f, name)?;
+        let f = timed(name, timings, || law(&self.func))?;
         apply(f, lists, self.shapes, timings)
     }
 }
