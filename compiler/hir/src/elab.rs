@@ -6,6 +6,7 @@
 
 use crate::program::Program;
 use crate::reach::Reach;
+use crate::reread::To;
 use crate::scope::Scope;
 use crate::value::{Dyn, Home};
 use seqc_algebra::{
@@ -190,7 +191,7 @@ impl<'p> Elab<'p> {
             reach,
             index: None,
             zero: vec![],
-            masked: false,
+            domains: vec![],
         }
     }
 
@@ -268,7 +269,29 @@ impl<'p> Elab<'p> {
         self.emit_at(depth, op, args, span)
     }
 
+    /// Emits an operation in a frame; what it makes of its arguments' domains is in [`crate::exists`].
     pub fn emit_at(&mut self, depth: usize, op: Op, args: &[&Dyn], span: Span) -> Option<Dyn> {
+        if args
+            .iter()
+            .all(|a| a.domains.is_empty() && a.zero.is_empty())
+        {
+            return self.emit_plain(depth, op, args, span);
+        }
+        let settled = self.before(&op, args, span)?;
+        let args: Vec<&Dyn> = settled.iter().collect();
+        let (domains, zero) = self.after(&op, &args);
+        let mut out = self.emit_plain(depth, op, &args, span)?;
+        (out.domains, out.zero) = (domains, zero);
+        Some(out)
+    }
+
+    /// Emits an operation whose result has no domain.
+    pub(crate) fn emit_bare(&mut self, op: Op, args: &[&Dyn], span: Span) -> Option<Dyn> {
+        let depth = args.iter().map(|a| a.depth).max().unwrap_or(0);
+        self.emit_plain(depth, op, args, span)
+    }
+
+    fn emit_plain(&mut self, depth: usize, op: Op, args: &[&Dyn], span: Span) -> Option<Dyn> {
         let mut ids = Vec::with_capacity(args.len());
         let mut reach = Reach::default();
         for a in args {
@@ -306,7 +329,7 @@ impl<'p> Elab<'p> {
         self.report(d.help("make a size or a number of layers smaller"));
     }
 
-    fn shape_error(&mut self, e: &ShapeError, span: Span) {
+    pub(crate) fn shape_error(&mut self, e: &ShapeError, span: Span) {
         let d = match e {
             ShapeError::Clash { name, one, other } => {
                 let d = Diagnostic::error(
@@ -350,7 +373,7 @@ impl<'p> Elab<'p> {
     }
 
     pub fn rename(&mut self, v: &Dyn, from: Axis, to: Axis, span: Span) -> Option<Dyn> {
-        let mut out = self.emit(Op::Rename { from, to }, &[v], span)?;
+        let mut out = self.emit_bare(Op::Rename { from, to }, &[v], span)?;
         out.reach = v.reach.renamed(from.name, to.name);
         out.zero = v.zero.clone();
         for b in &mut out.zero {
@@ -361,7 +384,8 @@ impl<'p> Elab<'p> {
                 b.big = to.name;
             }
         }
-        (out.index, out.masked) = (v.index.clone(), v.masked);
+        out.domains = self.domains_at(&v.domains, &[(from, To::At(to, 0))], span)?;
+        out.index = v.index.clone();
         Some(out)
     }
 
@@ -372,6 +396,7 @@ impl<'p> Elab<'p> {
             return Some(v.clone());
         }
         let mut out = self.emit(Op::Expand(missing), &[v], span)?;
+        out.zero = v.zero.clone();
         out.index = v.index.clone();
         Some(out)
     }
