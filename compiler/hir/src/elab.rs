@@ -83,6 +83,8 @@ pub struct Elab<'p> {
     pub ticks: HashMap<Axis, crate::clocks::Ticks>,
     /// Axes of constant size that are times in the mixer being elaborated.
     pub lines: Vec<Axis>,
+    /// Lags that are summed over.
+    pub lags: HashSet<Axis>,
     /// Types of the names of the outermost mixer, in order, for the dump.
     pub types: Vec<(String, String)>,
 }
@@ -109,6 +111,7 @@ impl<'p> Elab<'p> {
             limits: vec![],
             ticks: HashMap::new(),
             lines: vec![],
+            lags: HashSet::new(),
             types: vec![],
         }
     }

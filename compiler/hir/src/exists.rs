@@ -75,11 +75,8 @@ impl<'p> Elab<'p> {
 
     /// What follows where all conditions hold; `None` where they never do.
     pub fn facts(&self, conditions: &[Dyn]) -> Option<Facts> {
-        let mut out = Facts::default();
-        for c in conditions {
-            out.and(self.condition(c).facts()?);
-        }
-        Some(out)
+        let all = conditions.iter().map(|c| self.condition(c));
+        Condition::All(all.collect()).facts()
     }
 
     /// The bounds that hold where all conditions do.

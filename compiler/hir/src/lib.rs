@@ -33,6 +33,7 @@ mod ports;
 mod print;
 mod product;
 mod program;
+mod pushed;
 mod reach;
 mod reads;
 mod recipe;

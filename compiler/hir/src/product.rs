@@ -208,6 +208,12 @@ impl<'p> Elab<'p> {
 
     /// `Σ_axes Π factors`
     pub fn contracted(&mut self, factors: &[Dyn], axes: &[Axis], span: Span) -> Option<Dyn> {
+        if let [lag] = axes
+            && self.lags.contains(lag)
+            && let Some(out) = self.pushed(factors, *lag, span)
+        {
+            return Some(out);
+        }
         let refs: Vec<&Dyn> = factors.iter().collect();
         if let [one] = refs.as_slice() {
             self.emit(Op::Reduce(ReduceOp::Sum, axes.to_vec()), &[one], span)

@@ -128,10 +128,11 @@ impl<'p> Elab<'p> {
             Use::Time(a) => (a, false),
             Use::Lag(a) => (a, true),
         };
-        Some(Index {
-            axis: self.index_over(s, axis, &n.text),
-            lag,
-        })
+        let axis = self.index_over(s, axis, &n.text);
+        if lag {
+            self.lags.insert(axis);
+        }
+        Some(Index { axis, lag })
     }
 
     pub(crate) fn reduce(
