@@ -67,6 +67,7 @@ impl<'p> Elab<'p> {
             return None;
         }
         let mut out = self.unwindowed(f, *time, lag, span)?;
+        out.zero = self.bounds(&d.conditions);
         out.domains = vec![Domain {
             outside: Outside::Zero,
             ..d.clone()

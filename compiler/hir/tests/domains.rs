@@ -112,7 +112,7 @@ fn rows_of_masked_matrices() {
         "bidirectional",
     );
     gives(
-        "y = x * sum[j](exp(0 * abs(t - j)))",
+        "M[i,j] = exp(0 * abs(i - j))\ny = x * sum[j](M[t,j])",
         &k,
         &[3.0; 3],
         "bidirectional",
