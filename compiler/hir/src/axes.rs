@@ -259,9 +259,7 @@ impl<'p> Elab<'p> {
                     self.report(d);
                     return None;
                 };
-                let mut out = self.emit(Op::Pick { axis, index }, &[&v], pick.span)?;
-                (out.zero, out.masked) = (v.zero, v.masked);
-                Some(out)
+                self.emit(Op::Pick { axis, index }, &[&v], pick.span)
             }
             Val::Poison => None,
             other => {

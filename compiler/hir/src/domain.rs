@@ -1,4 +1,4 @@
-//! The domain of a reduction: the positions that `where` and the reads in time leave, as a mask.
+//! The domain of a reduction: the positions that `where` and the reads in time leave, as conditions.
 
 use crate::elab::Elab;
 use crate::scope::Scope;
@@ -9,8 +9,9 @@ use seqc_algebra::{Axis, MapFn, Op, ReduceOp};
 use seqc_syntax::Span;
 use seqc_syntax::ast::{Arg, BinaryOp, Expr, ExprKind, UnaryOp};
 
-/// A domain as a 0/1 value; if it is only an edge of one clock, which and how many steps.
-type Mask = (Option<Dyn>, Option<(Axis, i64)>);
+/// The steps that a reduction over clocks leaves out because something is read later than the last: conditions, and, if
+/// they are the only ones, on which clock and how many steps.
+type Edge = (Vec<Dyn>, Option<(Axis, i64)>);
 
 impl<'p> Elab<'p> {
     /// 0 for rows whose domain is empty.
@@ -20,46 +21,61 @@ impl<'p> Elab<'p> {
             .copied()
             .filter(|a| self.has(mask, *a))
             .collect();
-        let any = self.emit(Op::Reduce(ReduceOp::Max, over), &[mask], span)?;
+        let any = if over.is_empty() {
+            mask.clone()
+        } else {
+            self.emit_bare(Op::Reduce(ReduceOp::Max, over), &[mask], span)?
+        };
         let zero = self.number(0.0);
         self.select(&any, v, &zero, span)
     }
 
-    /// The domain as a 0/1 value, if it says anything about the axes: the equation's `where`, and over a clock
-    /// the steps on which everything read exists. If it is only the latter, on one clock, which and how many steps.
-    pub fn mask(
+    /// The conditions of a `where`, without those that always hold. What it reads never restricts: it is 0 outside of its
+    /// own domain.
+    pub fn conditions(&mut self, s: &mut Scope<'p>, domain: &'p Expr) -> Option<Vec<Dyn>> {
+        // The domain itself is not masked.
+        let kept = (s.domain.take(), std::mem::replace(&mut s.everywhere, true));
+        let mut out = Some(Vec::new());
+        for e in conjuncts(domain) {
+            let v = match self.eval(s, e) {
+                Val::Stat(Stat::Bool(true)) => continue,
+                v => self.dynamic(v, e.span),
+            };
+            out = match (out, v) {
+                (Some(mut all), Some(v)) => {
+                    all.push(v);
+                    Some(all)
+                }
+                _ => None,
+            };
+        }
+        (s.domain, s.everywhere) = kept;
+        Some(self.pruned(out?, s.first_lag()))
+    }
+
+    /// The conditions of the equation's `where`, if they say anything about the axes.
+    pub fn conditions_on(&mut self, s: &mut Scope<'p>, axes: &[Axis]) -> Option<Vec<Dyn>> {
+        let Some(domain) = s.domain else {
+            return Some(vec![]);
+        };
+        let indices = s.indices.iter().map(|(n, i)| (n, i.axis));
+        let clocks = s.clocks.iter().map(|(n, a)| (n, *a));
+        let mut named = indices.chain(clocks).filter(|(_, a)| axes.contains(a));
+        if !named.any(|(n, _)| mentions(domain, n)) {
+            return Some(vec![]);
+        }
+        self.conditions(s, domain)
+    }
+
+    /// Over a clock, the steps on which everything read exists.
+    pub fn edge(
         &mut self,
         s: &mut Scope<'p>,
         axes: &[Axis],
         operand: &'p Expr,
         span: Span,
-    ) -> Option<Mask> {
-        let mut out: Option<Dyn> = None;
-        let mut edge = None;
-        if let Some(domain) = s.domain {
-            let names: Vec<String> = s
-                .indices
-                .iter()
-                .filter(|(_, i)| axes.contains(&i.axis))
-                .map(|(n, _)| n.clone())
-                .collect();
-            let clocks: Vec<String> = s
-                .clocks
-                .iter()
-                .filter(|(_, a)| axes.contains(a))
-                .map(|(n, _)| n.clone())
-                .collect();
-            if names.iter().chain(&clocks).any(|n| mentions(domain, n)) {
-                // The domain itself is not masked.
-                s.domain = None;
-                let v = self.eval(s, domain);
-                s.domain = Some(domain);
-                out = match v {
-                    Val::Stat(Stat::Bool(true)) => None,
-                    v => Some(self.dynamic(v, domain.span)?),
-                };
-            }
-        }
+    ) -> Option<Edge> {
+        let (mut out, mut edge) = (Vec::new(), None);
         let clocks: Vec<Axis> = axes.iter().copied().filter(|a| s.is_clock(*a)).collect();
         for a in &clocks {
             let Some(late) = self.latest(s, operand, *a).filter(|c| *c > 0) else {
@@ -72,12 +88,8 @@ impl<'p> Elab<'p> {
             );
             let len = self.dynamic(len, span)?;
             let end = self.map2(MapFn::Sub, &len, &by, span)?;
-            let inside = self.map2(MapFn::Lt, &at, &end, span)?;
-            edge = out.is_none().then_some((*a, late));
-            out = Some(match out {
-                None => inside,
-                Some(m) => self.map2(MapFn::And, &m, &inside, span)?,
-            });
+            edge = out.is_empty().then_some((*a, late));
+            out.push(self.map2(MapFn::Lt, &at, &end, span)?);
         }
         Some((out, edge))
     }
@@ -170,5 +182,21 @@ fn indices_in<'a>(e: &'a Expr, out: &mut Vec<&'a Expr>) {
                 indices_in(x, out);
             }
         }),
+    }
+}
+
+/// The conditions that `and` joins.
+fn conjuncts(e: &Expr) -> Vec<&Expr> {
+    match &e.kind {
+        ExprKind::Binary {
+            op: BinaryOp::And,
+            left,
+            right,
+        } => {
+            let mut out = conjuncts(left);
+            out.extend(conjuncts(right));
+            out
+        }
+        _ => vec![e],
     }
 }

@@ -7,6 +7,7 @@
 use crate::budget::{MAX_VALUES, Spent};
 use crate::program::Program;
 use crate::reach::Reach;
+use crate::reread::To;
 use crate::scope::Scope;
 use crate::value::{Dyn, Home};
 use seqc_algebra::{
@@ -82,6 +83,8 @@ pub struct Elab<'p> {
     pub ticks: HashMap<Axis, crate::clocks::Ticks>,
     /// Axes of constant size that are times in the mixer being elaborated.
     pub lines: Vec<Axis>,
+    /// Lags that are summed over.
+    pub lags: HashSet<Axis>,
     /// Types of the names of the outermost mixer, in order, for the dump.
     pub types: Vec<(String, String)>,
 }
@@ -109,6 +112,7 @@ impl<'p> Elab<'p> {
             limits: vec![],
             ticks: HashMap::new(),
             lines: vec![],
+            lags: HashSet::new(),
             types: vec![],
         }
     }
@@ -192,7 +196,7 @@ impl<'p> Elab<'p> {
             reach,
             index: None,
             zero: vec![],
-            masked: false,
+            domains: vec![],
         }
     }
 
@@ -270,7 +274,29 @@ impl<'p> Elab<'p> {
         self.emit_at(depth, op, args, span)
     }
 
+    /// Emits an operation in a frame; what it makes of its arguments' domains is in [`crate::exists`].
     pub fn emit_at(&mut self, depth: usize, op: Op, args: &[&Dyn], span: Span) -> Option<Dyn> {
+        if args
+            .iter()
+            .all(|a| a.domains.is_empty() && a.zero.is_empty())
+        {
+            return self.emit_plain(depth, op, args, span);
+        }
+        let settled = self.before(&op, args, span)?;
+        let args: Vec<&Dyn> = settled.iter().collect();
+        let (domains, zero) = self.after(&op, &args);
+        let mut out = self.emit_plain(depth, op, &args, span)?;
+        (out.domains, out.zero) = (domains, zero);
+        Some(out)
+    }
+
+    /// Emits an operation whose result has no domain.
+    pub(crate) fn emit_bare(&mut self, op: Op, args: &[&Dyn], span: Span) -> Option<Dyn> {
+        let depth = args.iter().map(|a| a.depth).max().unwrap_or(0);
+        self.emit_plain(depth, op, args, span)
+    }
+
+    fn emit_plain(&mut self, depth: usize, op: Op, args: &[&Dyn], span: Span) -> Option<Dyn> {
         let mut ids = Vec::with_capacity(args.len());
         let mut reach = Reach::default();
         for a in args {
@@ -308,7 +334,7 @@ impl<'p> Elab<'p> {
         self.report(d.help("make a size or a number of layers smaller"));
     }
 
-    fn shape_error(&mut self, e: &ShapeError, span: Span) {
+    pub(crate) fn shape_error(&mut self, e: &ShapeError, span: Span) {
         let d = match e {
             ShapeError::Clash { name, one, other } => {
                 let d = Diagnostic::error(
@@ -352,7 +378,7 @@ impl<'p> Elab<'p> {
     }
 
     pub fn rename(&mut self, v: &Dyn, from: Axis, to: Axis, span: Span) -> Option<Dyn> {
-        let mut out = self.emit(Op::Rename { from, to }, &[v], span)?;
+        let mut out = self.emit_bare(Op::Rename { from, to }, &[v], span)?;
         out.reach = v.reach.renamed(from.name, to.name);
         out.zero = v.zero.clone();
         for b in &mut out.zero {
@@ -363,7 +389,8 @@ impl<'p> Elab<'p> {
                 b.big = to.name;
             }
         }
-        (out.index, out.masked) = (v.index.clone(), v.masked);
+        out.domains = self.domains_at(&v.domains, &[(from, To::At(to, 0))], span)?;
+        out.index = v.index.clone();
         Some(out)
     }
 
@@ -374,6 +401,7 @@ impl<'p> Elab<'p> {
             return Some(v.clone());
         }
         let mut out = self.emit(Op::Expand(missing), &[v], span)?;
+        out.zero = v.zero.clone();
         out.index = v.index.clone();
         Some(out)
     }

@@ -72,7 +72,14 @@ impl<'p> Elab<'p> {
                     out.scale = Some(out.scale.unwrap_or(Stat::int(1)) / st);
                 } else {
                     let d = self.dynamic(divisor, right.span)?;
-                    out.divisors.push((d, right.span));
+                    if d.domains.is_empty() {
+                        out.divisors.push((d, right.span));
+                    } else {
+                        // A function of entries, which exists where they do.
+                        let one = self.number(1.0);
+                        let inverse = self.map2(MapFn::Div, &one, &d, right.span)?;
+                        out.factors.push((inverse, right.span));
+                    }
                 }
                 a
             }
@@ -127,23 +134,21 @@ impl<'p> Elab<'p> {
                 .collect();
             let shared =
                 |this: &Self, f: &Dyn| this.axes(f).iter().filter(|a| along.contains(a)).count();
-            let best =
-                (0..factors.len()).max_by_key(|k| (shared(self, &factors[*k]), usize::MAX - k))?;
+            // The one with most of the mask's indices; what is read at a lag last, since that is read once for all lags.
+            let best = (0..factors.len()).max_by_key(|k| {
+                let f = &factors[*k];
+                let reads = usize::from(self.is_window(f));
+                (shared(self, f), usize::MAX - reads, usize::MAX - k)
+            })?;
             let zero = self.number(0.0);
             // 0 times infinity is no 0: what may be infinite outside of the domain is left out itself.
             for k in 0..factors.len() {
                 if k == best || self.may_be_infinite(&factors[k]) {
-                    factors[k] = self.select(mask, &factors[k].clone(), &zero, span)?;
+                    factors[k] = self.only_in(mask, &factors[k].clone(), (axes, &zero), span)?;
                 }
             }
         }
-        let refs: Vec<&Dyn> = factors.iter().collect();
-        let mut out = if let [one] = refs.as_slice() {
-            self.emit(Op::Reduce(ReduceOp::Sum, axes.to_vec()), &[one], span)?
-        } else {
-            self.emit(Op::Contract(axes.to_vec()), &refs, span)?
-        };
-        out.zero = factors.iter().flat_map(|f| f.zero.clone()).collect();
+        let mut out = self.contracted(&factors, axes, span)?;
         if let Some(scale) = p.scale.filter(|c| c.as_f64() != 1.0) {
             let c = self.number(scale.as_f64());
             out = self.map2(MapFn::Mul, &out, &c, span)?;
@@ -181,6 +186,40 @@ impl<'p> Elab<'p> {
             }
         }
         false
+    }
+
+    /// A factor that is 0 where the mask is; its domains along the axes are used up.
+    fn only_in(
+        &mut self,
+        mask: &Dyn,
+        f: &Dyn,
+        (axes, zero): (&[Axis], &Dyn),
+        span: Span,
+    ) -> Option<Dyn> {
+        let mut out = self.emit_bare(Op::Map(MapFn::Select), &[mask, f, zero], span)?;
+        let rest = f.domains.iter().filter(|d| !d.touches(axes));
+        (out.domains, out.zero) = (rest.cloned().collect(), f.zero.clone());
+        Some(out)
+    }
+
+    fn is_window(&self, v: &Dyn) -> bool {
+        matches!(self.frames[v.depth].b.func().op(v.id), Op::Window { .. })
+    }
+
+    /// `Σ_axes Π factors`
+    pub fn contracted(&mut self, factors: &[Dyn], axes: &[Axis], span: Span) -> Option<Dyn> {
+        if let [lag] = axes
+            && self.lags.contains(lag)
+            && let Some(out) = self.pushed(factors, *lag, span)
+        {
+            return Some(out);
+        }
+        let refs: Vec<&Dyn> = factors.iter().collect();
+        if let [one] = refs.as_slice() {
+            self.emit(Op::Reduce(ReduceOp::Sum, axes.to_vec()), &[one], span)
+        } else {
+            self.emit(Op::Contract(axes.to_vec()), &refs, span)
+        }
     }
 
     /// How many entries a mean ranges over.

@@ -9,7 +9,7 @@
 use seqc_algebra::{Axis, Sym};
 use std::collections::BTreeMap;
 
-/// `small <= big + by` wherever the value is not 0.
+/// `small <= big + by` wherever the value is not 0, in steps of the finest clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
     pub small: Sym,
@@ -102,6 +102,23 @@ impl Reach {
         self.map(|(c, a), r| ((c, if a == Some(from) { Some(to) } else { a }), r))
     }
 
+    /// The axis is read a lag earlier: how much is known once the lag is summed.
+    pub fn lagging(&self, axis: Sym, lag: Sym) -> Reach {
+        self.renamed(axis, Sym::new(&format!("{axis}-{lag}")))
+    }
+
+    /// The lag is summed, and at least so much.
+    pub fn arrived(&self, lag: Axis, least: i64) -> Reach {
+        let by = least.saturating_mul(steps_in(lag));
+        self.map(|(c, a), r| {
+            let read = a.and_then(|a| a.as_str().split_once('-'));
+            match read.filter(|(_, l)| *l == lag.name.as_str()) {
+                Some((time, _)) => ((c, Some(Sym::new(time))), r.saturating_sub(by)),
+                None => ((c, a), r),
+            }
+        })
+    }
+
     /// The axis is read from its end: even what no input reaches depends on where that is.
     pub fn with_end(&self, axis: Axis) -> Reach {
         let mut all = self.whole_axis(axis.name);
@@ -111,10 +128,16 @@ impl Reach {
         all
     }
 
-    /// The axis is read from end to end.
+    /// The axis is read from end to end, at a lag or not.
     pub fn whole_axis(&self, axis: Sym) -> Reach {
+        let own = |a: Sym| {
+            a == axis
+                || a.as_str()
+                    .split_once('-')
+                    .is_some_and(|(t, _)| t == axis.as_str())
+        };
         self.map(|(c, a), r| {
-            if a == Some(axis) {
+            if a.is_some_and(own) {
                 ((c, None), 0)
             } else {
                 ((c, a), r)
@@ -123,7 +146,7 @@ impl Reach {
     }
 
     /// The axis is summed: its positions are bounded by another axis if some bound says so. A position counts only if
-    /// there is one, however early its entry is known.
+    /// there is one, however early its entry is known, and even if nothing is read there.
     pub fn summed(&self, axis: Axis, bounds: &[Bound]) -> Reach {
         let by = bounds
             .iter()
@@ -132,10 +155,13 @@ impl Reach {
         match by {
             Some(b) => {
                 let own = |a: Option<Sym>| a == Some(axis.name);
-                let there = self.map(|(c, a), r| ((c, a), if own(a) { r.max(0) } else { r }));
-                there.shifted(axis, b.by).renamed(axis.name, b.big)
+                let mut there = self.map(|(c, a), r| ((c, a), if own(a) { r.max(0) } else { r }));
+                there.join(&Reach::position(axis, 0));
+                let there = there
+                    .map(|(c, a), r| ((c, a), if own(a) { r.saturating_add(b.by) } else { r }));
+                there.renamed(axis.name, b.big)
             }
-            None => self.whole_axis(axis.name),
+            None => self.with_end(axis),
         }
     }
 

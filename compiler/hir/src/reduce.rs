@@ -1,17 +1,17 @@
 //! Reductions over axes and indices: `sum[dk](q * S)`, `softmax[j](…)`, `mean[t](…)`, `sum[lag](f[lag] * v[t-lag])`.
 //!
-//! A sum of a product becomes one contraction of its factors; everything else a reduction. Inside a domain
-//! (`where`), reductions over its index see only the entries of the domain, and a row without entries gives 0.
+//! A sum of a product becomes one contraction of its factors; everything else a reduction. Which terms exist is in
+//! [`crate::terms`]: reductions see only those, and a row without any gives 0.
 //! Over a clock, what reads `t+c` has values only on steps `t < len - c`, and the reduction ranges over those.
 
 use crate::elab::{Elab, plain};
+use crate::exists::{Domain, Outside};
 use crate::product::Product;
-use crate::reach::Bound;
 use crate::scope::{Index, Scope};
 use crate::time::Use;
 use crate::value::{Dyn, Val};
 use seqc_algebra::{Axis, MapFn, Op, ReduceOp};
-use seqc_syntax::ast::{Arg, BinaryOp, Call, Expr, ExprKind, Name, UnaryOp};
+use seqc_syntax::ast::{Arg, Call, Expr, Name};
 use seqc_syntax::{Diagnostic, Span};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,14 +128,14 @@ impl<'p> Elab<'p> {
             Use::Time(a) => (a, false),
             Use::Lag(a) => (a, true),
         };
-        Some(Index {
-            axis: self.index_over(s, axis, &n.text),
-            lag,
-        })
+        let axis = self.index_over(s, axis, &n.text);
+        if lag {
+            self.lags.insert(axis);
+        }
+        Some(Index { axis, lag })
     }
 
-    /// A sum over lags has two sides: lag = +l, l >= 0, and lag = -l, l >= 1. A kernel that is 0 on a side leaves it out.
-    fn over_lags(
+    pub(crate) fn reduce(
         &mut self,
         s: &mut Scope<'p>,
         kind: Kind,
@@ -143,103 +143,40 @@ impl<'p> Elab<'p> {
         operand: &'p Expr,
         span: Span,
     ) -> Option<Dyn> {
-        if kind != Kind::Sum {
-            self.not_built("a reduction other than `sum` over lags", span);
-            return None;
-        }
-        let sides = self.sides(s, operand);
-        let (old_side, old_least) = (s.ahead, s.least_lag);
-        let mut total: Option<Dyn> = None;
-        for ahead in [false, true] {
-            let Some(least) = sides[usize::from(ahead)] else {
-                continue;
-            };
-            (s.ahead, s.least_lag) = (ahead, least);
-            let part = self.reduce(s, kind, c, operand, span);
-            (s.ahead, s.least_lag) = (old_side, old_least);
-            let part = part?;
-            total = Some(match total {
-                None => part,
-                Some(t) => self.map2(MapFn::Add, &t, &part, span)?,
-            });
-        }
-        total.or_else(|| Some(self.number(0.0)))
-    }
-
-    /// Which sides of lag the factors of a product leave, with the least lag of each.
-    fn sides(&self, s: &Scope<'p>, e: &Expr) -> [Option<i64>; 2] {
-        let mut out = [Some(0), Some(1)];
-        let mut factors = vec![e];
-        while let Some(f) = factors.pop() {
-            match &f.kind {
-                ExprKind::Binary {
-                    op: BinaryOp::Mul,
-                    left,
-                    right,
-                } => factors.extend([left.as_ref(), right.as_ref()]),
-                ExprKind::Binary {
-                    op: BinaryOp::Div,
-                    left,
-                    ..
-                } => factors.push(left),
-                ExprKind::Unary {
-                    op: UnaryOp::Neg,
-                    operand,
-                } => factors.push(operand),
-                ExprKind::Pick { base, .. } | ExprKind::Remap { base, .. } => factors.push(base),
-                ExprKind::Index { base, .. } => {
-                    let mut names = Vec::new();
-                    crate::time::names_in(base, &mut names);
-                    for n in names {
-                        if let Some(crate::scope::Named {
-                            binding: crate::scope::Binding::Val(Val::Kernel(k)),
-                            ..
-                        }) = s.names.get(&n)
-                        {
-                            out[0] = k
-                                .causal
-                                .is_some()
-                                .then(|| out[0].map(|l| l.max(k.least)))
-                                .flatten();
-                            out[1] = k.ahead.is_some().then_some(out[1]).flatten();
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        out
-    }
-
-    fn reduce(
-        &mut self,
-        s: &mut Scope<'p>,
-        kind: Kind,
-        c: &'p Call,
-        operand: &'p Expr,
-        span: Span,
-    ) -> Option<Dyn> {
+        let everywhere = std::mem::replace(&mut s.everywhere, false);
         let product = if matches!(kind, Kind::Sum | Kind::Mean) {
-            self.product(s, operand)?
+            self.product(s, operand)
         } else {
-            let v = self.eval_dyn(s, operand)?;
-            Product {
+            self.eval_dyn(s, operand).map(|v| Product {
                 factors: vec![(v, operand.span)],
                 ..Product::default()
-            }
+            })
         };
+        s.everywhere = everywhere;
+        let mut product = product?;
         let axes = self.reduced_axes(s, c, &product, operand)?;
-        let (mask, edge) = self.mask(s, &axes, operand, span)?;
-        let bounds: Vec<Bound> = s
-            .bounds
-            .iter()
-            .cloned()
-            .chain(product.factors.iter().flat_map(|(f, _)| f.zero.clone()))
-            .collect();
+        self.before_lags(s, &mut product, &axes);
+        let written = self.conditions_on(s, &axes)?;
+        let (late, edge) = self.edge(s, &axes, operand, span)?;
+        let terms = self.terms(s, &product, &axes, (written, late), span)?;
+        if terms.none {
+            return Some(self.number(0.0));
+        }
+        let seen = if kind == Kind::Sum {
+            &terms.summed
+        } else {
+            &terms.exist
+        };
+        let mask = self.all_of(seen, span)?;
+        let mut bounds = self.bounds(seen);
+        bounds.extend(product.all().flat_map(|f| f.zero.clone()));
         let mut out = match kind {
             Kind::Sum => self.sum_of(product, &axes, mask.as_ref(), span)?,
             Kind::Mean => {
+                self.alike(&terms, &axes, operand.span)?;
+                let edge = edge.filter(|_| terms.exist.len() == 1);
                 let count = self.count(&axes, mask.as_ref(), edge, span)?;
+                let mask = self.all_of(&terms.averaged, span)?;
                 let total = self.sum_of(product, &axes, mask.as_ref(), span)?;
                 self.map2(MapFn::Div, &total, &count, span)?
             }
@@ -261,12 +198,19 @@ impl<'p> Elab<'p> {
                 out.reach = moved
             }
         }
-        if kind == Kind::Softmax && mask.is_some() {
-            out.masked = true;
-            out.zero = s.bounds.clone();
+        if let Some(lag) = s.indices.values().find(|i| i.lag && axes.contains(&i.axis)) {
+            out.reach = self.arrived(&out.reach, lag.axis, &terms.sure);
         }
-        out.zero
-            .retain(|b| keeps || axes.iter().all(|a| a.name != b.small && a.name != b.big));
+        if let (true, Some(mask)) = (keeps, &mask) {
+            let mut over = self.times(mask);
+            over.extend(axes.iter().filter(|a| !self.has(mask, **a)));
+            out.zero = self.bounds(&terms.exist);
+            out.domains.push(Domain {
+                over,
+                conditions: terms.exist.into(),
+                outside: Outside::Zero,
+            });
+        }
         Some(out)
     }
 

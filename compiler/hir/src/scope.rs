@@ -4,7 +4,6 @@
 //! clock. Invariant: `axes` maps a name to the algebra axes it stands for: one, or several when the caller gave a
 //! group (`conv[h, p](…)`); these may be called differently in the caller.
 
-use crate::reach::Bound;
 use crate::stat::Stat;
 use crate::told::Told;
 use crate::value::{Dyn, Home, Val};
@@ -71,15 +70,14 @@ pub struct Scope<'p> {
     pub taken: HashSet<String>,
     pub names: HashMap<String, Named>,
     pub indices: HashMap<String, Index>,
-    /// The equation's `where`, and the bounds it states.
+    /// The equation's `where`.
     pub domain: Option<&'p Expr>,
-    pub bounds: Vec<Bound>,
+    /// In a `where`: entries outside of their matrix's domain are read as 0, and restrict nothing.
+    pub everywhere: bool,
     /// In an equation over indices: bare sequences are errors.
     pub strict: bool,
     /// Which half of a kernel is being computed: lag = -l?
     pub ahead: bool,
-    /// No kernel of this sum has entries below this lag.
-    pub least_lag: i64,
     /// Outer products go into the loop of this depth instead of being stored for all time.
     pub sink: Option<usize>,
     /// Where the body defines each name, and the names of the line being read.
@@ -105,10 +103,9 @@ impl<'p> Scope<'p> {
             names: HashMap::new(),
             indices: HashMap::new(),
             domain: None,
-            bounds: vec![],
+            everywhere: false,
             strict: false,
             ahead: false,
-            least_lag: 0,
             sink: None,
             defined: HashMap::new(),
             current: vec![],
@@ -122,6 +119,12 @@ impl<'p> Scope<'p> {
             Some(name) => self.line.join(name),
             None => self.line.clone(),
         }
+    }
+
+    /// On the side of negative lags, lags are counted from 1: 0 is the other side's.
+    pub fn first_lag(&self) -> Option<(Axis, f64)> {
+        let lag = self.indices.values().find(|i| i.lag)?;
+        self.ahead.then_some((lag.axis, 1.0))
     }
 
     /// The time axis of *now*.

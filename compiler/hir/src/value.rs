@@ -3,6 +3,7 @@
 //! Invariant: a `Dyn` belongs to the builder of its `depth`: 0 is the program, deeper ones are bodies of scans
 //! that are being built. Its axes are those of the algebra value: sizes for features, run-time lengths for time.
 
+use crate::exists::Domain;
 use crate::reach::{Bound, Reach};
 use crate::stat::Stat;
 use seqc_algebra::{Axis, ValueId};
@@ -19,8 +20,8 @@ pub struct Dyn {
     pub index: Option<Vec<Axis>>,
     /// Outside of all these bounds the value is 0.
     pub zero: Vec<Bound>,
-    /// Already 0 outside the equation's domain.
-    pub masked: bool,
+    /// Where its entries exist.
+    pub domains: Vec<Domain>,
 }
 
 /// `M[i,j]`: a value over its index axes, in the order of the left side.
@@ -36,8 +37,6 @@ pub struct Kernel {
     pub lag: Axis,
     pub causal: Option<Dyn>,
     pub ahead: Option<Dyn>,
-    /// No entry below this lag is nonzero.
-    pub least: i64,
 }
 
 /// A mixer as a value: which one, with which settings, and whose parameters.

@@ -3,7 +3,7 @@
 use crate::elab::Elab;
 use crate::scope::Scope;
 use crate::value::Val;
-use seqc_syntax::ast::{Arg, AssignOp, Decl, Equation, Expr, ExprKind, Lhs, Name};
+use seqc_syntax::ast::{AssignOp, Decl, Equation, Lhs, Name};
 use seqc_syntax::{Diagnostic, Span};
 use std::collections::HashMap;
 
@@ -156,16 +156,12 @@ impl<'p> Elab<'p> {
         states: &HashMap<String, &'p Decl>,
     ) -> Val {
         s.domain = eq.domain.as_ref();
-        s.bounds = vec![];
-        if eq.domain.is_some() {
-            // Indices bound inside are not known yet; `t` and any index name count by name.
-            let mut inner = s.clone();
-            self.declare_bound(&mut inner, &eq.value);
-            s.bounds = self.bounds(&mut inner, eq.domain.as_ref());
-        }
         let mut v = self.eval(s, &eq.value);
         s.domain = None;
-        s.bounds = vec![];
+        if let Val::Dyn(d) = &v {
+            // What does not exist is 0.
+            v = self.settled(d, eq.value.span).map_or(Val::Poison, Val::Dyn);
+        }
         if eq.op == AssignOp::Add {
             v = self.added(s, name, v, eq);
         }
@@ -185,23 +181,6 @@ impl<'p> Elab<'p> {
             }
         }
         v
-    }
-
-    /// Gives the indices that reductions inside `e` will bind their axes, so that conditions on them can be read.
-    fn declare_bound(&mut self, s: &mut Scope<'p>, e: &'p Expr) {
-        let mut groups = Vec::new();
-        groups_in(e, &mut groups);
-        for (n, inside) in groups {
-            if s.axis(&n.text).is_none()
-                && !s.clocks.contains_key(&n.text)
-                && self.find_use(s, &n.text, inside).is_some()
-            {
-                let over = self.runs_over(s, &n.text, inside);
-                let axis = self.index_over(s, over, &n.text);
-                s.indices
-                    .insert(n.text.clone(), crate::scope::Index { axis, lag: false });
-            }
-        }
     }
 
     /// `x += e`
@@ -228,28 +207,5 @@ trait Bare {
 impl Bare for Equation {
     fn lhs_is_bare(&self) -> bool {
         matches!(&self.lhs, Lhs::One { index, .. } if index.is_empty())
-    }
-}
-
-/// Bracketed names of calls, each with the call's first argument.
-fn groups_in<'p>(e: &'p Expr, out: &mut Vec<(&'p Name, &'p Expr)>) {
-    match &e.kind {
-        ExprKind::Number(_) | ExprKind::Name(_) => {}
-        ExprKind::Index { base, .. }
-        | ExprKind::Remap { base, .. }
-        | ExprKind::Pick { base, .. } => groups_in(base, out),
-        ExprKind::Unary { operand, .. } => groups_in(operand, out),
-        ExprKind::Binary { left, right, .. } => {
-            groups_in(left, out);
-            groups_in(right, out);
-        }
-        ExprKind::Call(c) => {
-            for a in &c.args {
-                if let Arg::Positional(x) = a {
-                    out.extend(c.group.iter().map(|n| (n, x)));
-                    groups_in(x, out);
-                }
-            }
-        }
     }
 }

@@ -5,8 +5,8 @@ use crate::elab::Elab;
 use crate::scope::Scope;
 use crate::stat::Stat;
 use crate::value::{Dyn, Val};
-use seqc_algebra::MapFn;
 use seqc_algebra::ops::special;
+use seqc_algebra::{MapFn, Op};
 use seqc_syntax::Span;
 use seqc_syntax::ast::{Call, Expr};
 
@@ -107,7 +107,21 @@ impl<'p> Elab<'p> {
         self.formula("gelu", &x, span).map_or(Val::Poison, Val::Dyn)
     }
 
+    /// A formula is one function: what of its argument does not exist is left out of it as a whole.
     fn formula(&mut self, name: &str, x: &Dyn, span: Span) -> Option<Dyn> {
+        let mut plain = x.clone();
+        (plain.domains, plain.zero) = (vec![], vec![]);
+        let mut out = self.formula_of(name, &plain, span)?;
+        // All but the last are 0 at 0, as is `floor`.
+        let like = match name {
+            "inverse_softplus" => MapFn::Log,
+            _ => MapFn::Floor,
+        };
+        (out.domains, out.zero) = self.after(&Op::Map(like), &[x]);
+        Some(out)
+    }
+
+    fn formula_of(&mut self, name: &str, x: &Dyn, span: Span) -> Option<Dyn> {
         let (zero, one) = (self.number(0.0), self.number(1.0));
         match name {
             "ceil" => {

@@ -1,7 +1,6 @@
 //! Operators: on numbers that are known they are computed, on values they become operations.
 
 use crate::elab::Elab;
-use crate::reach::Bound;
 use crate::scope::Scope;
 use crate::stat::Stat;
 use crate::value::{Dyn, Val};
@@ -24,13 +23,7 @@ impl<'p> Elab<'p> {
             UnaryOp::Neg => MapFn::Neg,
             UnaryOp::Not => MapFn::Not,
         };
-        let Some(mut out) = self.map1(f, &d, span) else {
-            return Val::Poison;
-        };
-        if op == UnaryOp::Neg {
-            (out.zero, out.masked) = (d.zero, d.masked);
-        }
-        Val::Dyn(out)
+        self.map1(f, &d, span).map_or(Val::Poison, Val::Dyn)
     }
 
     pub(super) fn binary(
@@ -99,28 +92,11 @@ impl<'p> Elab<'p> {
             _ => a.depth.max(b.depth),
         };
         let square = f == MapFn::Pow && self.frames[b.depth].b.constant(b.id) == Some(2.0);
-        let mut out = if square {
-            self.map2(MapFn::Mul, a, a, span)?
+        if square {
+            self.map2(MapFn::Mul, a, a, span)
         } else {
-            self.emit_at(depth, Op::Map(f), &[a, b], span)?
-        };
-        (out.zero, out.masked) = match f {
-            MapFn::Mul => (
-                a.zero.iter().chain(&b.zero).cloned().collect(),
-                a.masked || b.masked,
-            ),
-            MapFn::Div => (a.zero.clone(), a.masked),
-            MapFn::Add | MapFn::Sub => (
-                a.zero
-                    .iter()
-                    .filter(|z| b.zero.contains(z))
-                    .cloned()
-                    .collect::<Vec<Bound>>(),
-                a.masked && b.masked,
-            ),
-            _ => (vec![], false),
-        };
-        Some(out)
+            self.emit_at(depth, Op::Map(f), &[a, b], span)
+        }
     }
 
     /// Would the product be larger than both factors? Then no loop should find it stored.

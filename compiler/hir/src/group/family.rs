@@ -5,7 +5,7 @@
 
 use super::{Plan, State};
 use crate::elab::Elab;
-use crate::reach::Bound;
+use crate::exists::{Domain, Outside};
 use crate::scope::{Index, Scope};
 use crate::value::{Dyn, Matrix, Val};
 use seqc_algebra::{Axis, MapFn};
@@ -124,11 +124,14 @@ impl<'p> Elab<'p> {
     ) -> Option<Val> {
         let row = time.renamed(&s.fresh("i"));
         let mut value = self.rename(v, time, row, span)?;
-        value.zero.push(Bound {
-            small: sources.name,
-            big: row.name,
-            by: 0,
-        });
+        let (source, step) = (self.iota(sources, span)?, self.iota(row, span)?);
+        let born = self.map2(MapFn::Le, &source, &step, span)?;
+        value.zero = self.bounds(std::slice::from_ref(&born));
+        value.domains = vec![Domain {
+            over: vec![row, sources],
+            conditions: [born].into(),
+            outside: Outside::Zero,
+        }];
         Some(Val::Matrix(Matrix {
             value,
             index: vec![row, sources],

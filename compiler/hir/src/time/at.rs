@@ -2,7 +2,6 @@
 
 use super::{Base, TimeIndex};
 use crate::elab::Elab;
-use crate::reach::Bound;
 use crate::scope::Scope;
 use crate::value::Dyn;
 use seqc_algebra::{Axis, Op};
@@ -37,7 +36,7 @@ impl<'p> Elab<'p> {
             return self.timeless(s, v, at, time, span);
         }
         match at.base {
-            Some(Base::First | Base::Last) => self.at_end(v, at, time, span),
+            Some(Base::First | Base::Last) => self.at_end(s, v, at, time, span),
             None if at.lag.is_some() || !at.ranges.is_empty() => {
                 self.wrong_index(
                     "the index names no time: write `t - …` or `first + …`",
@@ -53,7 +52,7 @@ impl<'p> Elab<'p> {
                 None
             }
             _ => {
-                let out = self.displaced(v, time, at, start, s.least_lag, s.ahead, span)?;
+                let out = self.displaced(v, time, at, start, s.ahead, span)?;
                 match rename {
                     Some(index) => self.rename(&out, time, index, span),
                     None => Some(out),
@@ -125,7 +124,14 @@ impl<'p> Elab<'p> {
     }
 
     /// `x[first + …]`, `x[last - …]`
-    fn at_end(&mut self, v: &Dyn, at: &TimeIndex, time: Axis, span: Span) -> Option<Dyn> {
+    fn at_end(
+        &mut self,
+        s: &Scope<'p>,
+        v: &Dyn,
+        at: &TimeIndex,
+        time: Axis,
+        span: Span,
+    ) -> Option<Dyn> {
         if !at.ranges.is_empty() {
             self.not_built("a range from the first or last step", span);
             return None;
@@ -136,6 +142,10 @@ impl<'p> Elab<'p> {
                 return None;
             }
             self.lags_fit(lag, time, span)?;
+            if s.ahead {
+                // Before the first step there is nothing.
+                return self.nowhere(Some(v), lag, span);
+            }
             return self.rename(v, time, lag, span);
         }
         let moved = self.shift(v, time, at.c.saturating_neg(), None, span)?;
@@ -178,7 +188,6 @@ impl<'p> Elab<'p> {
         time: Axis,
         at: &TimeIndex,
         start: Option<&Dyn>,
-        least: i64,
         other_side: bool,
         span: Span,
     ) -> Option<Dyn> {
@@ -204,32 +213,7 @@ impl<'p> Elab<'p> {
         }
         if let Some((plus, lag)) = at.lag {
             self.lags_fit(lag, time, span)?;
-            let ahead = plus != other_side;
-            let reach = if ahead {
-                out.reach.whole_axis(time.name)
-            } else {
-                out.reach.shifted(time, -least)
-            };
-            let zero = if ahead {
-                vec![]
-            } else {
-                vec![Bound {
-                    small: lag.name,
-                    big: time.name,
-                    by: 0,
-                }]
-            };
-            let index = out.index.clone();
-            out = self.emit(
-                Op::Window {
-                    axis: time,
-                    lag,
-                    ahead,
-                },
-                &[&out],
-                span,
-            )?;
-            (out.reach, out.zero, out.index) = (reach, zero, index);
+            out = self.read_at_lag(&out, (time, lag), plus != other_side, span)?;
         }
         Some(out)
     }

@@ -2,6 +2,7 @@
 
 use super::{Base, TimeIndex};
 use crate::elab::Elab;
+use crate::reread::To;
 use crate::scope::Scope;
 use crate::value::Dyn;
 use seqc_algebra::{Axis, Op, Sym};
@@ -93,6 +94,14 @@ impl<'p> Elab<'p> {
         if v.zero.iter().any(|b| b.small == index.name) {
             bounded.reach = v.reach.summed(index, &v.zero);
         }
-        self.at_block(&bounded, index, at, block, span)
+        let settled = self.settled(&bounded, span)?;
+        let mut out = self.at_block(&settled, index, at, block, span)?;
+        out.domains = self.domains_at(
+            &settled.domains,
+            &[(index, To::Block(block.0, block.1))],
+            span,
+        )?;
+        out.zero = self.zero_of(&out.domains);
+        Some(out)
     }
 }

@@ -2,8 +2,10 @@
 
 use super::{Base, TimeIndex};
 use crate::elab::Elab;
+use crate::reread::{Moves, To};
 use crate::scope::Scope;
 use crate::value::{Dyn, Matrix};
+use seqc_algebra::Axis;
 use seqc_syntax::{Diagnostic, Span};
 
 impl<'p> Elab<'p> {
@@ -52,11 +54,14 @@ impl<'p> Elab<'p> {
             }
             targets.push((m.index[k], to, ti.c));
         }
+        if let [first, second] = targets.as_slice()
+            && first.1 == second.1
+        {
+            let moves = [first, second].map(|(from, to, by)| (*from, To::At(*to, *by)));
+            out = self.diagonal(&out, &moves, span)?;
+            targets.clear();
+        }
         if let [first, second] = targets.as_mut_slice() {
-            if first.1 == second.1 {
-                self.not_built("reading the diagonal of a matrix", span);
-                return None;
-            }
             // `M[j,i]`: through a name that nothing else has.
             if first.1 == second.0 && first.0 != first.1 {
                 let through = second.0.renamed(&format!("{}~", second.0.name));
@@ -66,18 +71,54 @@ impl<'p> Elab<'p> {
                 second.0 = through;
             }
         }
-        for (from, to, c) in targets {
-            if self.has(&out, from) {
-                out = if from == to {
-                    out
-                } else {
-                    self.rename(&out, from, to, span)?
-                };
-                out = self.shift(&out, to, -c, None, span)?;
+        for (from, to, by) in targets {
+            if self.has(&out, from) || out.domains.iter().any(|d| d.touches(&[from])) {
+                out = self.moved_entry(&out, from, (to, by), span)?;
             }
         }
-        let masked = m.value.masked;
-        out.masked = masked;
+        if s.everywhere {
+            out.domains.clear();
+        }
+        Some(out)
+    }
+
+    /// A matrix with one of its indices at another, so many steps further.
+    fn moved_entry(
+        &mut self,
+        v: &Dyn,
+        from: Axis,
+        (to, by): (Axis, i64),
+        span: Span,
+    ) -> Option<Dyn> {
+        let mut plain = v.clone();
+        plain.domains.clear();
+        let mut out = match self.has(v, from) {
+            true => {
+                let out = self.rename_if(&plain, from, to, span)?;
+                self.shift(&out, to, -by, None, span)?
+            }
+            false => plain,
+        };
+        out.domains = self.domains_at(&v.domains, &[(from, To::At(to, by))], span)?;
+        if by != 0 {
+            out.zero = self.zero_of(&out.domains);
+        }
+        out.index = v.index.clone();
+        Some(out)
+    }
+
+    /// `M[t,t]`, `M[i,i-1]`: both indices at one.
+    fn diagonal(&mut self, v: &Dyn, moves: &Moves, span: Span) -> Option<Dyn> {
+        let mut out = self.reread(v, moves, span)?;
+        let domains = self.domains_at(&v.domains, moves, span)?;
+        // Entries beyond the ends are 0, whatever a function makes of reads there.
+        let mut inside = Vec::new();
+        for (_, to) in moves.iter() {
+            inside.extend(self.within(*to, span)?);
+        }
+        out = self.only_where(&out, inside, span)?;
+        out.zero = self.zero_of(&domains);
+        (out.domains, out.index) = (domains, v.index.clone());
         Some(out)
     }
 }

@@ -13,9 +13,10 @@ mod uses;
 mod window;
 
 use crate::elab::Elab;
+use crate::exists::{Domain, Outside};
 use crate::reach::{Bound, Reach};
 use crate::scope::{Index, Scope};
-use crate::value::{Dyn, Val};
+use crate::value::{Dyn, Kernel, Val};
 use seqc_algebra::Axis;
 use seqc_syntax::ast::{Expr, ExprKind};
 use seqc_syntax::{Diagnostic, Span};
@@ -81,9 +82,8 @@ impl<'p> Elab<'p> {
             (Val::Kernel(k), [one]) => {
                 let plain = one.base.is_none() && one.c == 0 && one.ranges.is_empty();
                 match one.lag {
-                    Some((true, _)) if plain => {
-                        let side = if s.ahead { k.ahead } else { k.causal };
-                        Val::Dyn(side.unwrap_or_else(|| self.number(0.0)))
+                    Some((true, lag)) if plain => {
+                        self.at_lag(s, &k, lag, span).map_or(Val::Poison, Val::Dyn)
                     }
                     Some(_) => {
                         self.not_built("a kernel read at another lag than its sum's index", span);
@@ -111,6 +111,35 @@ impl<'p> Elab<'p> {
     fn wrong_index(&mut self, why: &str, span: Span) -> Val {
         self.report(Diagnostic::error("E19", why.to_owned(), span));
         Val::Poison
+    }
+
+    /// `f[lag]`, on the side of lag that is being summed.
+    fn at_lag(&mut self, s: &Scope<'p>, k: &Kernel, lag: Axis, span: Span) -> Option<Dyn> {
+        let (side, other) = match s.ahead {
+            true => (&k.ahead, &k.causal),
+            false => (&k.causal, &k.ahead),
+        };
+        let mut out = match (side, other) {
+            (Some(v), _) => self.rename_if(v, k.lag, lag, span)?,
+            (None, other) => self.nowhere(other.as_ref(), lag, span)?,
+        };
+        if s.everywhere {
+            out.domains.clear();
+        }
+        Some(out)
+    }
+
+    /// A value that does not exist, with the features of another.
+    pub(crate) fn nowhere(&mut self, like: Option<&Dyn>, over: Axis, span: Span) -> Option<Dyn> {
+        let (zero, axes) = (self.number(0.0), like.map(|v| self.features(v)));
+        let mut out = self.expand(&zero, &axes.unwrap_or_default(), span)?;
+        out.index = like.and_then(|v| v.index.clone());
+        out.domains = vec![Domain {
+            over: vec![over],
+            conditions: [zero].into(),
+            outside: Outside::Zero,
+        }];
+        Some(out)
     }
 
     /// What a state reads before the first step.
