@@ -207,7 +207,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-pub(super) fn mixes() -> String {
+pub(crate) fn mixes() -> String {
     "its entries are not sums of products of a row's and a column's values".into()
 }
 

@@ -28,7 +28,7 @@ pub use present::one_present;
 pub use resume::resume;
 pub(crate) use settled::is_settled;
 
-use crate::affine::describe;
+use crate::words::{describe, written};
 use crate::{DeriveError, Result};
 use seqc_algebra::op::Num;
 use seqc_algebra::{Axis, Builder, Elem, Func, Op, Size, Sym, Ty, ValueId};
@@ -108,9 +108,9 @@ pub(crate) fn ahead(func: &Func, id: ValueId) -> DeriveError {
     let name = func
         .value(id)
         .name
-        .map_or(String::new(), |n| format!(" in `{n}`"));
+        .map_or(String::new(), |n| format!(" in `{}`", written(n.as_str())));
     DeriveError(format!(
-        "no step form: `{}`{name} reads later times",
+        "no step form: {}{name} reads later times",
         describe(func.op(id))
     ))
 }
