@@ -227,7 +227,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 }) =>
             {
                 return Err(DeriveError(format!(
-                    "no step form: `{}` runs along the rows of a matrix that meets others at the present step",
+                    "no step form: {} runs along the rows of a matrix that meets others at the present step",
                     describe(op)
                 )));
             }
