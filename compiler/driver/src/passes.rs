@@ -83,6 +83,27 @@ impl Form {
     }
 }
 
+/// Whether a program has a form; else which it has.
+pub fn require(func: &Func, form: Form) -> Result<(), String> {
+    if FORMS.contains(&form) {
+        return Ok(());
+    }
+    let all = forms_of(func);
+    if all.contains(&form) {
+        return Ok(());
+    }
+    let named = |f: &Form| match f {
+        Form::Chunked => "chunked (or parallel)",
+        other => other.name(),
+    };
+    let names: Vec<&str> = all.iter().map(named).collect();
+    Err(format!(
+        "there is no form `{}` of it: none of its recurrences is the same at every step; it has {}",
+        form.name(),
+        names.join(", ")
+    ))
+}
+
 type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
 
 type Pass = (&'static str, Law);
@@ -288,7 +309,12 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
 /// The forms that a program has: [`FORMS`], and convolutions if one of its recurrences is one.
 pub fn forms_of(func: &Func) -> Vec<Form> {
     let mut all = FORMS.to_vec();
-    let readable = apply(func.clone(), &[NUMBERS, PRODUCTS, READS], &Shapes::cpu(), &mut vec![]);
+    let readable = apply(
+        func.clone(),
+        &[NUMBERS, PRODUCTS, READS],
+        &Shapes::cpu(),
+        &mut vec![],
+    );
     if readable.is_ok_and(|f| impulse::has_responses(&f)) {
         all.push(Form::Convolution);
     }
