@@ -3,6 +3,7 @@
 use super::print;
 use crate::terminal;
 use clap::ValueEnum;
+use seqc_driver::stepless::stepless;
 use seqc_driver::{Error, frontend, parallel};
 use seqc_syntax::{Diagnostic, SourceMap, render_json, render_short};
 use std::path::{Path, PathBuf};
@@ -46,7 +47,13 @@ pub fn run(args: &Args) -> Result<bool, Error> {
 
 fn checked(file: &Path, format: Format) -> Checked {
     match frontend::open(file) {
-        Ok(source) => shown(&source.map, &seqc_hir::check(&source.program), format),
+        Ok(source) => {
+            let mut all = seqc_hir::check(&source.program);
+            if !all.iter().any(Diagnostic::is_error) {
+                all.extend(stepless(&source));
+            }
+            shown(&source.map, &all, format)
+        }
         Err(Error::Source(map, diagnostics)) => shown(&map, &diagnostics, format),
         Err(e) => Checked {
             text: terminal::error(&e),

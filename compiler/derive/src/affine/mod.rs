@@ -161,6 +161,7 @@ pub fn describe(op: &Op) -> String {
         Op::Shift { .. } => "shift".into(),
         Op::Pick { .. } => "selection of one position".into(),
         Op::Stack(_) => "stack".into(),
+        Op::Scan(_) => "recurrence".into(),
         Op::Split { .. } | Op::Merge { .. } => "regrouping of axes".into(),
         other => format!("{other:?}")
             .split([' ', '(', '{'])

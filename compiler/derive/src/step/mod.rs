@@ -27,6 +27,7 @@ pub(crate) use names::{SUM, TICK};
 pub use one::step;
 pub use prefill::prefill;
 pub use present::one_present;
+pub(crate) use present::one_present_of;
 pub use resume::resume;
 pub(crate) use settled::is_settled;
 

@@ -42,6 +42,13 @@ impl Stepped<'_> {
         step::states(&self.func)
     }
 
+    /// Holds the laws of steps to the program, without what follows them.
+    pub fn laws(&self) -> Result<(), DeriveError> {
+        step::step(&self.func)?;
+        step::resume(&self.func)?;
+        Ok(())
+    }
+
     /// One step of generation.
     pub fn step(&self, timings: &mut Timings) -> Result<Func, DeriveError> {
         self.followed(("step", step::step), &[REAL], timings)
