@@ -72,7 +72,13 @@ fn holds_trajectory(func: &Func) -> Vec<bool> {
     let mut terms = vec![0usize; func.values.len()];
     for id in func.ids() {
         let arg = |n: usize| terms[func.args(id)[n].index()];
-        let few = |n: usize| if read[id.index()] && n <= MOST_TERMS { n } else { 0 };
+        let few = |n: usize| {
+            if read[id.index()] && n <= MOST_TERMS {
+                n
+            } else {
+                0
+            }
+        };
         let own = match func.op(id) {
             Op::Map(MapFn::Add | MapFn::Sub) => few(arg(0) + arg(1)),
             Op::Map(MapFn::Select) => few(arg(1) + arg(2)),
@@ -180,9 +186,7 @@ impl Spread<'_> {
                     }
                 }
                 // What a matrix over time sees of a trajectory is its mask's business.
-                Op::Map(MapFn::Select)
-                    if !self.dep[args[0].index()] && !is_pair(self.func, v) =>
-                {
+                Op::Map(MapFn::Select) if !self.dep[args[0].index()] && !is_pair(self.func, v) => {
                     if let Some(c) = self.image[args[0].index()] {
                         return self.chosen(b, axes, (c, args), with, want);
                     }

@@ -2,8 +2,8 @@
 //! of them hand on the same states.
 
 use super::{
-    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, STEPPED, Shapes, Timings, Wanted, apply, timed,
-    carried,
+    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, STEPPED, Shapes, Timings, Wanted, apply,
+    carried, timed,
 };
 use seqc_algebra::{Axis, Elem, Func};
 use seqc_derive::DeriveError;
