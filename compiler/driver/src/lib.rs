@@ -18,6 +18,7 @@
 //! engine     programs run on named tensors, by the interpreter or compiled
 //! packed     documents of different lengths in one row
 //! eval       one mixer on given tensors
+//! stepless   causal programs that have no step, at their places
 //! verify     the certificate: all forms of a mixer against its definition
 //! ```
 //! No printing and no arguments here: that is the command line's part.
@@ -41,6 +42,7 @@ mod parts;
 pub mod passes;
 pub mod run;
 pub mod stage;
+pub mod stepless;
 pub mod target;
 pub mod timeline;
 pub mod timings;

@@ -5,9 +5,7 @@
 use seqc_driver::build::{Built, model};
 use seqc_driver::explain;
 use seqc_driver::frontend::{of_text, open};
-use seqc_driver::passes::{
-    Form, Shapes, Timings, forward, generation_step, gradient, training,
-};
+use seqc_driver::passes::{Form, Shapes, Timings, forward, generation_step, gradient, training};
 use seqc_hir::Elaborated;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -51,11 +49,15 @@ const KINDS: &[&str] = &[
 ];
 
 fn elaborated(file: &str, layers: usize) -> Elaborated {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(file);
     let source = open(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
     let name = source.model(None).unwrap();
     let settings = [("layers".to_owned(), layers.to_string())];
-    source.elaborate(&name, &settings).unwrap_or_else(|e| panic!("{file}: {e}"))
+    source
+        .elaborate(&name, &settings)
+        .unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
 /// The plans of training and of generation.
@@ -85,7 +87,9 @@ fn work_grows_as_programs_do_and_kernels_do_not() {
     for file in KINDS {
         let [(four, kernels), (eight, _), (sixteen, as_many)] = [4, 8, 16].map(|n| work(file, n));
         if kernels != as_many {
-            wrong.push(format!("{file}: {kernels} kernels of 4 layers, {as_many} of 16"));
+            wrong.push(format!(
+                "{file}: {kernels} kernels of 4 layers, {as_many} of 16"
+            ));
         }
         assert!(sixteen["everything, in looks"] > 0, "nothing was counted");
         for (pass, all) in &sixteen {
@@ -111,7 +115,10 @@ fn forty_eight_layers_have_the_kernels_of_three() {
         let [few, many] = [3, 48].map(|n| built(file, n, &mut vec![]));
         assert_eq!(few.kernels.len(), many.kernels.len(), "{file}");
         let launches = |b: &Built| b.plans.iter().map(|p| p.launches.len()).sum::<usize>();
-        assert!(launches(&many) > 8 * launches(&few), "{file}: layers were lost");
+        assert!(
+            launches(&many) > 8 * launches(&few),
+            "{file}: layers were lost"
+        );
     }
 }
 
@@ -202,7 +209,12 @@ const DOUBLED: &[(&str, &str, &str, &str)] = &[
         "a{n} = a{k} / 2 + a{k} / 3",
         "y = linear(a60, d -> d)",
     ),
-    ("a complex value", "a0 = exp(1i * x)", "a{n} = a{k} * a{k}", "y = re(a60)"),
+    (
+        "a complex value",
+        "a0 = exp(1i * x)",
+        "a{n} = a{k} * a{k}",
+        "y = re(a60)",
+    ),
 ];
 
 fn doubled((_, first, step, last): &(&str, &str, &str, &str)) -> String {
@@ -219,7 +231,9 @@ fn ends(what: &str, text: &str) {
     let before = seqc_algebra::looks();
     let source = of_text(what, text).unwrap_or_else(|e| panic!("{what}: {e}\n{text}"));
     let settings = [("d".to_owned(), "4".to_owned())];
-    let e = source.elaborate("m", &settings).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let e = source
+        .elaborate("m", &settings)
+        .unwrap_or_else(|e| panic!("{what}: {e}"));
     let shapes = Shapes::cpu();
     let timings = &mut vec![];
     for form in [Form::Matrix, Form::Recurrent, Form::Chunked] {
@@ -267,6 +281,9 @@ model m(tokens: seq<vocab>; vocab = 32, d = 16, layers = 4) -> logits: seq{vocab
             let f = training(&e.func, Form::Chunked, &Shapes::cpu(), &mut vec![]).unwrap();
             f.values.len()
         });
-        assert!(four - two <= 2 * (two - one) + 8, "{norm}: {one}, {two}, {four} values");
+        assert!(
+            four - two <= 2 * (two - one) + 8,
+            "{norm}: {one}, {two}, {four} values"
+        );
     }
 }

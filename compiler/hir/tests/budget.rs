@@ -21,7 +21,11 @@ fn told(text: &str) -> Vec<(Diagnostic, String)> {
         let span = d.span();
         text[span.start as usize..span.end as usize].to_owned()
     };
-    diags.into_iter().map(|d| (shown(&d), d)).map(|(at, d)| (d, at)).collect()
+    diags
+        .into_iter()
+        .map(|d| (shown(&d), d))
+        .map(|(at, d)| (d, at))
+        .collect()
 }
 
 /// One error, E27, that says so much, at such a place.
@@ -48,9 +52,21 @@ fn callers(n: usize, call: &str) -> String {
 
 #[test]
 fn calls_that_double_are_refused_at_the_first_call() {
-    too_large(&callers(60, "y = $(x) + $(x)"), "100000 statements", "m15(x)");
-    too_large(&callers(40, "a = $(x)\n    b = $(a)\n    y = $(b)"), "100000 statements", "m9(b)");
-    too_large(&callers(20, "repeat 10 { x = $(x) }\n    y = x"), "100000 statements", "m4(x)");
+    too_large(
+        &callers(60, "y = $(x) + $(x)"),
+        "100000 statements",
+        "m15(x)",
+    );
+    too_large(
+        &callers(40, "a = $(x)\n    b = $(a)\n    y = $(b)"),
+        "100000 statements",
+        "m9(b)",
+    );
+    too_large(
+        &callers(20, "repeat 10 { x = $(x) }\n    y = x"),
+        "100000 statements",
+        "m4(x)",
+    );
 }
 
 #[test]
@@ -59,15 +75,33 @@ fn the_largest_first_is_refused_as_well() {
     let mut lines: Vec<&str> = text.split_inclusive("}\n").collect();
     lines[0] = lines[0].trim_start_matches("seq 1\n");
     lines.reverse();
-    too_large(&format!("seq 1\n{}", lines.concat()), "100000 statements", "m59(x)");
+    too_large(
+        &format!("seq 1\n{}", lines.concat()),
+        "100000 statements",
+        "m59(x)",
+    );
 }
 
 #[test]
 fn repeats_are_refused_before_they_are_written_out() {
-    let body = |b: &str| format!("seq 1\nmixer m(x: seq{{d}}; n = 4000) -> y: seq{{d}} {{\n{b}\n    y = x\n}}\n");
-    too_large(&body("repeat 65536 { repeat 65536 { x = x * 2 } }"), "100000 statements", "65536");
-    too_large(&body("repeat n { repeat 30 { x = x * 2 } }"), "100000 statements", "n");
-    too_large(&body("repeat 60 { repeat 60 { repeat 60 { x = x * 2 } } }"), "100000 statements", "60");
+    let body = |b: &str| {
+        format!("seq 1\nmixer m(x: seq{{d}}; n = 4000) -> y: seq{{d}} {{\n{b}\n    y = x\n}}\n")
+    };
+    too_large(
+        &body("repeat 65536 { repeat 65536 { x = x * 2 } }"),
+        "100000 statements",
+        "65536",
+    );
+    too_large(
+        &body("repeat n { repeat 30 { x = x * 2 } }"),
+        "100000 statements",
+        "n",
+    );
+    too_large(
+        &body("repeat 60 { repeat 60 { repeat 60 { x = x * 2 } } }"),
+        "100000 statements",
+        "60",
+    );
 }
 
 #[test]
@@ -88,14 +122,19 @@ fn many_mixers_with_errors_are_counted() {
     let text: String = (0..5000).map(one).collect();
     let all = told(&format!("seq 1\n{text}"));
     assert_eq!(all.len(), 200);
-    assert_eq!(all[199].0.notes.last().unwrap(), "4800 more mixers were not checked");
+    assert_eq!(
+        all[199].0.notes.last().unwrap(),
+        "4800 more mixers were not checked"
+    );
 }
 
 #[test]
 fn long_texts_are_no_deep_texts() {
     let chain = |k: usize| format!("    a{} = a{k} + 1\n", k + 1);
     let chain: String = (0..8000).map(chain).collect();
-    let text = format!("seq 1\nmixer m(x: seq{{d}}) -> y: seq{{d}} {{\n    a0 = x\n{chain}    y = a8000\n}}\n");
+    let text = format!(
+        "seq 1\nmixer m(x: seq{{d}}) -> y: seq{{d}} {{\n    a0 = x\n{chain}    y = a8000\n}}\n"
+    );
     assert!(told(&text).is_empty());
     let state = |k: usize| format!("    state s{k}{{d}}\n    s{k}[t] = s{k}[t-1] + x\n");
     let states: String = (0..1000).map(state).collect();

@@ -156,12 +156,7 @@ fn modes(b: &mut Builder, kernel: ValueId, lag: Axis) -> Found<Vec<Mode>> {
 const MOST_PATHS: usize = 4096;
 
 /// The ways from a value to its lags: twice as many with every `f + f`.
-fn paths(
-    func: &Func,
-    v: ValueId,
-    lag: Axis,
-    known: &mut HashMap<(ValueId, Axis), usize>,
-) -> usize {
+fn paths(func: &Func, v: ValueId, lag: Axis, known: &mut HashMap<(ValueId, Axis), usize>) -> usize {
     if !func.ty(v).has(lag) {
         return 0;
     }
@@ -173,7 +168,9 @@ fn paths(
         _ => lag,
     };
     let args = func.args(v).iter();
-    let n = args.fold(0usize, |n, a| n.saturating_add(paths(func, *a, below, known)));
+    let n = args.fold(0usize, |n, a| {
+        n.saturating_add(paths(func, *a, below, known))
+    });
     known.insert((v, lag), n.max(1));
     n.max(1)
 }

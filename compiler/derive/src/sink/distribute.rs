@@ -72,7 +72,13 @@ fn holds_trajectory(func: &Func) -> Vec<bool> {
     let mut terms = vec![0usize; func.values.len()];
     for id in func.ids() {
         let arg = |n: usize| terms[func.args(id)[n].index()];
-        let few = |n: usize| if read[id.index()] && n <= MOST_TERMS { n } else { 0 };
+        let few = |n: usize| {
+            if read[id.index()] && n <= MOST_TERMS {
+                n
+            } else {
+                0
+            }
+        };
         let own = match func.op(id) {
             Op::Map(MapFn::Add | MapFn::Sub) => few(arg(0) + arg(1)),
             Op::Map(MapFn::Select) => few(arg(1) + arg(2)),

@@ -27,6 +27,7 @@ pub(crate) use names::{SUM, TICK};
 pub use one::step;
 pub use prefill::prefill;
 pub use present::one_present;
+pub(crate) use present::one_present_of;
 pub use resume::resume;
 pub(crate) use settled::is_settled;
 
@@ -224,11 +225,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 }
                 carries.extend((0..scan.states).map(|k| Carry::State { scan: id, k }));
             }
-            (op, _)
-                if moves_along(op, &|a| {
-                    *a != t && clocks.is_present(a)
-                }) =>
-            {
+            (op, _) if moves_along(op, &|a| *a != t && clocks.is_present(a)) => {
                 return Err(DeriveError(format!(
                     "no step form: {} runs along the rows of a matrix that meets others at the present step",
                     describe(op)

@@ -9,7 +9,7 @@
 //! What stands for the present is called `t` then, and everything along it is stepped like anything along the clock. Side
 //! condition: no value would lie along the present twice.
 
-use super::{clock, is_clocklike};
+use super::clock;
 use crate::rewrite::on_other_axes;
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, Op, Scan, Sym, ValueId};
@@ -20,12 +20,18 @@ type Names = Vec<(Axis, Axis)>;
 
 /// The program with one name for the present.
 pub fn one_present(func: &Func) -> Result<Func> {
-    let other = |v: &seqc_algebra::Value| match &v.op {
-        Op::Scan(scan) => is_clocklike(&scan.axis) && scan.axis != clock(),
-        _ => v.ty.axes.iter().any(|a| is_clocklike(a) && *a != clock()),
+    one_present_of(func, clock())
+}
+
+/// The same of any clock.
+pub(crate) fn one_present_of(func: &Func, clock: Axis) -> Result<Func> {
+    let other = |a: &Axis| a.size == clock.size && *a != clock;
+    let named = |v: &seqc_algebra::Value| match &v.op {
+        Op::Scan(scan) => other(&scan.axis),
+        _ => v.ty.axes.iter().any(other),
     };
-    match func.values.iter().any(other) {
-        true => Present::new(func).program(),
+    match func.values.iter().any(named) {
+        true => Present::new(func, clock).program(),
         false => Ok(func.clone()),
     }
 }
@@ -33,6 +39,7 @@ pub fn one_present(func: &Func) -> Result<Func> {
 /// What is wanted of each value, and what has been made.
 struct Present<'a> {
     func: &'a Func,
+    clock: Axis,
     wanted: Vec<BTreeSet<Names>>,
     made: BTreeMap<(ValueId, Names), ValueId>,
     b: Builder,
@@ -47,9 +54,10 @@ struct Way {
 }
 
 impl<'a> Present<'a> {
-    fn new(func: &'a Func) -> Present<'a> {
+    fn new(func: &'a Func, clock: Axis) -> Present<'a> {
         Present {
             func,
+            clock,
             wanted: vec![BTreeSet::new(); func.values.len()],
             made: BTreeMap::new(),
             b: Builder::new(&func.name),
@@ -91,6 +99,10 @@ impl<'a> Present<'a> {
             .ok_or_else(|| DeriveError("a value was lost while the present got one name".into()))
     }
 
+    fn times(&self, a: &Axis) -> bool {
+        a.size == self.clock.size
+    }
+
     /// The axes of the clock's length of a value; of a loop, those that it gives out.
     fn long(&self, v: ValueId) -> Vec<Axis> {
         let own = match self.func.op(v) {
@@ -107,7 +119,7 @@ impl<'a> Present<'a> {
             }
             _ => self.func.ty(v).axes.clone(),
         };
-        let own: BTreeSet<Axis> = own.into_iter().filter(is_clocklike).collect();
+        let own: BTreeSet<Axis> = own.into_iter().filter(|a| self.times(a)).collect();
         own.into_iter().collect()
     }
 
@@ -141,13 +153,16 @@ impl<'a> Present<'a> {
     fn first(&self, id: ValueId, names: &Names) -> Names {
         let along = match self.func.op(id) {
             Op::Input(_) => return self.same(id),
+            Op::Patch { ticks: axis, .. } | Op::Unpatch { axis, .. } if *axis == self.clock => {
+                *axis
+            }
             // Along columns they go as they are.
             Op::Shift { axis, .. }
             | Op::Window { axis, .. }
             | Op::Unwindow { axis, .. }
             | Op::Conv { axis, .. }
             | Op::Flip(axis)
-                if *axis == clock() =>
+                if *axis == self.clock =>
             {
                 *axis
             }
@@ -158,11 +173,11 @@ impl<'a> Present<'a> {
             },
             _ => return names.clone(),
         };
-        let moved = |(a, w): &(Axis, Axis)| *a == along && *w != clock();
-        if !names.iter().any(moved) || !is_clocklike(&along) {
+        let moved = |(a, w): &(Axis, Axis)| *a == along && *w != self.clock;
+        if !names.iter().any(moved) || !self.times(&along) {
             return names.clone();
         }
-        let own = |(a, _): &(Axis, Axis)| (*a, if *a == along { clock() } else { *a });
+        let own = |(a, _): &(Axis, Axis)| (*a, if *a == along { self.clock } else { *a });
         names.iter().map(own).collect()
     }
 
@@ -174,15 +189,15 @@ impl<'a> Present<'a> {
             Op::Rename { from, to } if a == *from => {
                 let to = wanted(*to).unwrap_or(a);
                 // A column is what is known at each step, renamed, where nothing else is the present.
-                let present = |b: &Axis| *b != *from && wanted(*b) == Some(clock());
-                match *from == clock() && !self.long(arg).iter().any(present) {
-                    true => clock(),
+                let present = |b: &Axis| *b != *from && wanted(*b) == Some(self.clock);
+                match *from == self.clock && !self.long(arg).iter().any(present) {
+                    true => self.clock,
                     false => to,
                 }
             }
             Op::Gather(axis) if n == 0 && a == *axis => a,
             // What only a loop's last states are wanted of runs along the present too.
-            Op::Proj(_) if wanted(a).is_none() && self.runs_along(arg, a) => clock(),
+            Op::Proj(_) if wanted(a).is_none() && self.runs_along(arg, a) => self.clock,
             _ => wanted(a).unwrap_or_else(|| self.summed(id, a, names)),
         };
         self.long(arg).into_iter().map(|a| (a, one(a))).collect()

@@ -25,6 +25,12 @@ pub fn at_every_step(func: &Func) -> Result<Func> {
     if clocks.is_empty() {
         return Ok(func.clone());
     }
+    // Rows over ticks are ticks, which states and counts run along.
+    let mut func = func.clone();
+    for clock in &clocks {
+        func = crate::step::one_present_of(&func, *clock)?;
+    }
+    let func = &func;
     let mut walk = Steps {
         func,
         clocks,
@@ -116,8 +122,11 @@ impl Steps<'_> {
     }
 
     fn refused(&self, id: ValueId, why: &str) -> DeriveError {
-        let name = self.func.value(id).name;
-        let name = name.map_or(String::new(), |n| format!(" in `{}`", written(n.as_str())));
+        let name = match self.func.op(id) {
+            Op::Scan(scan) => scan.body.results.first().map(|(n, _)| n.as_str()),
+            _ => self.func.value(id).name.map(|n| n.as_str()),
+        };
+        let name = name.map_or(String::new(), |n| format!(" in `{}`", written(n)));
         let what = describe(self.func.op(id));
         DeriveError(format!("no step form: {what}{name} {why}"))
     }

@@ -2,8 +2,8 @@
 //! of them hand on the same states.
 
 use super::{
-    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, STEPPED, Shapes, Timings, Wanted, apply, timed,
-    carried,
+    CHUNKS, CONVOLUTIONS, Form, PAIRS, Pass, REAL, STEPPED, Shapes, Timings, Wanted, apply,
+    carried, timed,
 };
 use seqc_algebra::{Axis, Elem, Func};
 use seqc_derive::DeriveError;
@@ -40,6 +40,13 @@ impl Stepped<'_> {
     /// The states in their order.
     pub fn states(&self) -> Result<Vec<State>, DeriveError> {
         step::states(&self.func)
+    }
+
+    /// Holds the laws of steps to the program, without what follows them.
+    pub fn laws(&self) -> Result<(), DeriveError> {
+        step::step(&self.func)?;
+        step::resume(&self.func)?;
+        Ok(())
     }
 
     /// One step of generation.
