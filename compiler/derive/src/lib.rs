@@ -24,6 +24,7 @@ pub mod powers;
 pub mod products;
 pub mod prune;
 pub mod real;
+pub mod regroup;
 pub mod report;
 pub mod retime;
 pub mod rewrite;

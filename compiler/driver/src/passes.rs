@@ -14,7 +14,8 @@ use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
     DeriveError, checkpoint, chunk, conv, directions, dual, exponential, grad, impulse, inputs,
-    join, picks, powers, products, prune, real, retime, routed, sink, softmax, step, stream, ticks,
+    join, picks, powers, products, prune, real, regroup, retime, routed, sink, softmax, step, stream,
+    ticks,
 };
 
 /// Sizes that a target chooses.
@@ -117,6 +118,9 @@ const NUMBERS: &[Pass] = &[
 /// Products as their factors, whatever stands around them.
 const PRODUCTS: &[Pass] = &[("linear-products", |f, _| products::linear_products(f))];
 
+/// States that are read or written in parts, along those; where a program goes step by step, states are those of the spec.
+const GROUPS: &[Pass] = &[("regroup-states", |f, _| regroup::regroup_states(f))];
+
 /// Matrices that are recurrences.
 const DUALS: &[Pass] = &[("dual-recurrences", |f, _| dual::dual_recurrences(f))];
 
@@ -176,6 +180,7 @@ const MATRIX: &[&[Pass]] = &[NUMBERS, SOURCES];
 const RECURRENT: &[&[Pass]] = &[
     NUMBERS,
     PRODUCTS,
+    GROUPS,
     DUALS,
     READS,
     ROUTES,
@@ -199,6 +204,7 @@ const STEPPED: &[&[Pass]] = &[
 const CHUNKED: &[&[Pass]] = &[
     NUMBERS,
     PRODUCTS,
+    GROUPS,
     DUALS,
     READS,
     ROUTES,
@@ -210,6 +216,7 @@ const CHUNKED: &[&[Pass]] = &[
 const CONVOLUTION: &[&[Pass]] = &[
     NUMBERS,
     PRODUCTS,
+    GROUPS,
     DUALS,
     READS,
     ROUTES,
@@ -311,7 +318,7 @@ pub fn forms_of(func: &Func) -> Vec<Form> {
     let mut all = FORMS.to_vec();
     let readable = apply(
         func.clone(),
-        &[NUMBERS, PRODUCTS, READS],
+        &[NUMBERS, PRODUCTS, GROUPS, READS],
         &Shapes::cpu(),
         &mut vec![],
     );

@@ -98,11 +98,13 @@ impl Products {
     fn rewritten(&mut self, b: &mut Builder, op: &Op, args: &[ValueId]) -> Result<Option<ValueId>> {
         match op {
             Op::Map(MapFn::Select) => self.choice(b, args),
-            Op::Split { .. } | Op::Merge { .. } if undone(b, op, args[0]).is_some() => {
+            Op::Split { .. } | Op::Merge { .. } | Op::Rename { .. } if undone(b, op, args[0]).is_some() => {
                 Ok(undone(b, op, args[0]))
             }
             Op::Map(MapFn::Re | MapFn::Im | MapFn::Conj)
-                if self.outer(args[0]) || self.of_state(args[0]) =>
+                if self.outer(args[0])
+                    || self.of_state(args[0])
+                    || matches!(b.func().op(args[0]), Op::Map(MapFn::Complex)) =>
             {
                 self.applied(b, &Linear::Op(op.clone()), args[0])
             }
@@ -150,7 +152,7 @@ impl Products {
     }
 }
 
-/// What was merged before it is split the same way, or split before it is merged.
+/// What was merged before it is split the same way, split before it is merged, or renamed before it gets its name back.
 fn undone(b: &Builder, op: &Op, v: ValueId) -> Option<ValueId> {
     let same = match (op, b.func().op(v)) {
         (Op::Split { axis, into }, Op::Merge { axes, into: merged }) => {
@@ -159,6 +161,7 @@ fn undone(b: &Builder, op: &Op, v: ValueId) -> Option<ValueId> {
         (Op::Merge { axes, into }, Op::Split { axis, into: parts }) => {
             into == axis && axes == parts
         }
+        (Op::Rename { from, to }, Op::Rename { from: was, to: is }) => from == is && to == was,
         _ => false,
     };
     same.then(|| b.func().args(v)[0])
