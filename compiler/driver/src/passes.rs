@@ -265,7 +265,12 @@ pub fn inputs_named(func: &Func, names: &[&str]) -> Vec<ValueId> {
 /// The forms that a program has: [`FORMS`], and convolutions if one of its recurrences is one.
 pub fn forms_of(func: &Func) -> Vec<Form> {
     let mut all = FORMS.to_vec();
-    let readable = apply(func.clone(), &[NUMBERS, PRODUCTS, READS], &Shapes::cpu(), &mut vec![]);
+    let readable = apply(
+        func.clone(),
+        &[NUMBERS, PRODUCTS, READS],
+        &Shapes::cpu(),
+        &mut vec![],
+    );
     if readable.is_ok_and(|f| impulse::has_responses(&f)) {
         all.push(Form::Convolution);
     }

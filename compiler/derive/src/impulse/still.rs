@@ -127,7 +127,9 @@ impl View<'_> {
         );
         let args = self.body.args(at);
         if args.iter().any(|a| of_states[a.index()]) {
-            return Some("what multiplies the state is an input, and differs from step to step".into());
+            return Some(
+                "what multiplies the state is an input, and differs from step to step".into(),
+            );
         }
         let inputs = args.iter().filter(|a| of_inputs[a.index()]).count();
         let axes = self.body.ty(at).axes.iter();

@@ -248,10 +248,7 @@ impl View<'_> {
                 "are contracted by reads or moved by the transition (K)",
             ),
             role(&l.v, "appear in neither (V)"),
-            role(
-                &l.gated,
-                "have gates of their own and are read alike (V)",
-            ),
+            role(&l.gated, "have gates of their own and are read alike (V)"),
             role(&l.b, "run in parallel (B)"),
         ]
         .into_iter()

@@ -146,9 +146,7 @@ impl Spread<'_> {
                     }
                 }
                 // What a matrix over time sees of a trajectory is its mask's business.
-                Op::Map(MapFn::Select)
-                    if !self.dep[args[0].index()] && !is_pair(self.func, v) =>
-                {
+                Op::Map(MapFn::Select) if !self.dep[args[0].index()] && !is_pair(self.func, v) => {
                     if let Some(c) = self.image[args[0].index()] {
                         return self.chosen(b, axes, (c, args), with, want);
                     }
