@@ -6,10 +6,10 @@ mod support;
 use seqc_algebra::interp::run;
 use seqc_algebra::{Func, Tensor};
 use seqc_derive::grad::vjp;
+use seqc_driver::build;
 use seqc_driver::explain::report;
 use seqc_driver::frontend::{self, Source};
 use seqc_driver::passes::{FORMS, Form, Shapes, forward, gradient};
-use seqc_driver::build;
 use std::path::Path;
 use support::{all_real, difference, inputs, lengths, shapes};
 
@@ -118,7 +118,8 @@ fn gradients_are_the_partners() {
         for form in FORMS {
             let made = gradient(&own, form, &shapes(), &names, &["o"], &mut vec![]);
             let made = made.map_err(|e| format!("{form:?}: {e}"))?;
-            let got = run(&made, &all_real(&given), &sizes).map_err(|e| format!("{form:?}: {e}"))?;
+            let got =
+                run(&made, &all_real(&given), &sizes).map_err(|e| format!("{form:?}: {e}"))?;
             for (n, y) in &want {
                 let x = got.iter().find(|(m, _)| m == n).ok_or(format!("no {n}"))?;
                 difference(&format!("{form:?} {n}"), &x.1, y).map_or(Ok(()), Err)?;
@@ -157,7 +158,11 @@ fn decays_along_values_are_chunked() {
                     let old = &mut state[r * d + c];
                     *old = a[i * d + c] * *old + k[i * dk + r] * x[i * d + c];
                 }
-                want.push((0..dk).map(|r| q[i * dk + r] * state[r * d + c]).sum::<f64>());
+                want.push(
+                    (0..dk)
+                        .map(|r| q[i * dk + r] * state[r * d + c])
+                        .sum::<f64>(),
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Rewrites before differentiation, for the sake of the gradient's numbers and size; values do not change.
 //!
 //! * `sigmoid(u)^p` and `exp(u)^p` become exponentials of a logarithm that is at hand, so that the derivative does
-//!   not divide by a gate that underflowed; `log` of them likewise.
+//!   not divide by a gate that underflowed; `log` of them, and the share of one in a sum of two, likewise.
 //! * What a scan's body computes from fixed operands alone moves before the scan: it is computed once, and a
 //!   parameter that the body reshapes or negates is met by its contractions directly.
 //! * What a `select` leaves out is made regular ([`super::untaken`]).
@@ -9,6 +9,7 @@
 //! Inputs keep their order, so that the k-th parameter stays the k-th.
 
 use super::Result;
+use crate::powers::{known_log, share};
 use seqc_algebra::{Builder, Elem, Func, InputKind, MapFn, Op, Scan, ValueId};
 use std::collections::HashMap;
 
@@ -49,27 +50,10 @@ fn rewritten(func: &Func, kept: &[ValueId]) -> Result<Func> {
     Ok(b.finish())
 }
 
-/// The logarithm of a value that is an exponential or a sigmoid of something real.
-fn known_log(b: &mut Builder, v: ValueId) -> Result<Option<ValueId>> {
-    let func = b.func();
-    let u = match func.op(v) {
-        Op::Map(MapFn::Exp | MapFn::Sigmoid) => func.args(v)[0],
-        _ => return Ok(None),
-    };
-    if func.ty(u).elem == Elem::Complex {
-        return Ok(None);
-    }
-    let sigmoid = matches!(func.op(v), Op::Map(MapFn::Sigmoid));
-    Ok(Some(if sigmoid {
-        b.map1(MapFn::LogSigmoid, u)?
-    } else {
-        u
-    }))
-}
-
 fn pointwise(b: &mut Builder, f: MapFn, args: &[ValueId]) -> Result<Option<ValueId>> {
     match (f, args) {
         (MapFn::Log, [x]) => known_log(b, *x),
+        (MapFn::Div, [x, whole]) => share(b, *x, *whole),
         (MapFn::Pow, [x, p]) if b.elem(*p) != Elem::Complex => {
             let Some(l) = known_log(b, *x)? else {
                 return Ok(None);
