@@ -14,6 +14,10 @@ use crate::tensor::{Data, Tensor};
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 use std::rc::Rc;
 
+/// What a message ends with that says which operation orders or normalises numbers, which elements of a field are not.
+/// Anything else that keeps a program from running is a fault.
+pub const INEXACT: &str = "is not exact";
+
 const P: u64 = (1 << 61) - 1;
 
 /// Whole powers up to this are products; kernels of the lengths that are compared have lags as exponents.

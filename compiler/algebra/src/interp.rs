@@ -21,6 +21,8 @@ use std::rc::Rc;
 pub struct EvalError {
     /// From the outermost value to the one that failed.
     pub trail: Vec<String>,
+    /// The same, as values: of the program, of a loop's body in it, and so on.
+    pub at: Vec<ValueId>,
     pub message: String,
 }
 
@@ -28,6 +30,7 @@ impl EvalError {
     fn new(message: impl Into<String>) -> EvalError {
         EvalError {
             trail: vec![],
+            at: vec![],
             message: message.into(),
         }
     }
@@ -35,6 +38,16 @@ impl EvalError {
     fn within(mut self, place: String) -> EvalError {
         self.trail.insert(0, place);
         self
+    }
+
+    /// Is it what [`run_single`] stops at: a number too large for f32?
+    pub fn is_overflow(&self) -> bool {
+        self.message == OVERFLOW
+    }
+
+    /// Or an operation that has no finite result, such as a quotient by 0?
+    pub fn is_undefined(&self) -> bool {
+        self.message == UNDEFINED
     }
 }
 
@@ -78,6 +91,21 @@ pub fn run_rounded(
 ) -> Result<Vec<(String, Tensor)>> {
     let plan = Plan::new(func, sizes, usize::MAX)?;
     eval(&plan.with(Numbers::Rounded(rounding)), inputs)
+}
+
+const OVERFLOW: &str = "a finite number is beyond f32";
+const UNDEFINED: &str = "finite numbers have no finite result";
+
+/// Like [`run`], but each operation's result is rounded to f32, whose range it has. With `stop`, the first operation
+/// that makes an infinity, or no number, of finite numbers is an error, which says where it is.
+pub fn run_single(
+    func: &Func,
+    inputs: &HashMap<String, Tensor>,
+    sizes: &HashMap<Sym, usize>,
+    stop: bool,
+) -> Result<Vec<(String, Tensor)>> {
+    let plan = Plan::new(func, sizes, usize::MAX)?;
+    eval(&plan.with(Numbers::Single { stop }), inputs)
 }
 
 /// Like [`run`], over a finite field ([`crate::exact`]): inputs are elements of it, whole numbers stay what they are
@@ -143,6 +171,10 @@ enum Numbers {
     Plain,
     /// Results are moved by a rounding.
     Rounded(Rounding),
+    /// Results are those of f32.
+    Single {
+        stop: bool,
+    },
     /// Elements of a field as soon as they are not whole.
     Exact,
 }
@@ -242,7 +274,9 @@ impl<'a> Plan<'a> {
     }
 
     fn at(&self, id: ValueId, e: impl Into<EvalError>) -> EvalError {
-        e.into().within(self.describe(id))
+        let mut e = e.into().within(self.describe(id));
+        e.at.insert(0, id);
+        e
     }
 
     fn place(&self, id: ValueId) -> Place<'_> {
@@ -366,12 +400,13 @@ impl<'a> Plan<'a> {
                         rounding::operands(op, &mut args, Rounding { draw, ..r })?
                     }
                     Numbers::Exact => exact::operands(op, &mut args)?,
-                    Numbers::Plain => {}
+                    Numbers::Plain | Numbers::Single { .. } => {}
                 }
                 let mut made = self.pure(op, &args, self.place(id))?;
                 match self.numbers {
                     Numbers::Rounded(r) => rounding::result(op, &mut made, r)?,
                     Numbers::Exact => exact::result(&mut made)?,
+                    Numbers::Single { stop } => single(&mut made, &args, stop)?,
                     Numbers::Plain => {}
                 }
                 Ok(Slot::One(Rc::new(made)))
@@ -454,6 +489,18 @@ impl<'a> Plan<'a> {
             (op, args) => return Err(EvalError::new(format!("{op:?} of {} operands", args.len()))),
         };
         Ok(t)
+    }
+}
+
+/// Rounds what an operation made to f32.
+fn single(made: &mut Tensor, args: &[Rc<Tensor>], stop: bool) -> Result<()> {
+    let defined = made.is_finite();
+    rounding::single(made);
+    let given = !args.is_empty() && args.iter().all(|a| a.is_finite());
+    match (stop && given && !made.is_finite(), defined) {
+        (true, true) => Err(EvalError::new(OVERFLOW)),
+        (true, false) => Err(EvalError::new(UNDEFINED)),
+        _ => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ type Result<T> = std::result::Result<T, EvalError>;
 fn bad(message: &str) -> EvalError {
     EvalError {
         trail: vec![],
+        at: vec![],
         message: message.to_owned(),
     }
 }

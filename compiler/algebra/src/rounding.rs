@@ -78,6 +78,19 @@ fn each(t: &mut Tensor, r: Rounding) {
     }
 }
 
+/// Each number as f32 holds it.
+pub(crate) fn single(t: &mut Tensor) {
+    let round = |x: &mut f64| *x = f64::from(*x as f32);
+    match &mut t.data {
+        Data::Real(d) => d.iter_mut().for_each(round),
+        Data::Complex(d) => d.iter_mut().for_each(|z| {
+            round(&mut z.re);
+            round(&mut z.im);
+        }),
+        Data::Exact(_) => {}
+    }
+}
+
 fn sums(op: &Op) -> bool {
     match op {
         Op::Contract(over) | Op::Reduce(ReduceOp::Sum, over) => !over.is_empty(),

@@ -92,6 +92,15 @@ impl Tensor {
         f64::of_data(&self.data)
     }
 
+    /// Is no number of it infinite, or none?
+    pub fn is_finite(&self) -> bool {
+        match &self.data {
+            Data::Real(d) => d.iter().all(|x| x.is_finite()),
+            Data::Complex(d) => d.iter().all(|z| z.re.is_finite() && z.im.is_finite()),
+            Data::Exact(_) => true,
+        }
+    }
+
     pub fn is_complex(&self) -> bool {
         matches!(self.data, Data::Complex(_))
     }

@@ -3,6 +3,7 @@
 //! Code is emitted in one of two modes. In scalar mode every value is one number. In lanes, four iterations of
 //! a loop run at once; a value that is the same in all four stays scalar until it meets one that is not.
 
+mod angle;
 mod cells;
 mod expr;
 mod fold;

@@ -111,19 +111,19 @@ impl Session {
             .map_err(broken)?;
         let fma = has_fma(isa.as_ref());
         let mut jit = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
-        for (name, address, _) in symbols::all() {
-            jit.symbol(name, address);
+        for s in symbols::all() {
+            jit.symbol(s.name, s.address);
         }
         let mut module = JITModule::new(jit);
         let mut imports = vec![];
-        for (name, _, arity) in symbols::all() {
+        for f in symbols::all() {
             let mut s = module.make_signature();
-            s.params = vec![AbiParam::new(types::F32); arity];
-            s.returns = vec![AbiParam::new(types::F32)];
+            s.params = f.takes.iter().map(|t| AbiParam::new(*t)).collect();
+            s.returns = vec![AbiParam::new(f.gives)];
             let id = module
-                .declare_function(name, Linkage::Import, &s)
+                .declare_function(f.name, Linkage::Import, &s)
                 .map_err(broken)?;
-            imports.push((name, id));
+            imports.push((f.name, id));
         }
         Ok(Session {
             module,

@@ -6,6 +6,7 @@
 //! user gave the product a name does not matter then.
 
 use crate::rewrite::map_values;
+use crate::words::UNNAMED;
 use crate::{DeriveError, Result, join};
 use seqc_algebra::{Builder, Func, InputKind, MapFn, Op, Scan, SeqIn, ValueId, op::Num};
 use std::collections::HashMap;
@@ -96,7 +97,7 @@ fn body(
     let mut b = Builder::new(&old.name);
     let mut given: HashMap<ValueId, ValueId> = HashMap::new();
     let mut formal = |b: &mut Builder, p: ValueId| {
-        let name = old.input(p).map_or("x", |i| i.name.as_str());
+        let name = old.input(p).map_or(UNNAMED, |i| i.name.as_str());
         let v = b.input(name, InputKind::Formal, old.ty(p).clone());
         given.insert(p, v);
     };
@@ -108,7 +109,7 @@ fn body(
     }
     let mut inner: HashMap<ValueId, ValueId> = HashMap::new();
     let mut leaf = |b: &mut Builder, v: ValueId| {
-        let name = func.value(v).name.map_or("x", |n| n.as_str());
+        let name = func.value(v).name.map_or(UNNAMED, |n| n.as_str());
         let ty = func.ty(v).without(scan.axis);
         inner.insert(v, b.input(name, InputKind::Formal, ty));
     };

@@ -1,7 +1,8 @@
 //! Is a body jointly linear (affine) in all its states? A judgement on operations alone, wider than the normal form
 //! of [`crate::affine`]: it accepts regroupings, shifts and selections of positions, and several states at once.
 
-use crate::affine::{NotAffine, describe};
+use crate::affine::NotAffine;
+use crate::words::describe;
 use seqc_algebra::{Func, MapFn, Op, ReduceOp, ValueId};
 
 /// The first value that `results` need and that is not affine in `states` taken together.
@@ -67,7 +68,7 @@ fn affine_step(func: &Func, v: ValueId, depends: &[bool]) -> Result<(), NotAffin
         | Op::Solve { .. }
         | Op::Conv { .. }
         | Op::ConvKernel { .. } => return Ok(()),
-        op => format!("`{}` of the state is not linear", describe(op)),
+        op => format!("{} of the state is not linear", describe(op)),
     };
     Err(NotAffine { at: v, why })
 }

@@ -113,5 +113,7 @@ pub fn map_in_order(
 }
 
 pub fn name_of(func: &Func, v: ValueId) -> &'static str {
-    func.value(v).name.map_or("x", |n| n.as_str())
+    func.value(v)
+        .name
+        .map_or(crate::words::UNNAMED, |n| n.as_str())
 }

@@ -88,6 +88,7 @@ impl Built {
         if e.func.result("loss").is_none() {
             return Ok(());
         }
+        passes::require(&e.func, form).map_err(|why| other(&e.name, why))?;
         let f = passes::training(&e.func, form, shapes, timings).map_err(derive)?;
         self.add("train", lowered(&f, lanes)?);
         let loss = only(&e.func, |n| n == "loss")?;
@@ -188,6 +189,7 @@ pub fn derived(
     timings: &mut Timings,
 ) -> Result<Func> {
     let func = &e.func;
+    passes::require(func, form).map_err(|why| other(&e.name, why))?;
     let done = if !grad {
         passes::forward(func, form, shapes, timings)
     } else if func.result("loss").is_some() {

@@ -108,6 +108,18 @@ impl Source {
         }
     }
 
+    /// Does a doc line of the item claim a class?
+    pub fn documents_class(&self, item: &str) -> bool {
+        let own = self.program.own().into_iter();
+        own.filter(|i| self.program.mixer(*i).name.text == item)
+            .any(|i| {
+                self.program
+                    .docs(i)
+                    .iter()
+                    .any(|(d, _)| d.contains("class:"))
+            })
+    }
+
     /// Elaborates one item with settings.
     pub fn elaborate(&self, item: &str, settings: &[(String, String)]) -> Result<Elaborated> {
         seqc_hir::elaborate(&self.program, item, settings)

@@ -83,6 +83,27 @@ impl Form {
     }
 }
 
+/// Whether a program has a form; else which it has.
+pub fn require(func: &Func, form: Form) -> Result<(), String> {
+    if FORMS.contains(&form) {
+        return Ok(());
+    }
+    let all = forms_of(func);
+    if all.contains(&form) {
+        return Ok(());
+    }
+    let named = |f: &Form| match f {
+        Form::Chunked => "chunked (or parallel)",
+        other => other.name(),
+    };
+    let names: Vec<&str> = all.iter().map(named).collect();
+    Err(format!(
+        "there is no form `{}` of it: none of its recurrences is the same at every step; it has {}",
+        form.name(),
+        names.join(", ")
+    ))
+}
+
 type Law = fn(&Func, &Shapes) -> Result<Func, DeriveError>;
 
 type Pass = (&'static str, Law);

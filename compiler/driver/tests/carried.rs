@@ -3,8 +3,8 @@
 mod support;
 
 use seqc_algebra::{Axis, Elem, Func, InputKind, Op, Size, ValueId};
-use seqc_derive::affine::describe;
 use seqc_derive::cost::cost;
+use seqc_derive::words::describe;
 use seqc_driver::passes::{Begin, Form, Shapes, Wanted, carried_gradient, gradient, resume};
 use seqc_driver::verify::item;
 use seqc_driver::{build, frontend};

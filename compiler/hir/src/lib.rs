@@ -54,7 +54,9 @@ mod value;
 
 pub use builtin::names as builtins;
 pub use elab::Limit;
-pub use elaborate::{Causality, Elaborated, Setting, Vocabulary, check, check_item, elaborate};
+pub use elaborate::{
+    Causality, Elaborated, Range, Setting, Vocabulary, check, check_item, elaborate,
+};
 pub use inline::{Inlined, inline};
 pub use print::print_hir;
 pub use program::{BesideImporter, ImportResolver, Module, NoImports, Place, Program, load};

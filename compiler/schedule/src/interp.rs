@@ -6,7 +6,7 @@
 //! the statement. A select evaluates both arms, but only the one it takes may need a written local.
 
 mod data;
-mod math;
+pub(crate) mod math;
 mod resolve;
 mod run;
 

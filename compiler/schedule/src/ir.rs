@@ -190,6 +190,8 @@ pub enum Unary {
     Sign,
     /// The Gauss error function.
     Erf,
+    /// The nearest f32: what an angle is made of, which is f64, is no wider than it would be elsewhere.
+    Single,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 //! Loops, buffers and launches: the schedule IR, the lowering from algebra, narrower memory, an interpreter.
 
 pub mod affine;
+pub mod angle;
 pub mod build;
 pub mod fault;
 pub mod interp;

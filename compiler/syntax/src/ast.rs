@@ -100,6 +100,9 @@ pub struct Mixer {
 pub struct Port {
     pub name: Name,
     pub ty: Type,
+    /// The numbers that an input may hold: `g: seq{d} where g <= 0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Expr>,
     pub span: Span,
 }
 

@@ -123,7 +123,11 @@ impl Dump {
             &format!("{kind} {}{}", mixer.name.text, bracketed(&mixer.group)),
             |out| {
                 for port in &mixer.inputs {
-                    out.line(&format!("input {}: {}", port.name.text, ty(&port.ty)));
+                    let head = format!("input {}: {}", port.name.text, ty(&port.ty));
+                    match &port.domain {
+                        Some(e) => out.node(&head, |out| out.node("where", |out| out.expr(e))),
+                        None => out.line(&head),
+                    }
                 }
                 mixer.hypers.iter().for_each(|hyper| out.hyper(hyper));
                 for port in &mixer.outputs {

@@ -6,6 +6,7 @@ use super::{last_of_each, print, setting, write_whole};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use seqc_driver::Error;
 use seqc_driver::emit::{self, Job};
+use seqc_driver::explain::hold_class;
 use seqc_driver::frontend::{self, Source};
 use seqc_driver::package::package;
 use seqc_driver::passes::Form;
@@ -79,6 +80,7 @@ fn job(args: &Args, item: &str) -> Job {
 fn artifact(args: &Args, source: &Source, record: &mut Record) -> Result<(), Error> {
     let item = source.one(args.mixer.as_deref())?;
     let job = job(args, &item);
+    hold_class(source, &item)?;
     let e = record.time_passes(&item, "hir", |_| source.elaborate(&item, &job.set))?;
     super::warn(source, &e)?;
     let made = package(source, &e, &job, record, args.out.as_deref())?;
@@ -107,6 +109,7 @@ fn show(args: &Args, source: &Source, record: &mut Record) -> Result<(), Error> 
     }
     if args.emit.iter().any(|s| !s.is_of_file()) {
         for item in source.chosen(args.mixer.as_deref())? {
+            hold_class(source, &item)?;
             let texts = emit::texts(source, &job(args, &item), &args.emit, record)?;
             all.extend(texts.into_iter().map(|(stage, text)| Shown {
                 name: item.clone(),

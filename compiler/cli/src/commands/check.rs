@@ -3,6 +3,7 @@
 use super::print;
 use crate::terminal;
 use clap::ValueEnum;
+use seqc_driver::explain::documented;
 use seqc_driver::stepless::stepless;
 use seqc_driver::{Error, frontend, parallel};
 use seqc_syntax::{Diagnostic, SourceMap, render_json, render_short};
@@ -51,6 +52,7 @@ fn checked(file: &Path, format: Format) -> Checked {
             let mut all = seqc_hir::check(&source.program);
             if !all.iter().any(Diagnostic::is_error) {
                 all.extend(stepless(&source));
+                all.extend(documented(&source));
             }
             shown(&source.map, &all, format)
         }

@@ -11,7 +11,10 @@ use crate::tensors::{self, Made};
 use clap::ValueEnum;
 use seqc_driver::backend::Backend;
 use seqc_driver::engine::Engine;
-use seqc_driver::eval::{Contract, Device, Given, Precision, Request, Table, continued, evaluate};
+use seqc_driver::eval::{
+    Contract, Device, Given, Precision, Request, Table, continued, evaluate, in_ranges,
+};
+use seqc_driver::explain::hold_class;
 use seqc_driver::passes::Form;
 use seqc_driver::{Error, frontend};
 use std::collections::BTreeMap;
@@ -139,9 +142,11 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     let request = request(args);
     request.supported()?;
     let source = frontend::open(&args.file)?;
+    hold_class(&source, &args.mixer)?;
     let e = source.elaborate(&args.mixer, &settings(&args.set)?)?;
     let contract = Contract::new(&e, &source.declared(&args.mixer));
     let given = given(args, &contract)?;
+    in_ranges(&source, &e, &given)?;
     let made = |all: &[(String, seqc_algebra::Tensor)], precision| {
         let one = |(n, t): &(String, _)| Made::new(n, t, precision);
         all.iter().map(one).collect::<Result<Vec<Made>, Error>>()

@@ -7,6 +7,7 @@ mod recipe;
 use super::settings;
 use seqc_device::{Pool, Store};
 use seqc_driver::backend::Backend;
+use seqc_driver::explain::hold_class;
 use seqc_driver::passes::Form;
 use seqc_driver::{Error, frontend, model, run};
 use seqc_hir::{Elaborated, Inlined};
@@ -94,6 +95,7 @@ fn prepared(args: &Args) -> Result<(Inlined, Elaborated, Recipe), Error> {
     let source = frontend::open(&args.file)?;
     let name = source.model(args.model.as_deref())?;
     let known = source.settings_of(&name);
+    hold_class(&source, &name)?;
     let (of_recipe, of_model) = recipe::sorted(settings(&args.set)?, &known)?;
     // First as the user wrote it, so that diagnostics point there.
     let written = source

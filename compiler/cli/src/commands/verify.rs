@@ -3,6 +3,7 @@
 use super::{print, settings};
 use seqc_driver::verify::{Certificate, Extent, Options, item};
 use seqc_driver::{Error, frontend};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -41,11 +42,16 @@ pub fn run(args: &Args) -> Result<bool, Error> {
             Extent::Full
         },
         threads: args.threads,
+        progress: std::io::stderr().is_terminal().then_some(tell),
         ..Options::default()
     };
     let mut all: Vec<Certificate> = vec![];
     for name in &wanted {
-        let c = item(&source, name, &set, &options)?;
+        let c = item(&source, name, &set, &options);
+        if let Some(tell) = options.progress {
+            tell("");
+        }
+        let c = c?;
         if !args.json {
             print(&format!("{c}\n"))?;
         }
@@ -63,6 +69,11 @@ pub fn run(args: &Args) -> Result<bool, Error> {
     Ok(all
         .iter()
         .all(|c| c.green() || c.unbuilt.is_some() && !asked))
+}
+
+/// What is being done, on one line of the terminal that the next one replaces.
+fn tell(what: &str) {
+    eprint!("\r\x1b[K{what}");
 }
 
 fn summary(all: &[Certificate]) -> String {

@@ -37,6 +37,7 @@ impl Emit<'_, '_> {
             Expr::Load { buf, at } => self.load(*buf, at),
             Expr::Index(ix) => self.index_as_number(ix),
             Expr::Word(w) => self.word_as_number(w),
+            Expr::Unary(op @ (Unary::Sin | Unary::Cos), x) => self.turned(*op, x),
             Expr::Unary(op, x) => {
                 let x = self.number(x)?;
                 self.unary(*op, x)
@@ -87,6 +88,7 @@ impl Emit<'_, '_> {
 
     fn unary(&mut self, op: Unary, x: Num) -> Result<Num> {
         let v = match op {
+            Unary::Single => return Ok(x),
             Unary::Neg => self.b.ins().fneg(x.v),
             Unary::Abs => self.b.ins().fabs(x.v),
             Unary::Sqrt => self.b.ins().sqrt(x.v),
@@ -140,26 +142,27 @@ impl Emit<'_, '_> {
 
     /// A function of the math library, once a lane.
     fn called(&mut self, name: &'static str, args: &[Num], wide: bool) -> Result<Value> {
-        let f = *self
-            .imports
-            .functions
-            .get(name)
-            .ok_or("a function is not imported")?;
         if !wide {
             let args: Vec<Value> = args.iter().map(|a| a.v).collect();
-            let call = self.b.ins().call(f, &args);
-            return Ok(self.b.inst_results(call)[0]);
+            return self.call(name, &args);
         }
-        let lanes = [0u8, 1, 2, 3].map(|l| {
+        let mut lanes = [args[0].v; 4];
+        for (l, lane) in (0u8..).zip(&mut lanes) {
             let one = |a: &Num| match a.wide {
                 true => self.b.ins().extractlane(a.v, l),
                 false => a.v,
             };
             let args: Vec<Value> = args.iter().map(one).collect();
-            let call = self.b.ins().call(f, &args);
-            self.b.inst_results(call)[0]
-        });
+            *lane = self.call(name, &args)?;
+        }
         Ok(self.gathered(types::F32X4, lanes))
+    }
+
+    pub fn call(&mut self, name: &'static str, args: &[Value]) -> Result<Value> {
+        let found = self.imports.functions.get(name);
+        let f = *found.ok_or("a function is not imported")?;
+        let call = self.b.ins().call(f, args);
+        Ok(self.b.inst_results(call)[0])
     }
 
     pub fn truth(&mut self, e: &Expr) -> Result<Truth> {

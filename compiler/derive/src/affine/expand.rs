@@ -1,8 +1,9 @@
 //! Values of a body as sums of monomials.
 
 use super::{Factor, How, Mono, NotAffine, Occurrence};
-use super::{describe, divisors_of, factor_axes, factors_of, merged, rename, scaled};
+use super::{divisors_of, factor_axes, factors_of, merged, rename, scaled};
 use crate::order::depends_on;
+use crate::words::describe;
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
 use std::collections::HashMap;
 
@@ -195,7 +196,7 @@ fn outside(op: &Op) -> String {
     match op {
         Op::Map(MapFn::Stop) => "`stop` keeps gradients from passing from step to step".into(),
         Op::Map(MapFn::Re | MapFn::Im | MapFn::Conj | MapFn::Complex) => {
-            format!("`{name}` of the state is linear over real numbers only")
+            format!("{name} of the state is linear over real numbers only")
         }
         Op::Shift { .. }
         | Op::Flip(_)
@@ -209,7 +210,7 @@ fn outside(op: &Op) -> String {
         | Op::Gather(_)
         | Op::ScatterAdd { .. }
         | Op::Conv { .. }
-        | Op::Solve { .. } => format!("`{name}` moves positions of the state"),
-        _ => format!("`{name}` of the state is not linear"),
+        | Op::Solve { .. } => format!("{name} moves positions of the state"),
+        _ => format!("{name} of the state is not linear"),
     }
 }

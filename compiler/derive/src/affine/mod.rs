@@ -13,7 +13,7 @@ pub use chosen::left_out;
 pub use expand::Affine;
 pub use open::{divisors_of, factors_of, opened};
 
-use seqc_algebra::{Axis, Func, Op, ValueId};
+use seqc_algebra::{Axis, Func, ValueId};
 
 /// A factor: a value of the body that is free of the state, some of its axes renamed to a bound copy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,25 +148,4 @@ fn merged(monos: Vec<Mono>) -> Vec<Mono> {
     }
     out.retain(|m| m.scale != 0.0);
     out
-}
-
-/// An operation in the words of the language.
-pub fn describe(op: &Op) -> String {
-    match op {
-        Op::Map(f) => format!("{f:?}").to_lowercase(),
-        Op::Reduce(r, _) => format!("{r:?}").to_lowercase(),
-        Op::Softmax(_) => "softmax".into(),
-        Op::LogSumExp(_) => "logsumexp".into(),
-        Op::TopMask(..) => "top".into(),
-        Op::Shift { .. } => "shift".into(),
-        Op::Pick { .. } => "selection of one position".into(),
-        Op::Stack(_) => "stack".into(),
-        Op::Scan(_) => "recurrence".into(),
-        Op::Split { .. } | Op::Merge { .. } => "regrouping of axes".into(),
-        other => format!("{other:?}")
-            .split([' ', '(', '{'])
-            .next()
-            .unwrap_or("operation")
-            .to_lowercase(),
-    }
 }

@@ -210,7 +210,11 @@ fn touched(body: &Func, rows: &Rows, reads: &[Read]) -> Vec<Axis> {
 /// do.
 fn told_apart(body: &Func, k: &[Axis], rows: &Rows, reads: &[Read]) -> Vec<Axis> {
     let keyed = |f: &&Factor| factor_axes(body, f).iter().any(|a| k.contains(a));
-    let keys = rows.ranks.iter().flat_map(|r| &r.write.factors).filter(keyed);
+    let keys = rows
+        .ranks
+        .iter()
+        .flat_map(|r| &r.write.factors)
+        .filter(keyed);
     let read = reads.iter().flat_map(|r| &r.parts).map(|p| &p.vector);
     let reads = rows.ranks.iter().map(|r| &r.read).chain(read);
     (reads.flat_map(|p| p.axes(body)))
@@ -231,6 +235,6 @@ pub(crate) fn distinct(axes: Vec<Axis>) -> Vec<Axis> {
 
 /// The names of axes as a set in text.
 fn names(axes: &[Axis]) -> String {
-    let all: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
+    let all: Vec<&str> = axes.iter().map(|a| crate::words::axis(*a)).collect();
     format!("{{{}}}", all.join(", "))
 }

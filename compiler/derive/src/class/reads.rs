@@ -3,6 +3,7 @@
 use super::product::{gathered, restored};
 use super::{Part, Product, Read, names};
 use crate::affine::{Affine, Mono};
+use crate::words::written;
 use seqc_algebra::{Axis, Func, Scan, ValueId};
 
 /// A read, with the axes that each of its parts contracts.
@@ -60,11 +61,14 @@ pub(super) fn reads(scan: &Scan, others: &mut Vec<String>) -> Vec<Found> {
         .collect();
     let mut affine = Affine::new(body, &vars);
     let mut found = Vec::new();
-    for (emit, (name, v)) in body.results[n..].iter().enumerate() {
+    for (emit, (_, v)) in body.results[n..].iter().enumerate() {
         let monos = affine.expand(*v).map_err(|e| e.why);
         match monos.and_then(|m| as_read(body, n, &m, emit)) {
             Ok(r) => found.push(r),
-            Err(why) => others.push(format!("`{name}`: {why}")),
+            Err(why) => others.push(match body.value(*v).name {
+                Some(name) => format!("`{}`: {why}", written(name.as_str())),
+                None => why,
+            }),
         }
     }
     found

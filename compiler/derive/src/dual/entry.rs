@@ -220,7 +220,7 @@ fn few(all: Vec<Entry>) -> Found {
     }
 }
 
-pub(super) fn mixes() -> String {
+pub(crate) fn mixes() -> String {
     "its entries are not sums of products of a row's and a column's values".into()
 }
 

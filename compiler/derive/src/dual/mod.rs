@@ -20,6 +20,7 @@ mod recurrence;
 mod spread;
 mod transport;
 
+pub(crate) use entry::mixes;
 pub use products::decays_as_products;
 pub use spread::spread_sources;
 

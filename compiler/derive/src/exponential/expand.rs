@@ -3,7 +3,7 @@
 use super::lag::linear;
 use super::modes::{Mode, Modes};
 use super::{Found, Obstacle, moves};
-use crate::affine::describe;
+use crate::words::describe;
 use seqc_algebra::{Axis, Builder, Elem, MapFn, Op, ReduceOp, ValueId};
 
 /// A kernel that begins later is no recurrence: the inputs before its start would all be kept.
@@ -305,7 +305,7 @@ fn no(v: ValueId, op: &Op) -> Obstacle {
         v,
         match op {
             Op::Iota(_) => "a factor that is a polynomial in the lag".into(),
-            other => format!("`{}` of a value that changes with the lag", describe(other)),
+            other => format!("{} of a value that changes with the lag", describe(other)),
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use super::modes::moved;
 use super::{Found, Obstacle, moves};
-use crate::affine::describe;
+use crate::words::describe;
 use seqc_algebra::{Axis, Builder, MapFn, Op, ReduceOp, ValueId};
 
 /// Coefficients of the powers of the lag, each free of it; `None`: 0.
@@ -87,7 +87,7 @@ fn polynomial(b: &mut Builder, v: ValueId, lag: Axis) -> Found<Coefs> {
 }
 
 fn no(v: ValueId, op: &Op) -> Obstacle {
-    Obstacle::at(v, format!("`{}` of the lag is no polynomial", describe(op)))
+    Obstacle::at(v, format!("{} of the lag is no polynomial", describe(op)))
 }
 
 fn pointwise(b: &mut Builder, v: ValueId, f: MapFn, args: &[ValueId], lag: Axis) -> Found<Coefs> {
@@ -223,7 +223,7 @@ fn summed(b: &mut Builder, p: Coefs, over: &[Axis], at: ValueId) -> Found<Coefs>
             at,
             format!(
                 "a sum over `{}`, whose length is not known before the run",
-                a.name
+                crate::words::axis(*a)
             ),
         ));
     }

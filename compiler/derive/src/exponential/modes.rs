@@ -268,7 +268,7 @@ impl<'a> Modes<'a> {
             if !matches!(a.size, Size::Const(_)) {
                 return Err(Obstacle::new(format!(
                     "it sums over `{}`, whose length is not known before the run",
-                    a.name
+                    crate::words::axis(*a)
                 )));
             }
             if Modes::powers(&m).any(|v| self.b.has(v, *a)) {

@@ -1,8 +1,8 @@
 //! When a recurrence does the same at every step: what would make it another function of its inputs.
 
-use crate::affine::describe;
 use crate::linear::jointly_affine;
 use crate::order::depends_on;
+use crate::words::describe;
 use crate::words::expression;
 use seqc_algebra::{Axis, Elem, Func, MapFn, Op, Out, Scan, ValueId};
 
@@ -127,7 +127,9 @@ impl View<'_> {
         );
         let args = self.body.args(at);
         if args.iter().any(|a| of_states[a.index()]) {
-            return Some("what multiplies the state is an input, and differs from step to step".into());
+            return Some(
+                "what multiplies the state is an input, and differs from step to step".into(),
+            );
         }
         let inputs = args.iter().filter(|a| of_inputs[a.index()]).count();
         let axes = self.body.ty(at).axes.iter();
@@ -182,9 +184,9 @@ impl View<'_> {
             let concerned = depends[id.index()] || moved.contains(&Axis::batch());
             if let (true, Some(a)) = (concerned, mixed) {
                 return Err(format!(
-                    "`{}` mixes positions along `{}`, which its input has",
+                    "{} mixes positions along `{}`, which its input has",
                     describe(self.body.op(id)),
-                    a.name
+                    crate::words::axis(*a)
                 ));
             }
         }

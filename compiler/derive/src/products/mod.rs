@@ -153,13 +153,9 @@ impl Products {
 /// What was merged before it is split the same way, or split before it is merged.
 fn undone(b: &Builder, op: &Op, v: ValueId) -> Option<ValueId> {
     let same = match (op, b.func().op(v)) {
-        (
-            Op::Split { axis, into },
-            Op::Merge {
-                axes,
-                into: merged,
-            },
-        ) => axis == merged && axes == into,
+        (Op::Split { axis, into }, Op::Merge { axes, into: merged }) => {
+            axis == merged && axes == into
+        }
         (Op::Merge { axes, into }, Op::Split { axis, into: parts }) => {
             into == axis && axes == parts
         }

@@ -226,8 +226,8 @@ impl<'a> Split<'a> {
                 linear::solve(b, system, (pairs[0], axes(0)), (pairs[1], axes(1)))
             }
             _ => Err(DeriveError(format!(
-                "`{}` is not defined on complex numbers",
-                crate::affine::describe(op)
+                "{} is not defined on complex numbers",
+                crate::words::describe(op)
             ))),
         }
     }

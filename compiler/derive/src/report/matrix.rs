@@ -1,9 +1,10 @@
 //! Matrices: values over a pair of times that are summed over one of them.
 
+use super::invariant::is_of_lags;
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
-use crate::dual::{Dual, dual};
+use crate::dual::{self, Dual, dual};
 use crate::stream::{Bounds, Inequality, cone, is_long, is_pair, long_axes, recomputable};
-use crate::words::expression;
+use crate::words::{self, expression};
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
 use std::collections::HashSet;
 
@@ -83,7 +84,7 @@ fn equation(func: &Func, bounds: &Bounds, root: ValueId, sum: ValueId) -> Equati
     if let Some((v, axis)) = softmax {
         e.class = Class::Softmax;
         e.why.push(reason(
-            format!("a softmax over `{}` makes its entries", axis.name),
+            format!("a softmax over `{}` makes its entries", words::axis(axis)),
             name.clone(),
         ));
         pattern(
@@ -95,7 +96,7 @@ fn equation(func: &Func, bounds: &Bounds, root: ValueId, sum: ValueId) -> Equati
         );
     } else if !reads_data(func, root) {
         e.class = Class::DenseMatrix;
-        e.fixed = true;
+        e.fixed = is_of_lags(func, root);
         e.why.push(reason(
             format!(
                 "no data enters its entries: `{}`",
@@ -160,9 +161,15 @@ fn pattern(
     };
     for (a, b) in [(i, j), (j, i)] {
         let side = match between(a, b) {
-            Some(0) => format!("only `{} <= {}` counts", a.name, b.name),
-            Some(c) if c > 0 => format!("only `{} + {c} <= {}` counts", a.name, b.name),
-            Some(c) => format!("only `{} - {} <= {}` counts: a window", a.name, -c, b.name),
+            Some(0) => format!("only `{} <= {}` counts", words::axis(a), words::axis(b)),
+            Some(c) if c > 0 => {
+                let (a, b) = (words::axis(a), words::axis(b));
+                format!("only `{a} + {c} <= {b}` counts")
+            }
+            Some(c) => {
+                let (a, b) = (words::axis(a), words::axis(b));
+                format!("only `{a} - {} <= {b}` counts: a window", -c)
+            }
             None => continue,
         };
         e.why.push(Reason {
@@ -172,11 +179,11 @@ fn pattern(
     }
 }
 
-/// Is the entry a sum of products of values of at most one time (times weights of the positions)? Else, where not.
+/// Is the entry a sum of products of values of at most one time, within a domain? Else, where not.
 fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
     let (mut seen, mut next) = (HashSet::from([v]), vec![v]);
     while let Some(v) = next.pop() {
-        if !is_pair(func, v) || !reads_data(func, v) {
+        if !is_pair(func, v) || is_mask(func, v) {
             continue;
         }
         let args = func.args(v);
@@ -189,16 +196,30 @@ fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
             Op::Map(MapFn::Mul | MapFn::Add | MapFn::Sub | MapFn::Neg)
             | Op::Expand(_)
             | Op::Rename { .. } => args,
-            Op::Map(MapFn::Div) if !is_pair(func, args[1]) || !reads_data(func, args[1]) => {
-                &args[..1]
+            Op::Map(MapFn::Div) if !is_pair(func, args[1]) => &args[..1],
+            // A domain: what is written on it, and 0 outside.
+            Op::Map(MapFn::Select) if is_mask(func, args[0]) && is_zero(func, args[2]) => {
+                &args[1..2]
             }
-            Op::Map(MapFn::Select) if !reads_data(func, args[0]) => &args[1..],
             _ => return Err(v),
         };
         // The first of them is looked at first.
         next.extend(inside.iter().rev().filter(|a| seen.insert(**a)));
     }
     Ok(())
+}
+
+/// A condition on positions.
+fn is_mask(func: &Func, v: ValueId) -> bool {
+    use MapFn::{And, Eq, Ge, Gt, Le, Lt, Ne, Not, Or};
+    match func.op(v) {
+        Op::Map(And | Or | Not | Lt | Le | Gt | Ge | Eq | Ne) => !reads_data(func, v),
+        _ => false,
+    }
+}
+
+fn is_zero(func: &Func, v: ValueId) -> bool {
+    matches!(func.op(v), Op::Const(n) if n.0 == 0.0)
 }
 
 fn forms(
@@ -214,6 +235,10 @@ fn forms(
         }
         _ if e.class == Class::Softmax => {
             "a softmax needs all earlier entries of its row: its cost cannot be carried in a state of fixed size".into()
+        }
+        // The entries themselves are: what keeps a state away is where they count.
+        Some(Dual::Missing(why)) if e.class == Class::LowRank && why == dual::mixes() => {
+            "its domain is no single bound on the two positions, so no state of fixed size stands for the past".into()
         }
         Some(Dual::Missing(why)) => format!("{why}, so no state of fixed size stands for the past"),
         None => "its two times stay, so no state of fixed size stands for the past".into(),

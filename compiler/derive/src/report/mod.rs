@@ -2,15 +2,17 @@
 //!
 //! An equation is found by its structure in the elaborated algebra: a scan along time (a recurrence), a value over
 //! a pair of times that is summed over one (a matrix), a window that is contracted over its lags (a kernel), steps of a
-//! tick that are mixed (a window).
+//! tick that are mixed (a window), a reduction over a whole time, a read of another step.
 //! Everything else is pointwise in time. Names are those of the spec and serve to point at its lines only.
 
+mod invariant;
 mod kernel;
 mod matrix;
 mod recurrence;
+mod reduction;
 mod window;
 
-use crate::stream::is_long;
+use crate::words::UNNAMED;
 use crate::{Result, dual, inputs, join, products, sink};
 use seqc_algebra::{Axis, Func, Op, ValueId};
 
@@ -18,7 +20,7 @@ use seqc_algebra::{Axis, Func, Op, ValueId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     Pointwise,
-    /// A number, or values without time, gathered from a whole sequence.
+    /// A sum, a maximum or the like over a whole sequence, or one step of it read at all.
     Reduction,
     /// Recurrences, by their transition.
     Identity,
@@ -61,8 +63,8 @@ impl Class {
             (Pointwise, "pointwise", "no equation in time"),
             (
                 Reduction,
-                "objective",
-                "a whole sequence becomes a value without time",
+                "reduction",
+                "a whole sequence is gathered into one value",
             ),
             (Identity, "identity", "a running sum: S' + input"),
             (
@@ -201,6 +203,22 @@ pub enum Kind {
     Matrix,
     Kernel,
     Window,
+    Reduction,
+    /// Single steps at a fixed distance, or from the other end.
+    Read,
+}
+
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Recurrence => "recurrence",
+            Kind::Matrix => "matrix",
+            Kind::Kernel => "kernel",
+            Kind::Window => "window",
+            Kind::Reduction => "reduction",
+            Kind::Read => "read",
+        }
+    }
 }
 
 /// One step of the reasoning, and the equation of the spec that it speaks of.
@@ -251,20 +269,30 @@ pub fn equations(func: &Func) -> Result<Vec<Equation>> {
     all.extend(matrix::equations(&func));
     all.extend(kernel::equations(&func)?);
     all.extend(window::equations(&func));
+    let reductions = reduction::reductions(&func);
+    if all.is_empty() && reductions.is_empty() {
+        all.extend(reduction::reads(&func));
+    }
+    all.extend(reductions);
     Ok(all)
 }
 
+/// Is everything that looks at other steps the same at every step, and does no position enter what is made of it?
+/// Of pointwise mixers and running sums it goes without saying.
+pub fn time_invariant(func: &Func, equations: &[Equation]) -> bool {
+    let told = |e: &Equation| e.kind == Kind::Recurrence && e.class != Class::Identity;
+    equations.iter().any(told) && equations.iter().all(|e| e.fixed) && invariant::is_invariant(func)
+}
+
 /// The class of a whole mixer: the join of its equations. Short kernels beside something else are its neighbours'.
-pub fn whole(func: &Func, equations: &[Equation]) -> Class {
+pub fn whole(equations: &[Equation]) -> Class {
     let mut classes: Vec<Class> = equations.iter().map(|e| e.class).collect();
     if classes.iter().any(|c| *c != Class::ShortKernel) {
         classes.retain(|c| *c != Class::ShortKernel);
     }
     classes.sort();
     classes.dedup();
-    let timeless = |v: &ValueId| func.ty(*v).axes.iter().all(|a| !is_long(a));
     match classes.as_slice() {
-        [] if func.results.iter().all(|(_, v)| timeless(v)) => Class::Reduction,
         [] => Class::Pointwise,
         all if all.iter().all(|c| c.is_linear_recurrence()) => {
             let forward = equations
@@ -283,7 +311,7 @@ pub fn whole(func: &Func, equations: &[Equation]) -> Class {
 }
 
 /// The name of the nearest equation of the spec that a value is part of: its own, or that of what is made of it.
-pub(crate) fn equation_of(func: &Func, v: ValueId) -> Option<String> {
+pub fn equation_of(func: &Func, v: ValueId) -> Option<String> {
     let users = func.users();
     let mut next = vec![v];
     let mut seen = vec![false; func.values.len()];
@@ -293,7 +321,7 @@ pub(crate) fn equation_of(func: &Func, v: ValueId) -> Option<String> {
             if std::mem::replace(&mut seen[v.index()], true) {
                 continue;
             }
-            if let Some(name) = func.value(v).name {
+            if let Some(name) = func.value(v).name.filter(|n| n.as_str() != UNNAMED) {
                 return Some(name.as_str().to_owned());
             }
             if let Some((name, _)) = func.results.iter().find(|(_, r)| *r == v) {
@@ -320,6 +348,6 @@ pub(crate) fn reads_data(func: &Func, v: ValueId) -> bool {
 
 /// Axes by name: `{h, dk}`.
 pub(crate) fn set(axes: &[Axis]) -> String {
-    let names: Vec<&str> = axes.iter().map(|a| a.name.as_str()).collect();
+    let names: Vec<&str> = axes.iter().map(|a| crate::words::axis(*a)).collect();
     format!("{{{}}}", names.join(", "))
 }

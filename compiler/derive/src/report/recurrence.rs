@@ -5,7 +5,7 @@ use crate::affine::NotAffine;
 use crate::class::{Gate, Linear, Product, Transition, classify};
 use crate::linear::jointly_affine;
 use crate::order::depends_on;
-use crate::words::expression;
+use crate::words::{axis, expression, written};
 use crate::{affine::How, chunk, impulse, routed};
 use seqc_algebra::{Axis, Elem, Func, Scan, ValueId};
 
@@ -13,8 +13,7 @@ pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
     let body = &scan.body;
     let mut names: Vec<String> = body.results[..scan.states]
         .iter()
-        .map(|(n, _)| n.clone())
-        .filter(|n| !n.contains('.') || func.value(id).name.is_some())
+        .map(|(n, _)| without_delay(n).to_owned())
         .collect();
     names.dedup();
     let states = &body.params[1..=scan.states];
@@ -77,6 +76,14 @@ pub fn equation(func: &Func, id: ValueId, scan: &Scan) -> Equation {
     e
 }
 
+/// A state's name without the mark of a step further back.
+fn without_delay(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((own, n)) if n.bytes().all(|b| b.is_ascii_digit()) => own,
+        _ => name,
+    }
+}
+
 struct View<'a> {
     scan: &'a Scan,
     body: &'a Func,
@@ -89,22 +96,17 @@ impl View<'_> {
     fn text(&self, v: ValueId) -> String {
         let step = if self.scan.reverse { "+" } else { "-" };
         let state = |v: ValueId| {
-            let k = self
-                .body
-                .params
-                .iter()
-                .position(|p| *p == v)?
-                .checked_sub(1)?;
-            let Some((name, _)) = self.body.results[..self.scan.states].get(k) else {
+            let k = self.body.params.iter().position(|p| *p == v)?;
+            let states = &self.body.results[..self.scan.states];
+            let Some((name, _)) = k.checked_sub(1).and_then(|k| states.get(k)) else {
                 return self.outer(v);
             };
-            let t = self.scan.axis.name;
-            Some(match name.rsplit_once('.') {
-                Some((name, n)) if n.bytes().all(|b| b.is_ascii_digit()) => {
-                    format!("{name}[{t}{step}{}]", n.parse::<usize>().unwrap_or(0) + 1)
-                }
-                _ => format!("{name}[{t}{step}1]"),
-            })
+            let back = match name.rsplit_once('.') {
+                Some((_, n)) => n.parse::<usize>().unwrap_or(0) + 1,
+                None => 1,
+            };
+            let t = axis(self.scan.axis);
+            Some(format!("{}[{t}{step}{back}]", written(name)))
         };
         expression(self.body, v, &state)
     }
@@ -112,9 +114,12 @@ impl View<'_> {
     /// What a value that enters the loop is called outside, or how it is computed there.
     fn outer(&self, v: ValueId) -> Option<String> {
         let k = self.body.params.iter().position(|p| *p == v)?;
-        let v = *self.args.get(k.checked_sub(1)?)?;
+        let Some(k) = k.checked_sub(1) else {
+            return Some(axis(self.scan.axis).to_owned());
+        };
+        let v = *self.args.get(k)?;
         if let Some(name) = self.func.value(v).name {
-            return Some(name.as_str().to_owned());
+            return Some(written(name.as_str()).to_owned());
         }
         let text = expression(self.func, v, &|_| None);
         Some(if text.contains(' ') {
@@ -165,7 +170,8 @@ impl View<'_> {
     fn linear(&self, e: &mut Equation) {
         let (transition, parts) = classify(self.scan);
         let complex = self.body.ty(self.body.params[1]).elem == Elem::Complex;
-        let names = e.names.join(", ");
+        let names: Vec<&str> = e.names.iter().map(|n| written(n)).collect();
+        let names = names.join(", ");
         e.why.push(Reason {
             text: format!("linear in its state `{names}`"),
             at: e.names.first().cloned(),
@@ -248,10 +254,7 @@ impl View<'_> {
                 "are contracted by reads or moved by the transition (K)",
             ),
             role(&l.v, "appear in neither (V)"),
-            role(
-                &l.gated,
-                "have gates of their own and are read alike (V)",
-            ),
+            role(&l.gated, "have gates of their own and are read alike (V)"),
             role(&l.b, "run in parallel (B)"),
         ]
         .into_iter()
@@ -307,7 +310,7 @@ impl View<'_> {
         if l.states.len() == 1 {
             return "it".into();
         }
-        let name = |z: &usize| format!("`{}`", self.body.results[*z].0);
+        let name = |z: &usize| format!("`{}`", written(&self.body.results[*z].0));
         let all: Vec<String> = which.iter().map(name).collect();
         all.join(" and ")
     }
@@ -326,9 +329,10 @@ impl View<'_> {
 
     fn product(&self, p: &Product) -> String {
         let factor = |f: &crate::affine::Factor| {
-            let text = match self.body.value(f.value).name {
-                Some(n) => n.as_str().to_owned(),
-                None => self.outer(f.value).unwrap_or_else(|| self.text(f.value)),
+            let text = match (self.outer(f.value), self.body.value(f.value).name) {
+                (Some(text), _) => text,
+                (None, Some(n)) => written(n.as_str()).to_owned(),
+                (None, None) => self.text(f.value),
             };
             match f.how {
                 How::Times => text,
@@ -354,7 +358,7 @@ impl View<'_> {
             self.func.value(*self.args.get(k.checked_sub(1)?)?).name
         };
         p.all_factors()
-            .find_map(|f| self.body.value(f.value).name.or_else(|| outer(f.value)))
+            .find_map(|f| outer(f.value).or(self.body.value(f.value).name))
             .map(|n| n.as_str().to_owned())
     }
 

@@ -28,7 +28,7 @@ mod quiet;
 mod rebuild;
 mod scan;
 
-use crate::affine::describe;
+use crate::words::{describe, written};
 use crate::{DeriveError, Result};
 use delays::Delays;
 use program::Program;
@@ -73,9 +73,9 @@ fn too_early(func: &Func, at: ValueId, d: &Delays) -> DeriveError {
 
 fn no_rule(func: &Func, id: ValueId) -> DeriveError {
     let name = func.value(id).name;
-    let name = name.map_or(String::new(), |n| format!(" in `{n}`"));
+    let name = name.map_or(String::new(), |n| format!(" in `{}`", written(n.as_str())));
     DeriveError(format!(
-        "no step form: `{}`{name} takes what reads later times and cannot be computed late",
+        "no step form: {}{name} takes what reads later times and cannot be computed late",
         describe(func.op(id))
     ))
 }

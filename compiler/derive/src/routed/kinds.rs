@@ -1,7 +1,7 @@
 //! Whether memories are apart, and what is not picked is left alone.
 
 use super::folded::{At, Folded};
-use crate::words::expression;
+use crate::words::{expression, written};
 use seqc_algebra::{Axis, Func, MapFn, Op, Scan, ValueId};
 use std::collections::HashMap;
 
@@ -115,7 +115,10 @@ pub(super) fn given_out(
     let (states, emits) = body.results.split_at(scan.states);
     for ((name, v), old) in states.iter().zip(olds) {
         if kind(v) != Kind::Each || inside.at(*v) != At::Same(*old) {
-            return Err(format!("`{name}` changes where it is not picked"));
+            return Err(format!(
+                "`{}` changes where it is not picked",
+                written(name)
+            ));
         }
     }
     let emits: Vec<Kind> = emits.iter().map(|(_, v)| kind(v)).collect();

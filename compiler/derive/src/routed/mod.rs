@@ -100,7 +100,7 @@ pub(crate) fn words(func: &Func, id: ValueId) -> Option<Words> {
         let Op::TopMask(memory, picks) = func.op(mask) else {
             return None;
         };
-        let (all, name) = (memory.size, memory.name);
+        let (all, name) = (memory.size, crate::words::axis(*memory));
         let text = format!("each step picks {picks} of the {all} states along `{name}`");
         let scan = picked_by(func, id, mask).and_then(|_| {
             let (new, scans) = route(func).map_err(|e| e.0)?;

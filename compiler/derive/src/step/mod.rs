@@ -31,7 +31,7 @@ pub(crate) use present::one_present_of;
 pub use resume::resume;
 pub(crate) use settled::is_settled;
 
-use crate::affine::describe;
+use crate::words::{describe, written};
 use crate::{DeriveError, Result};
 use seqc_algebra::op::Num;
 use seqc_algebra::{Axis, Builder, Elem, Func, Op, Size, Sym, Ty, ValueId};
@@ -112,9 +112,9 @@ pub(crate) fn ahead(func: &Func, id: ValueId) -> DeriveError {
     let name = func
         .value(id)
         .name
-        .map_or(String::new(), |n| format!(" in `{n}`"));
+        .map_or(String::new(), |n| format!(" in `{}`", written(n.as_str())));
     DeriveError(format!(
-        "no step form: `{}`{name} reads later times",
+        "no step form: {}{name} reads later times",
         describe(func.op(id))
     ))
 }
@@ -227,7 +227,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
             }
             (op, _) if moves_along(op, &|a| *a != t && clocks.is_present(a)) => {
                 return Err(DeriveError(format!(
-                    "no step form: `{}` runs along the rows of a matrix that meets others at the present step",
+                    "no step form: {} runs along the rows of a matrix that meets others at the present step",
                     describe(op)
                 )));
             }

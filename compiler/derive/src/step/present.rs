@@ -142,8 +142,8 @@ impl<'a> Present<'a> {
             let name = self.func.value(id).name;
             let name = name.map_or(String::new(), |n| format!(" in `{n}`"));
             return Err(DeriveError(format!(
-                "no step form: `{}`{name} meets the present step twice",
-                crate::affine::describe(self.func.op(id))
+                "no step form: {}{name} meets the present step twice",
+                crate::words::describe(self.func.op(id))
             )));
         }
         Ok(Way { first, args })
@@ -342,8 +342,8 @@ fn renamed(
             true => op.clone(),
             false => {
                 return Err(DeriveError(format!(
-                    "no step form: `{}` runs along the rows of a matrix",
-                    crate::affine::describe(op)
+                    "no step form: {} runs along the rows of a matrix",
+                    crate::words::describe(op)
                 )));
             }
         },

@@ -251,13 +251,12 @@ impl Inner<'_> {
         );
         let next = self.next(&finals, &states)?;
         for (k, v) in next.iter().enumerate() {
-            let v = self.b.fill(*v, &self.states[k].0.axes)?;
+            let v = self.b.fill_as(*v, &self.states[k].0)?;
             self.b.result(&format!("state{k}"), v);
         }
         let mut args = Vec::new();
         for (ty, start) in &self.states {
-            let start = outer.num(*start);
-            args.push(outer.expand(start, &ty.axes)?);
+            args.push(outer.everywhere(*start, ty)?);
         }
         args.extend(seqs.iter().chain(&fixed).map(|v| given[v]));
         args.push(pos);

@@ -14,8 +14,8 @@ mod carry;
 mod kernels;
 mod masks;
 
-use crate::affine::describe;
 use crate::rewrite::on_other_axes;
+use crate::words::{describe, written};
 use crate::{DeriveError, Result};
 use seqc_algebra::{Axis, Builder, Func, MapFn, Op, Scan, Size, Sym, ValueId};
 
@@ -126,9 +126,9 @@ impl Steps<'_> {
             Op::Scan(scan) => scan.body.results.first().map(|(n, _)| n.as_str()),
             _ => self.func.value(id).name.map(|n| n.as_str()),
         };
-        let name = name.map_or(String::new(), |n| format!(" in `{n}`"));
+        let name = name.map_or(String::new(), |n| format!(" in `{}`", written(n)));
         let what = describe(self.func.op(id));
-        DeriveError(format!("no step form: `{what}`{name} {why}"))
+        DeriveError(format!("no step form: {what}{name} {why}"))
     }
 
     fn value(&mut self, id: ValueId) -> Result<ValueId> {

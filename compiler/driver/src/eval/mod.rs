@@ -8,11 +8,13 @@
 mod carried;
 mod contract;
 mod packed;
+mod ranges;
 mod states;
 mod weights;
 
 use contract::meaningful;
 pub use contract::{Contract, Given, Matched, Part, Slot, matched};
+pub use ranges::in_ranges;
 pub use states::{Continued, continued};
 pub use weights::Table;
 
@@ -136,6 +138,7 @@ pub fn evaluate(
 fn program(e: &Elaborated, contract: &Contract, request: &Request) -> Result<Func> {
     let derivation = |x: seqc_derive::DeriveError| other(&e.name, x);
     let outputs = build::outputs(e)?;
+    passes::require(&outputs, request.form()).map_err(|why| other(&e.name, why))?;
     let (form, shapes) = (request.form(), Shapes::cpu());
     let wrt: Vec<&str> = contract.smooth().map(|s| s.name.as_str()).collect();
     let outs: Vec<&str> = e.outputs.iter().map(String::as_str).collect();

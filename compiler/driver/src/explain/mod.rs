@@ -14,11 +14,13 @@ use crate::build;
 use crate::frontend::Source;
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result};
-use seqc_algebra::InputKind;
-use seqc_derive::report::{Class, Equation, Kind, equations, whole};
+use seqc_algebra::{Func, InputKind};
+use seqc_derive::report::{Class, Equation, Kind, equations, time_invariant, whole};
+use seqc_derive::words::written;
 use seqc_hir::{Elaborated, Look};
 use seqc_syntax::{Diagnostic, Span};
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// A place in the spec: file, line from 1, and the line's text.
 #[derive(Clone, Debug, Serialize)]
@@ -139,7 +141,7 @@ pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report
     let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
     let func = build::outputs(e)?;
     let found = equations(&func).map_err(wrong)?;
-    let class = whole(&func, &found);
+    let class = whole(&found);
     let places = Places { source, e };
     let costs = costs::costs(e, &func, &found, shapes);
     let parameters = parameters(e);
@@ -156,7 +158,7 @@ pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report
             .map(|(n, v)| (n.clone(), v.to_string()))
             .collect(),
         class: class.word(),
-        qualities: qualities(e, &found),
+        qualities: qualities(e, &func, &found),
         documented: e.class.as_ref().map(|(c, _)| c.clone()),
         outputs: outputs(e),
         equations: layers(found.iter().map(|q| places.equation(q))),
@@ -169,6 +171,14 @@ pub fn report(source: &Source, e: &Elaborated, shapes: &Shapes) -> Result<Report
         generation: costs.generation,
         warnings,
     })
+}
+
+/// The time equations of one mixer, with their reasons: what of [`report`] needs no form.
+pub fn reasons(source: &Source, e: &Elaborated) -> Result<Vec<TimeEquation>> {
+    let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
+    let found = equations(&build::outputs(e)?).map_err(wrong)?;
+    let places = Places { source, e };
+    Ok(layers(found.iter().map(|q| places.equation(q))))
 }
 
 /// What a user pays for forms that do not exist; [`report`] repeats it with the reasons.
@@ -225,17 +235,12 @@ fn parameters(e: &Elaborated) -> Vec<Parameter> {
 }
 
 /// What a `class:` line may say beside the class.
-fn qualities(e: &Elaborated, found: &[Equation]) -> Vec<String> {
+fn qualities(e: &Elaborated, func: &Func, found: &[Equation]) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(c) = e.causality.first().filter(|c| c.clock.is_some()) {
         all.push(c.own().to_string());
     }
-    // Of a running sum it goes without saying.
-    let recurrences: Vec<&Equation> = found
-        .iter()
-        .filter(|q| q.kind == Kind::Recurrence && q.class != Class::Identity)
-        .collect();
-    if !recurrences.is_empty() && recurrences.iter().all(|q| q.fixed) {
+    if time_invariant(func, found) {
         all.push("time-invariant".into());
     }
     all
@@ -249,8 +254,8 @@ pub fn class_mismatch(e: &Elaborated) -> Result<Option<Diagnostic>> {
     let wrong = |why: seqc_derive::DeriveError| Error::Other(format!("{}: {why}", e.name));
     let func = build::outputs(e)?;
     let found = equations(&func).map_err(wrong)?;
-    let class = whole(&func, &found);
-    let truth = qualities(e, &found);
+    let class = whole(&found);
+    let truth = qualities(e, &func, &found);
     let mut words = claimed.split(',').map(str::trim);
     let named = words.next().and_then(Class::by_word);
     let rest_true = words.all(|w| truth.iter().any(|t| t == w));
@@ -268,6 +273,29 @@ pub fn class_mismatch(e: &Elaborated) -> Result<Option<Diagnostic>> {
     }))
 }
 
+/// E23 for each mixer of the file whose documented class is not the one that it has by itself. What does not elaborate
+/// by itself has none.
+pub fn documented(source: &Source) -> Vec<Diagnostic> {
+    let items = source.items().into_iter().map(|(name, _)| name);
+    let wrong = items.filter(|n| source.documents_class(n)).map(|n| {
+        let e = source.elaborate(&n, &[]).ok()?;
+        class_mismatch(&e).ok()?
+    });
+    wrong.flatten().collect()
+}
+
+/// The same of one mixer, as an error.
+pub fn hold_class(source: &Source, item: &str) -> Result<()> {
+    if !source.documents_class(item) {
+        return Ok(());
+    }
+    let mismatch = source.elaborate(item, &[]).ok();
+    match mismatch.map(|e| class_mismatch(&e)).transpose()?.flatten() {
+        Some(d) => Err(Error::Source(Box::new(source.map.clone()), vec![d])),
+        None => Ok(()),
+    }
+}
+
 /// The reason of the equation that makes the class what it is.
 fn deciding(e: &Elaborated, found: &[Equation], class: Class) -> (String, Option<Span>) {
     let reason = found
@@ -282,16 +310,14 @@ fn deciding(e: &Elaborated, found: &[Equation], class: Class) -> (String, Option
     }
 }
 
-/// Where a name of the spec is defined; states inside calls are known by their last part.
+/// Where a name of the spec is defined; a state's earlier step (`S.1`) is where the state is.
 fn span_of(e: &Elaborated, name: &str) -> Option<Span> {
-    if let Some(s) = e.spans.get(name) {
-        return Some(*s);
-    }
-    let tail = format!(".{name}");
-    let mut ends: Vec<(&String, &Span)> =
-        e.spans.iter().filter(|(n, _)| n.ends_with(&tail)).collect();
-    ends.sort();
-    ends.first().map(|(_, s)| **s)
+    let whole = || {
+        name.rsplit_once('.')
+            .filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let own = e.spans.get(name);
+    own.or_else(|| e.spans.get(whole()?.0)).copied()
 }
 
 /// Paths with `*` for the index of a layer: `layers.0.mix.M` is `layers.*.mix.M`.
@@ -377,12 +403,7 @@ impl Places<'_> {
         TimeEquation {
             names: q.names.iter().map(|n| layerless(n)).collect(),
             layers: 1,
-            kind: match q.kind {
-                Kind::Recurrence => "recurrence",
-                Kind::Matrix => "matrix",
-                Kind::Kernel => "kernel",
-                Kind::Window => "window",
-            },
+            kind: q.kind.word(),
             class: q.class.word(),
             backward: q.backward,
             time_invariant: q.fixed,
@@ -390,7 +411,7 @@ impl Places<'_> {
                 .why
                 .iter()
                 .map(|r| Remark {
-                    text: layerless(&r.text),
+                    text: r.text.clone(),
                     at: self.of(&r.at),
                 })
                 .collect(),
@@ -400,7 +421,7 @@ impl Places<'_> {
                 .iter()
                 .map(|m| MissingForm {
                     form: m.form,
-                    why: layerless(&m.why),
+                    why: m.why.clone(),
                     at: self.of(&m.at),
                 })
                 .collect(),
@@ -412,7 +433,7 @@ impl Places<'_> {
         let mut all = Vec::new();
         let slow = |q: &&Equation| !q.forms.contains(&"chunked") && !q.convolved;
         for q in found.iter().filter(slow) {
-            let names: Vec<String> = q.names.iter().map(|n| layerless(n)).collect();
+            let names: Vec<&str> = q.names.iter().map(|n| written(n)).collect();
             let name = names.join(", ");
             match q.kind {
                 Kind::Recurrence => all.push(format!(
@@ -424,7 +445,7 @@ impl Places<'_> {
                 Kind::Kernel if q.forms.contains(&"matrix") => all.push(format!(
                     "`{name}` is summed over all pairs of times, T×T: no transform applies"
                 )),
-                Kind::Kernel | Kind::Window => {}
+                Kind::Kernel | Kind::Window | Kind::Reduction | Kind::Read => {}
             }
         }
         if let Look::Whole | Look::Ahead(_) = self
@@ -436,7 +457,8 @@ impl Places<'_> {
         {
             all.push("it looks ahead: it can be trained, and cannot generate".into());
         }
-        all.dedup();
+        let mut seen = HashSet::new();
+        all.retain(|w| seen.insert(w.clone()));
         all
     }
 }

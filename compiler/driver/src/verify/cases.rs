@@ -8,6 +8,7 @@ use super::measure::{self, Movement};
 use super::subject::Subject;
 use crate::engine::{Engine, Named, Sizes};
 use crate::{Result, other};
+use seqc_algebra::interp::Rounding;
 use seqc_algebra::{Axis, Func, Tensor, run};
 use std::rc::Rc;
 
@@ -49,11 +50,35 @@ impl Case {
         (self.moved).allowed((engine, self.length), (name, error), measured)
     }
 
-    /// Compares one result with the reference.
-    pub fn compare(&self, name: &str, got: &Tensor, engine: Engine) -> Result<Worst> {
+    /// Is it the one that a comparison was of?
+    pub fn is_of(&self, w: &Worst) -> bool {
+        (self.length, self.batch, self.draw.name()) == (w.length, w.batch, &w.inputs)
+    }
+
+    /// How far a result is off.
+    pub fn error(&self, name: &str, got: &Tensor) -> Result<f64> {
         let want = self.want.get(name);
         let want = want.ok_or_else(|| other(name, "the definition has no such result"))?;
-        let error = measure::error(got, want, self.largest(name))?;
+        measure::error(got, want, self.largest(name))
+    }
+
+    /// How far rounding each of its operations to f32 moves the definition.
+    pub fn moves(&self, name: &str) -> Result<f64> {
+        let largest = |n: &str| self.largest(n);
+        let (func, given) = (&self.weighed, &self.given);
+        let unit = Rounding::F32;
+        let all = measure::moved(func, given, &self.sizes, &self.want, largest, unit)?;
+        Ok(all.get(name).copied().unwrap_or(0.0))
+    }
+
+    /// The definition with its gradient, as all forms compute it.
+    pub fn definition(&self) -> &Func {
+        &self.weighed
+    }
+
+    /// Compares one result with the reference.
+    pub fn compare(&self, name: &str, got: &Tensor, engine: Engine) -> Result<Worst> {
+        let error = self.error(name, got)?;
         Ok(Worst {
             error,
             bound: self.allowed(engine, name, error)?,
@@ -145,16 +170,14 @@ pub fn case(
         };
     }
     let largest = |grad: bool| {
-        (want.iter())
-            .filter(|(n, _)| n.starts_with("grad.") == grad)
-            .map(|(_, t)| measure::size(t))
-            .fold(0.0, f64::max)
+        let same = want.iter().filter(|(n, _)| n.starts_with("grad.") == grad);
+        measure::largest(same.map(|(_, t)| t), &given)
     };
     Ok(Some(Case {
         batch: sizes[&Axis::batch().name],
         length,
         draw,
-        largest: [largest(false), largest(true)],
+        largest: measure::beside(largest(false), largest(true)),
         weighed: weighed.clone(),
         moved: Movement::default(),
         given,

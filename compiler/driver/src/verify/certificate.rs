@@ -39,6 +39,8 @@ pub struct Row {
     pub worst: Option<Worst>,
     /// Why it could not be run, if so.
     pub failure: Option<String>,
+    /// Of a result beyond its bound: where it goes wrong.
+    pub why: Option<String>,
 }
 
 impl Row {
@@ -145,5 +147,9 @@ fn row(f: &mut fmt::Formatter<'_>, r: &Row) -> fmt::Result {
             "{:>9.1e} {:>9.1e}  {mark:<5} {} at T={}, batch {}, {}",
             w.error, w.bound, w.tensor, w.length, w.batch, w.inputs
         ),
+    }?;
+    match &r.why {
+        Some(why) => writeln!(f, "      {why}"),
+        None => Ok(()),
     }
 }

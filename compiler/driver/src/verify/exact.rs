@@ -14,6 +14,7 @@ use super::subject::{Part, Subject};
 use crate::engine::{Named, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::{Error, Result, other, timeline};
+use seqc_algebra::exact::INEXACT;
 use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Size, Tensor, run_exact};
 use seqc_derive::step::cache;
 use seqc_derive::stream::Tiles;
@@ -34,56 +35,63 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 1..=10;
 const WIDEST: usize = 40;
 const BATCH: usize = 2;
 
-/// Rows of all forms; or a note that says what is not exact.
+/// Rows of all forms; or a note that says what is not exact. Whatever else there is no comparison for is red.
 pub fn rows(subject: &Subject, notes: &mut Vec<String>) -> Vec<Row> {
-    let mut rows = vec![];
-    let subject = &match kernels(subject) {
-        Ok(subject) => subject,
-        Err(e) => {
-            notes.push(format!("not exact: {e}"));
-            return rows;
+    let made = kernels(subject).and_then(|subject| {
+        let definition = products(&subject)?;
+        let outs = subject.outs();
+        let reference = passes::plain_gradient(&definition.definition, &subject.wrt(), &outs);
+        let reference = reference.map_err(|e| other(&subject.name, e))?;
+        let cases = cases(&subject, &reference)?;
+        Ok((subject, definition, reference, cases))
+    });
+    match made {
+        Ok((subject, definition, reference, cases)) => {
+            compared_with(&subject, &definition, (&reference, &cases), notes)
         }
-    };
-    let definition = match products(subject) {
-        Ok(definition) => definition,
-        Err(e) => {
-            notes.push(format!("not exact: {e}"));
-            return rows;
-        }
-    };
-    let outs = subject.outs();
-    let reference = match passes::plain_gradient(&definition.definition, &subject.wrt(), &outs) {
-        Ok(f) => f,
-        Err(e) => {
-            notes.push(format!("not exact: {e}"));
-            return rows;
-        }
-    };
-    let cases = match cases(subject, &reference) {
-        Ok(cases) => cases,
         Err(why) => {
-            notes.push(format!("not exact: {why}"));
-            return rows;
+            let row = Row::new("definition", "exact", Part::Gradient);
+            without(row, why, notes).into_iter().collect()
         }
-    };
+    }
+}
+
+/// A comparison that cannot be made: of what is not exact, a note; of a failure, a red row.
+fn without(mut row: Row, why: Error, notes: &mut Vec<String>) -> Option<Row> {
+    let why = why.to_string();
+    if why.ends_with(INEXACT) {
+        notes.push(format!("not exact, {} {}: {why}", row.form, row.part));
+        return None;
+    }
+    row.fail(why);
+    Some(row)
+}
+
+fn compared_with(
+    subject: &Subject,
+    definition: &Subject,
+    (reference, cases): (&Func, &[Case]),
+    notes: &mut Vec<String>,
+) -> Vec<Row> {
+    let mut rows = vec![];
     for form in subject.forms() {
         let mut row = Row::new(form.name(), "exact", Part::Gradient);
         let subject = match form {
-            Form::Matrix => &definition,
+            Form::Matrix => definition,
             _ => subject,
         };
-        match compared(subject, form, &cases, &mut row) {
+        match compared(subject, form, cases, &mut row) {
             Ok(()) => rows.push(row),
-            Err(why) => notes.push(format!("not exact, {} gradient: {why}", form.name())),
+            Err(why) => rows.extend(without(row, why, notes)),
         }
     }
     if subject.causal {
         let mut row = Row::new("step", "exact", Part::Resume);
-        match continued(subject, &cases, &mut row) {
+        match continued(subject, cases, &mut row) {
             Ok(()) => rows.push(row),
-            Err(why) => notes.push(format!("not exact, resume: {why}")),
+            Err(why) => rows.extend(without(row, why, notes)),
         }
-        rows.extend(carried::rows(subject, &reference, &cases, notes));
+        rows.extend(carried::rows(subject, reference, cases, notes));
     }
     rows
 }

@@ -149,6 +149,26 @@ pub fn counts_as(want: &Tensor, largest: f64) -> f64 {
     }
 }
 
+/// The size of the largest of some references. Where all of them are exactly 0, what is left of cancelling is measured
+/// beside what they are made of.
+pub fn largest<'a>(of: impl Iterator<Item = &'a Tensor>, given: &'a Named) -> f64 {
+    let most = |all: &mut dyn Iterator<Item = &'a Tensor>| all.map(size).fold(0.0, f64::max);
+    let mut of = of;
+    match most(&mut of) {
+        0.0 => most(&mut given.values()),
+        most => most,
+    }
+}
+
+/// The sizes that outputs and gradients are measured beside, of the largest ones. Gradients that vanish beside the outputs are
+/// noise, all of them: of what does not depend on its inputs.
+pub fn beside(output: f64, gradient: f64) -> [f64; 2] {
+    match gradient < NOISE * output {
+        true => [output, output],
+        false => [output, gradient],
+    }
+}
+
 /// The relative error of `got`; NaN if a number is missing or is none. `largest` is the largest size of a reference
 /// of the same kind in the same run.
 pub fn error(got: &Tensor, want: &Tensor, largest: f64) -> Result<f64> {

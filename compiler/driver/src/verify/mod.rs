@@ -9,6 +9,7 @@
 //! Each form is compiled once and run at all lengths, outputs poisoned with NaN before each run. A failure fails: a
 //! form that cannot be derived or compiled is as red as one that is wrong.
 
+mod blame;
 mod carried;
 mod cases;
 mod certificate;
@@ -18,6 +19,7 @@ mod exact;
 mod lengths;
 mod measure;
 mod packed;
+mod range;
 mod reference;
 mod small;
 mod steps;
@@ -45,6 +47,16 @@ pub struct Options {
     pub shapes: Shapes,
     pub extent: Extent,
     pub threads: usize,
+    /// Is told what is being done, for a person who waits.
+    pub progress: Option<fn(&str)>,
+}
+
+impl Options {
+    fn tell(&self, what: &str) {
+        if let Some(tell) = self.progress {
+            tell(what);
+        }
+    }
 }
 
 impl Default for Options {
@@ -57,6 +69,7 @@ impl Default for Options {
             shapes: Shapes::cpu(),
             extent: Extent::Full,
             threads: 2,
+            progress: None,
         }
     }
 }
@@ -83,6 +96,7 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
         .into(),
         ..Certificate::default()
     };
+    options.tell(&format!("{}: the definition", subject.name));
     c.rows = reference::rows(subject, &mut c.notes);
     let failed = |form: &str, part: Part, why: Error| {
         let mut row = Row::new(form, Engine::Interp.name(), part);
@@ -138,6 +152,7 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
                 packed: None,
             };
             for engine in &options.engines {
+                options.tell(&format!("{}: {}", subject.name, engine.name()));
                 let held = match engine {
                     Engine::Narrow(_) => &narrow,
                     _ => &wide,
@@ -150,6 +165,7 @@ pub fn certify(subject: &Subject, derived: Vec<Derived>, options: &Options) -> C
             c.rows.push(failed("definition", Part::Forward, why));
         }
     }
+    options.tell(&format!("{}: exactly", subject.name));
     c.rows.extend(exact::rows(subject, &mut c.notes));
     c.seconds = begun.elapsed().as_secs_f64();
     c
@@ -240,6 +256,12 @@ fn compare(programs: &Programs, d: &Derived, cases: &[Case], engine: Engine, row
             }
         }
     }
+    if !row.green()
+        && let (Some(w), Ok(form)) = (&row.worst, &d.func)
+        && let Some(case) = cases.iter().find(|c| c.is_of(w))
+    {
+        row.why = blame::reason(form, case, w, engine);
+    }
 }
 
 /// The certificate of one item of a file, or of why there is none.
@@ -254,6 +276,7 @@ pub fn item(
         unbuilt: Some(why),
         ..Certificate::default()
     };
+    crate::explain::hold_class(source, item)?;
     match small(source, item, set) {
         Ok((e, settings)) => {
             let mut c = verify(&Subject::new(&e)?, options);

@@ -12,6 +12,8 @@ use seqc_algebra::{Data, Func, MapFn, Op, Tensor, run};
 const SMALL: usize = 5;
 /// Distances of neighbouring points of a difference quotient, for inputs of unit size.
 const STEPS: [f64; 6] = [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8];
+/// What a gradient counts as at least, beside the outputs that it is of.
+const LEAST: f64 = 1e-6;
 /// A quotient as close to a slope as this is close enough.
 const CLOSE: f64 = 1e-9;
 
@@ -102,6 +104,18 @@ impl Point<'_> {
         })
     }
 
+    /// The sizes of the outputs, as a sum of the cotangents weighs them.
+    fn outputs(&self) -> f64 {
+        let one = |out: &String| {
+            let (y, cotangent) = (
+                self.gradient.get(out)?,
+                self.given.get(&format!("cotangent.{out}"))?,
+            );
+            dot(&sizes(cotangent), &sizes(y)).ok()
+        };
+        self.subject.outs.iter().filter_map(one).sum()
+    }
+
     fn slope(&self, name: &str) -> Result<f64> {
         dot(
             &self.gradient[&format!("grad.{name}")],
@@ -120,6 +134,8 @@ impl Point<'_> {
         } else {
             norm
         };
+        // What does not depend on its inputs has a gradient of rounding noise.
+        let beside = beside.max(LEAST * self.outputs());
         Worst {
             error: if error == 0.0 {
                 0.0

@@ -1,16 +1,20 @@
 //! Small sizes for a certificate: a form is as wrong at width 8 as at width 512, and the definition, dense and in f64,
-//! is run at every length.
+//! is run at every length. Sizes at which a mixer that is sound divides by 0 are passed over.
 //!
 //! Free sizes take the smallest value for which the header's defaults are whole; settings that are sizes of axes
 //! (not those that bound the length) take a smaller one. What was set by hand stays.
 
-use crate::Result;
+use super::draw::Draw;
+use super::subject::Subject;
 use crate::frontend::Source;
-use seqc_algebra::{Op, Size};
+use crate::{Error, Result, other};
+use seqc_algebra::{Op, Size, run};
 use seqc_hir::Elaborated;
 
 /// Sizes tried, in order: first those that fill no vector, so that tails are met.
 const WIDTHS: [usize; 11] = [6, 12, 24, 8, 16, 32, 48, 60, 64, 96, 128];
+/// Steps that tell whether sizes make sense.
+const STEPS: usize = 4;
 /// Larger axes are made smaller.
 const WIDE: usize = 16;
 
@@ -38,6 +42,7 @@ pub fn small(
             .concat();
             if let Ok(smaller) = source.elaborate(item, &tried)
                 && no_shorter(&e, &smaller)
+                && is_sound(&smaller)
             {
                 (e, set) = (smaller, tried);
                 break;
@@ -56,6 +61,7 @@ pub fn small(
             tried.push((name.clone(), w.to_string()));
             if let Ok(smaller) = source.elaborate(item, &tried)
                 && no_shorter(&e, &smaller)
+                && is_sound(&smaller)
             {
                 (e, set) = (smaller, tried);
                 break;
@@ -79,6 +85,19 @@ fn width(e: &Elaborated, name: &str) -> Option<usize> {
         Size::Const(n) if a.name.as_str() == name => Some(n),
         _ => None,
     })
+}
+
+/// Has the mixer finite numbers at these sizes? A mean over groups that have shrunk to one position may divide by 0.
+fn is_sound(e: &Elaborated) -> bool {
+    let finite = || {
+        let subject = Subject::new(e)?;
+        let sizes = subject.sizes(STEPS, 1);
+        let given = subject.given(&sizes, Draw::Plain)?;
+        let made =
+            run(&subject.gradient()?, &given, &sizes).map_err(|e| other(&subject.name, e))?;
+        Ok::<bool, Error>(!subject.allows(&sizes) || made.iter().all(|(_, t)| t.is_finite()))
+    };
+    finite().unwrap_or(true)
 }
 
 /// Has the smaller one meaning at all lengths that the other has?

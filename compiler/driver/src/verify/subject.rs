@@ -5,10 +5,11 @@ use crate::engine::{Named, Sizes};
 use crate::passes::{self, Form, Shapes};
 use crate::verify::carried;
 use crate::verify::draw::{self, Draw};
+use crate::verify::range;
 use crate::{Result, other};
 use seqc_algebra::{Axis, Func, Sym, ValueId};
 use seqc_derive::{conv, grad, picks, softmax, step, stream};
-use seqc_hir::{Elaborated, Look};
+use seqc_hir::{Elaborated, Look, Range};
 use std::collections::HashMap;
 
 /// A mixer's definition and what is known about its inputs.
@@ -25,6 +26,8 @@ pub struct Subject {
     pub model: bool,
     /// Number of indices of each integer input.
     pub vocab: HashMap<String, usize>,
+    /// The numbers that inputs may hold.
+    pub ranges: Vec<Range>,
     /// The longest length that the mixer has meaning for, by clock.
     pub limits: HashMap<Sym, usize>,
 }
@@ -92,6 +95,7 @@ impl Subject {
             vocab: (e.vocabularies.iter())
                 .map(|v| (v.input.clone(), v.size))
                 .collect(),
+            ranges: e.ranges.clone(),
             limits: (e.limits.iter())
                 .map(|l| (Sym::new(&l.clock), l.most))
                 .collect(),
@@ -226,6 +230,11 @@ impl Subject {
     /// Inputs, parameters and cotangents of one case.
     pub fn given(&self, sizes: &Sizes, kind: Draw) -> Result<Named> {
         let mut all = draw::inputs(&self.definition, &self.vocab, sizes, kind)?;
+        for r in &self.ranges {
+            if let Some(t) = all.get_mut(&r.input) {
+                range::keep(t, r);
+            }
+        }
         for (name, v) in &self.definition.results {
             let cotangent = format!("cotangent.{name}");
             let t = draw::unit(&cotangent, &self.definition.ty(*v).axes, sizes)?;

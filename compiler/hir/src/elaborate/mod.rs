@@ -4,6 +4,7 @@
 //! for which every default is whole.
 
 mod header;
+mod range;
 mod result;
 mod told;
 mod whole;
@@ -13,6 +14,7 @@ use crate::elab::Elab;
 use crate::program::Program;
 use crate::recipe;
 use header::{free_axes, header_is_whole};
+pub use range::Range;
 pub use result::{Causality, Elaborated, Setting, Vocabulary};
 use seqc_syntax::{Diagnostic, Span, did_you_mean};
 use told::Told;

@@ -1,5 +1,6 @@
 //! What elaboration hands over: a mixer as a program, and what is known of it; checks of what it claims.
 
+use super::range::Range;
 use crate::elab::Limit;
 use crate::reach::Look;
 use crate::recipe::Recipe;
@@ -72,6 +73,8 @@ pub struct Elaborated {
     /// Where each named value and parameter is defined.
     pub spans: HashMap<String, Span>,
     pub vocabularies: Vec<Vocabulary>,
+    /// What the header says of the numbers that inputs may hold.
+    pub ranges: Vec<Range>,
     /// Lengths beyond which the mixer has no meaning.
     pub limits: Vec<Limit>,
     /// Names and types of the body, in order.

@@ -1,6 +1,7 @@
 //! One mixer from its inputs to its outputs and objectives.
 
 use super::header::{header, resolved};
+use super::range::range;
 use super::{Causality, Elaborated, Vocabulary};
 use crate::elab::Elab;
 use crate::reach::Reach;
@@ -35,7 +36,12 @@ pub(super) fn whole<'p>(
             });
         }
         el.types.push((port.name.text.clone(), el.shown(&v)));
+        (el.spans).insert(port.name.text.clone(), port.name.span);
         s.bind(&port.name.text, Val::Dyn(v), port.name.span);
+    }
+    let mut ranges = Vec::new();
+    for port in &mixer.inputs {
+        ranges.extend(range(el, &mut s, port)?);
     }
     let wanted: HashSet<String> = mixer.outputs.iter().map(|p| p.name.text.clone()).collect();
     el.body(&mut s, &mixer.body.stmts, &wanted);
@@ -80,6 +86,7 @@ pub(super) fn whole<'p>(
         settings: resolved(mixer, &s, program),
         spans: std::mem::take(&mut el.spans),
         vocabularies,
+        ranges,
         limits: std::mem::take(&mut el.limits),
         types: std::mem::take(&mut el.types),
         warnings: vec![],

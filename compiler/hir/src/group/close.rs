@@ -49,8 +49,9 @@ impl<'p> Elab<'p> {
                         reach.join(&v.reach);
                         if external.contains(&name.text) {
                             let v = self.bring(&v, depth, name.span)?;
-                            self.frames[depth].b.name(v.id, &name.text);
-                            results.push((name.text.clone(), v.id));
+                            let path = s.home.join(&name.text).path;
+                            self.frames[depth].b.name(v.id, &path);
+                            results.push((path, v.id));
                             emitted.push((name, v));
                         }
                     }

@@ -66,6 +66,7 @@ impl Walk<'_> {
         }
         m.hypers.iter().for_each(|h| self.hyper(h));
         m.inputs.iter().for_each(|p| self.value(&p.name));
+        (m.inputs.iter().flat_map(|p| &p.domain)).for_each(|e| self.expr(e));
         self.body(&m.body.stmts);
     }
 

@@ -5,7 +5,7 @@ use super::{Emit, Num};
 use crate::error::Result;
 use crate::math;
 use crate::text::{F32, I1, Of, Value};
-use seqc_schedule::ir::{Binary, Cmp, Elem, Expr, Ix};
+use seqc_schedule::ir::{Binary, Cmp, Elem, Expr, Ix, Unary};
 
 impl Num {
     fn of(v: Value) -> Num {
@@ -56,6 +56,7 @@ impl Emit<'_> {
             }
             Expr::Index(ix) => return self.index_as_number(ix),
             Expr::Word(w) => self.word_as_number(w)?,
+            Expr::Unary(op @ (Unary::Sin | Unary::Cos), x) => return self.turned(*op, x),
             Expr::Unary(op, x) => {
                 let x = self.number(x)?.v;
                 math::unary(&mut self.f, self.helpers, *op, &x)

@@ -3,6 +3,7 @@
 //! The same code prints CPU and GPU kernels. On a CPU a `Vec` loop binds its variable to a ramp of lanes and
 //! values become vectors; on a GPU each thread runs scalar code ([`gpu`]).
 
+mod angle;
 mod bf16;
 pub mod cpu;
 mod deps;

@@ -1,4 +1,4 @@
-//! `exp` and `expm1`: x = n·ln 2 + r with |r| ≤ ln 2 / 2, then a polynomial in r and a scaling by 2^n.
+//! `exp` and `expm1`, and `exp` of an f64: x = n·ln 2 + r with |r| ≤ ln 2 / 2, then a polynomial in r and a scaling by 2^n.
 
 use super::{clamp, nearest};
 use crate::text::{Fun, Of, Value};
@@ -65,4 +65,37 @@ fn scale(f: &mut Fun, p: &Value, n: &Value) -> Value {
     let (a, b) = (power_of_two(f, &a, &bias), power_of_two(f, &b, &bias));
     let p = f.mul(p, &a);
     f.mul(&p, &b)
+}
+
+/// 1.5·2^52: added, it leaves the nearest integer in the low bits.
+const MAGIC: f64 = 6_755_399_441_055_744.0;
+/// ln 2 in two parts: n·HI is exact.
+const LN2_HI_F64: f64 = 6.931_471_803_691_238e-1;
+const LN2_LO_F64: f64 = 1.908_214_929_270_587_7e-10;
+
+/// In f64, to about 1e-15: the Taylor series up to r^13.
+pub fn exp_f64(f: &mut Fun, x: &Value) -> Value {
+    let x = &clamp(f, x, -700.0, 700.0);
+    let (per, magic) = (
+        f.float(x.ty, std::f64::consts::LOG2_E),
+        f.float(x.ty, MAGIC),
+    );
+    let sum = f.fma(x, &per, &magic);
+    let n = f.sub(&sum, &magic);
+    let (hi, lo) = (f.float(x.ty, -LN2_HI_F64), f.float(x.ty, -LN2_LO_F64));
+    let r = f.fma(&n, &hi, x);
+    let r = f.fma(&n, &lo, &r);
+    let mut series = vec![1.0];
+    (1..=13u32).for_each(|k| series.push(series[series.len() - 1] / f64::from(k)));
+    series.reverse();
+    let p = f.poly(&r, &series);
+    let bits = f.cast("arith.bitcast", &sum, Of::I64);
+    let (bias, shift) = (
+        f.int(bits.ty, 1023 - MAGIC.to_bits() as i64),
+        f.int(bits.ty, 52),
+    );
+    let e = f.add(&bits, &bias);
+    let e = f.binary("arith.shli", &e, &shift);
+    let scale = f.cast("arith.bitcast", &e, Of::F64);
+    f.mul(&p, &scale)
 }

@@ -1,4 +1,4 @@
-//! Elementary functions as polynomial expansions over scalars or vectors of f32.
+//! Elementary functions as polynomial expansions over scalars or vectors of f32; of angles, in f64.
 //!
 //! Each becomes one private function per vector width, which LLVM inlines; none calls a library, so a vector
 //! of arguments costs a few instructions a lane. Relative error is below about 2e-7; infinities, NaN and signed
@@ -16,9 +16,27 @@ use seqc_schedule::ir::Unary;
 
 type Body = fn(&mut Fun, &Value) -> Value;
 
+/// Prints `sin` or `cos` of an f64 value, as an f32.
+pub fn turned(f: &mut Fun, helpers: &mut Helpers, op: Unary, x: &Value) -> Value {
+    let (name, body): (&str, Body) = match op {
+        Unary::Sin => ("sin", trig::sin),
+        _ => ("cos", trig::cos),
+    };
+    called(f, helpers, name, body, x, Of::F32)
+}
+
+/// Prints a function of an f64 value, as an f64: those that angles are made of.
+pub fn unary_f64(f: &mut Fun, helpers: &mut Helpers, op: Unary, x: &Value) -> Value {
+    match op {
+        Unary::Exp => called(f, helpers, "exp", exp::exp_f64, x, Of::F64),
+        op => unary(f, helpers, op, x),
+    }
+}
+
 /// Prints a unary function of an f32 value.
 pub fn unary(f: &mut Fun, helpers: &mut Helpers, op: Unary, x: &Value) -> Value {
     let (name, body): (&str, Body) = match op {
+        Unary::Single => return x.clone(),
         Unary::Neg => return f.unary("arith.negf", x),
         Unary::Abs => return f.unary("math.absf", x),
         Unary::Sqrt => return f.unary("math.sqrt", x),
@@ -28,11 +46,25 @@ pub fn unary(f: &mut Fun, helpers: &mut Helpers, op: Unary, x: &Value) -> Value 
         Unary::Expm1 => ("expm1", exp::expm1),
         Unary::Log => ("log", log::log),
         Unary::Log1p => ("log1p", log::log1p),
-        Unary::Sin => ("sin", trig::sin),
-        Unary::Cos => ("cos", trig::cos),
+        Unary::Sin | Unary::Cos => {
+            let x = f.cast("arith.extf", x, Of::F64);
+            return turned(f, helpers, op, &x);
+        }
         Unary::Tanh => ("tanh", tanh::tanh),
         Unary::Erf => ("erf", erf::erf),
     };
+    called(f, helpers, name, body, x, x.ty.of)
+}
+
+/// A call of a function of one argument, which is printed once for each width.
+fn called(
+    f: &mut Fun,
+    helpers: &mut Helpers,
+    name: &str,
+    body: Body,
+    x: &Value,
+    gives: Of,
+) -> Value {
     let ty = x.ty;
     let name = symbol(name, ty);
     helpers.need(&name, |_| {
@@ -40,7 +72,7 @@ pub fn unary(f: &mut Fun, helpers: &mut Helpers, op: Unary, x: &Value) -> Value 
         let y = body(&mut g, &Value::new("%x", ty));
         function(g, &name, &["%x"], ty, &y)
     });
-    f.call(&name, std::slice::from_ref(x), ty)
+    f.call(&name, std::slice::from_ref(x), ty.with(gives))
 }
 
 /// Prints `x` to the power `y`.
@@ -57,18 +89,19 @@ pub fn pow(f: &mut Fun, helpers: &mut Helpers, x: &Value, y: &Value) -> Value {
 
 fn symbol(name: &str, ty: Ty) -> String {
     match ty.lanes {
-        1 => format!("{name}_f32"),
-        n => format!("{name}_{n}xf32"),
+        1 => format!("{name}_{}", ty.of),
+        n => format!("{name}_{n}x{}", ty.of),
     }
 }
 
 fn function(g: Fun, name: &str, args: &[&str], ty: Ty, result: &Value) -> String {
     let params: Vec<String> = args.iter().map(|a| format!("{a}: {ty}")).collect();
     let header = format!(
-        "func.func private @{name}({}) -> {ty} attributes {{llvm.linkage = #llvm.linkage<internal>, passthrough = [\"alwaysinline\", \"nounwind\"]}}",
-        params.join(", ")
+        "func.func private @{name}({}) -> {} attributes {{llvm.linkage = #llvm.linkage<internal>, passthrough = [\"alwaysinline\", \"nounwind\"]}}",
+        params.join(", "),
+        result.ty
     );
-    g.finish(&header, &format!("return {result} : {ty}"))
+    g.finish(&header, &format!("return {result} : {}", result.ty))
 }
 
 /// -1, 0 or 1; zero and NaN stay what they are.

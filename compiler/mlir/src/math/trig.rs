@@ -1,5 +1,5 @@
-//! `sin` and `cos`: the angle is reduced to a quarter turn in f64, which keeps every f32 angle below 2^40
-//! exact enough; beyond that the result is only bounded. Then a polynomial in f32.
+//! `sin` and `cos` of an f64: the angle is reduced to a quarter turn in f64, which is exact enough for every one
+//! below 2^40; beyond that the result is only bounded. Then a polynomial in f32.
 
 use super::clamp;
 use crate::text::{Fun, I32, Of, Value};
@@ -37,12 +37,12 @@ fn turn(f: &mut Fun, x: &Value, shift: i64) -> Value {
 
 /// The angle within a quarter turn, and the number of quarter turns (only its low bits mean anything).
 fn reduce(f: &mut Fun, x: &Value) -> (Value, Value) {
-    let d = f.cast("arith.extf", x, Of::F64);
+    let d = x;
     let (per, magic) = (f.float(d.ty, FRAC_2_PI), f.float(d.ty, MAGIC));
-    let sum = f.fma(&d, &per, &magic);
+    let sum = f.fma(d, &per, &magic);
     let n = f.sub(&sum, &magic);
     let (hi, lo) = (f.float(d.ty, -FRAC_PI_2), f.float(d.ty, -REST));
-    let r = f.fma(&n, &hi, &d);
+    let r = f.fma(&n, &hi, d);
     let r = f.fma(&n, &lo, &r);
     // A little more than π/4: the number of turns of a large angle may be rounded the other way.
     let r = clamp(f, &r, -0.8, 0.8);

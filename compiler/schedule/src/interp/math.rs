@@ -20,6 +20,7 @@ pub fn unary(op: Unary, x: f64) -> f64 {
         Unary::Sign if x < 0.0 => -1.0,
         Unary::Sign => x,
         Unary::Erf => libm::erf(x),
+        Unary::Single => f64::from(x as f32),
     }
 }
 

@@ -8,7 +8,8 @@ use super::data::{bf16, of_bf16};
 use super::math;
 use super::resolve::{Block, Curve, Index, Number, Op, Truth, What};
 use super::{Fault, Options, Precision, Program};
-use crate::ir::{Buf, Elem, Kernel, Matmul, Part, Tile};
+use crate::angle;
+use crate::ir::{Binary, Buf, Elem, Kernel, Matmul, Part, Tile, Unary};
 
 struct Local {
     elem: Elem,
@@ -251,6 +252,10 @@ impl Run<'_> {
                 let n = w.value(&mut |ix| self.index(ix));
                 self.done(f64::from(n))
             }
+            Number::Unary(op @ (Unary::Sin | Unary::Cos), x) => {
+                let x = self.angle(x);
+                self.done(math::unary(*op, x))
+            }
             Number::Unary(op, x) => {
                 let x = self.number(x);
                 self.done(math::unary(*op, x))
@@ -287,6 +292,34 @@ impl Run<'_> {
                 }
                 total
             }
+        }
+    }
+
+    /// What stands under a `sin` or `cos`: f64 whatever the precision is ([`crate::angle`]).
+    fn angle(&mut self, e: &Number) -> f64 {
+        match e {
+            Number::Const(x) => *x,
+            Number::Index(ix) => self.index(ix) as f64,
+            Number::Unary(op, x) if angle::is_unary(*op) => {
+                let x = self.angle(x);
+                math::unary(*op, x)
+            }
+            Number::Binary(op, p)
+                if *op != Binary::Pow || matches!(p[0], Number::Const(c) if c > 0.0) =>
+            {
+                let (a, b) = (self.angle(&p[0]), self.angle(&p[1]));
+                math::binary(*op, a, b)
+            }
+            Number::Select(c, arms) => {
+                let c = self.truth(c);
+                let [a, b] = &**arms;
+                let (taken, other) = if c { (a, b) } else { (b, a) };
+                self.idle += 1;
+                self.angle(other);
+                self.idle -= 1;
+                self.angle(taken)
+            }
+            other => self.number(other),
         }
     }
 

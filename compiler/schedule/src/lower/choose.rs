@@ -4,6 +4,7 @@
 //! small. Evaluations are counted per element, through inline users and broadcasts. Some values are always roots:
 //! results, operands and results of matrix products, solves, scatters, and what only a loop can compute.
 
+use super::angles::angles;
 use super::layout::{Layouts, axes_of};
 use super::place::{space, weight};
 use seqc_algebra::{Axis, Func, InputKind, MapFn, Op, Size, ValueId};
@@ -13,6 +14,8 @@ use seqc_algebra::{Axis, Func, InputKind, MapFn, Op, Size, ValueId};
 pub(crate) struct Choice {
     pub root: Vec<bool>,
     pub live: Vec<bool>,
+    /// Computed values that angles are made of: f32 though the angles are f64.
+    pub single: Vec<bool>,
 }
 
 /// Roles of axes in a two-factor contraction.
@@ -244,6 +247,7 @@ pub(crate) fn choose(func: &Func, layouts: Option<&Layouts>, reference: bool) ->
     }
     // Cost of one element if it and its single-use arguments are inline; and the size of its expression.
     let positional = positional(func);
+    let angles = angles(func);
     let mut cost = vec![0.0f64; func.values.len()];
     let mut text = vec![1.0f64; func.values.len()];
     for id in func.ids().filter(|id| live[id.index()]) {
@@ -282,7 +286,7 @@ pub(crate) fn choose(func: &Func, layouts: Option<&Layouts>, reference: bool) ->
                 !matches!(op, Op::Expand(_)) || is_result(func, id)
             } else if is_forced(func, id, top) || memory[i] {
                 true
-            } else if is_view(op) {
+            } else if is_view(op) || angles.inside[i] {
                 false
             } else {
                 (evals[i] - 1.0) * cost[i] > if top { 6.0 } else { 3.0 }
@@ -306,7 +310,11 @@ pub(crate) fn choose(func: &Func, layouts: Option<&Layouts>, reference: bool) ->
             evals[a.index()] += n;
         }
     }
-    Choice { root, live }
+    Choice {
+        root,
+        live,
+        single: angles.leaves,
+    }
 }
 
 pub(crate) fn is_result(func: &Func, id: ValueId) -> bool {

@@ -26,7 +26,9 @@ impl<'a> Cell<'a> {
                 short(func.op(v))
             )));
         }
-        self.compute(scope, v, env)
+        let single = self.scopes[scope].choice.single[v.index()];
+        let x = self.compute(scope, v, env)?;
+        Ok(if single { x.unary(Unary::Single) } else { x })
     }
 
     /// Where a value is stored, for reading elements. A ragged tile is read from its copy once there is one.

@@ -6,6 +6,7 @@
 //! program into launches; [`cell`], [`elem`], [`nest`], [`root`], [`contract`], [`scan`] build one kernel.
 //! No rule looks at what a program is for: only at operations, axes and sizes.
 
+mod angles;
 mod buffers;
 mod cell;
 mod choose;

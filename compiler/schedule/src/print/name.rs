@@ -3,7 +3,7 @@
 use super::Names;
 use crate::ir::{Buf, FoldOp, Unary};
 
-pub const UNARIES: [(Unary, &str); 13] = [
+pub const UNARIES: [(Unary, &str); 14] = [
     (Unary::Neg, "neg"),
     (Unary::Abs, "abs"),
     (Unary::Exp, "exp"),
@@ -17,6 +17,7 @@ pub const UNARIES: [(Unary, &str); 13] = [
     (Unary::Floor, "floor"),
     (Unary::Sign, "sign"),
     (Unary::Erf, "erf"),
+    (Unary::Single, "single"),
 ];
 
 pub const FOLDS: [(FoldOp, &str); 4] = [

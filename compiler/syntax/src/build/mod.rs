@@ -210,7 +210,16 @@ impl Builder<'_> {
         let mut kids = Kids::of(pair);
         let name = self.name(kids.take(Rule::ident)?);
         let ty = self.ty(kids.take(Rule::ty)?)?;
-        Some(Port { name, ty, span })
+        let domain = match kids.take(Rule::domain) {
+            Some(domain) => Some(self.domain(domain)?),
+            None => None,
+        };
+        Some(Port {
+            name,
+            ty,
+            domain,
+            span,
+        })
     }
 
     fn hyper(&mut self, pair: Pair<'_, Rule>) -> Option<Hyper> {

@@ -108,11 +108,7 @@ impl Builder<'_> {
         };
         let value = self.expr(kids.take(Rule::expr)?)?;
         let domain = match kids.take(Rule::domain) {
-            Some(pair) => {
-                let mut kids = Kids::of(pair);
-                kids.take(Rule::kw_where)?;
-                Some(self.expr(kids.take(Rule::expr)?)?)
-            }
+            Some(pair) => Some(self.domain(pair)?),
             None => None,
         };
         Some(Equation {
@@ -123,6 +119,13 @@ impl Builder<'_> {
             domain,
             span,
         })
+    }
+
+    /// `where` and its condition.
+    pub(super) fn domain(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+        let mut kids = Kids::of(pair);
+        kids.take(Rule::kw_where)?;
+        self.expr(kids.take(Rule::expr)?)
     }
 
     fn lhs(&mut self, pair: Pair<'_, Rule>) -> Option<Lhs> {

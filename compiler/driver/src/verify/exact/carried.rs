@@ -2,7 +2,7 @@
 
 use super::super::carried::{self, Cut, drawn_for, none, with_wanted};
 use super::super::cuts::Parts;
-use super::{Case, SHAPES, ran, unequal, worst};
+use super::{Case, SHAPES, ran, unequal, without, worst};
 use crate::passes::{self, Begin, Form, STATE_COTANGENT};
 use crate::verify::certificate::Row;
 use crate::verify::subject::{Part, Subject};
@@ -23,7 +23,7 @@ pub fn rows(
         match compared(subject, form, (reference, cases), &mut row) {
             Ok(true) => rows.push(row),
             Ok(false) => {}
-            Err(why) => notes.push(format!("not exact, {} state gradient: {why}", form.name())),
+            Err(why) => rows.extend(without(row, why, notes)),
         }
     }
     rows
