@@ -3,6 +3,7 @@
 use crate::build;
 use crate::frontend::Source;
 use crate::passes::{Shapes, Stepped};
+use seqc_derive::words::written;
 use seqc_hir::{Elaborated, Look};
 use seqc_syntax::{Diagnostic, Span};
 
@@ -45,8 +46,15 @@ fn why(e: &Elaborated) -> Option<String> {
 fn place(e: &Elaborated, why: &str) -> Span {
     let quoted = why.split('`').skip(1).step_by(2);
     let outputs = e.outputs.iter().map(String::as_str);
-    let mut spans = quoted.chain(outputs).filter_map(|n| e.spans.get(n));
-    spans.next().copied().unwrap_or_default()
+    let mut spans = quoted.chain(outputs).filter_map(|n| named(e, n));
+    spans.next().unwrap_or_default()
+}
+
+/// Where a name is defined, in the mixer itself or in what it calls: reasons quote names as they are written.
+fn named(e: &Elaborated, name: &str) -> Option<Span> {
+    let same = e.spans.iter().filter(|(path, _)| written(path) == name);
+    let inside = || same.min_by_key(|(path, _)| path.as_str()).map(|(_, s)| s);
+    e.spans.get(name).or_else(inside).copied()
 }
 
 #[cfg(test)]

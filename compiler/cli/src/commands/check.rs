@@ -53,6 +53,7 @@ fn checked(file: &Path, format: Format) -> Checked {
             if !all.iter().any(Diagnostic::is_error) {
                 all.extend(documented(&source));
                 all.extend(stepless(&source));
+                all.extend(documented(&source));
             }
             shown(&source.map, &all, format)
         }

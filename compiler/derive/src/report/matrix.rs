@@ -212,11 +212,9 @@ fn factored(func: &Func, v: ValueId) -> Result<(), ValueId> {
 /// A condition on positions.
 fn is_mask(func: &Func, v: ValueId) -> bool {
     use MapFn::{And, Eq, Ge, Gt, Le, Lt, Ne, Not, Or};
-    let args = func.args(v);
     match func.op(v) {
-        Op::Map(And | Or | Not) => args.iter().all(|a| is_mask(func, *a)),
-        Op::Map(Lt | Le | Gt | Ge | Eq | Ne) => !reads_data(func, v),
-        Op::Expand(_) | Op::Rename { .. } => is_mask(func, args[0]),
+        Op::Map(And | Or | Not | Lt | Le | Gt | Ge | Eq | Ne) => !reads_data(func, v),
+        Op::Expand(_) | Op::Rename { .. } => is_mask(func, func.args(v)[0]),
         _ => false,
     }
 }
