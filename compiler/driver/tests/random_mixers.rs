@@ -57,6 +57,7 @@ fn options(seed: u64) -> Options {
         },
         extent: Extent::Brief,
         threads: 1,
+        progress: None,
     }
 }
 
