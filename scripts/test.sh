@@ -3,7 +3,7 @@
 # Rust tests passed; exits non-zero if any section failed.
 #
 #   scripts/test.sh            everything
-#   scripts/test.sh rust spec  only the named sections: format lint deny loom rust spec demo oracles
+#   scripts/test.sh rust spec  only the named sections: format lint deny loom rust spec faults demo oracles
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -80,6 +80,20 @@ check_spec() {
     return $status
 }
 
+# What was wrong once, each kind with right values that NumPy works out (tests/faults/README.md).
+check_faults() {
+    local python status=0
+    if ! python=$(scripts/python.sh -r tests/faults/requirements.txt); then
+        echo "note: NumPy could not be installed, so the faults are not tried here"
+        return 0
+    fi
+    cargo build -q --release --locked -p seqc || return 1
+    "$python" tests/faults/see.py target/release/seqc || status=1
+    bash tests/faults/depth.sh target/release/seqc || status=1
+    bash tests/faults/run_folder.sh target/release/seqc || status=1
+    return $status
+}
+
 # The README's first command, with a short training.
 check_demo() { scripts/demo.sh gla steps=60 eval_every=30; }
 
@@ -106,6 +120,7 @@ run deny "the dependencies are sound and free"
 run loom "the thread pool under a model checker"
 run rust "cargo test, the whole workspace"
 run spec "every .seq file is formatted and checks"
+run faults "what was wrong once is right"
 run demo "the README's first command, in short"
 run oracles "the fixtures agree with their references"
 

@@ -126,6 +126,12 @@ impl Func {
         (0..self.values.len() as u32).map(ValueId)
     }
 
+    /// Ids in topological order, without the first so many.
+    pub fn ids_from(&self, first: usize) -> impl DoubleEndedIterator<Item = ValueId> + use<> {
+        look(self.values.len().saturating_sub(first));
+        (first as u32..self.values.len() as u32).map(ValueId)
+    }
+
     /// Which values the results need.
     pub fn live(&self) -> Vec<bool> {
         self.needed(self.results.iter().map(|(_, v)| *v))

@@ -158,7 +158,7 @@ const CASES: &[Case] = &[
     Case {
         header: PAIR,
         body: "A[i,j] = sum[dk](q[i] * k[j])  where j <= i\nM[i,j] = A[i,j] * top[j](A[i,j], 4)\no = sum[j](M[t,j] * v[j])",
-        why: "`top(A)` cannot",
+        why: "4)` cannot",
         line: "",
         warning: "is stored whole, T×T",
     },

@@ -204,7 +204,7 @@ const REFUSED: &[(&str, &str)] = &[(
     "u = sigmoid(x)
      v = u[t+1]
      y = v[first] * x[t-2]",
-    "`gather` takes what reads later times and cannot be computed late",
+    "a selection by an index takes what reads later times and cannot be computed late",
 )];
 
 fn source(body: &str) -> frontend::Source {

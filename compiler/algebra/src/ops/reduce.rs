@@ -87,7 +87,7 @@ fn rows<S: Scalar>(
     let len_out = if keeps { n } else { 1 };
     order.push(axis);
     let flat = x.ordered(&order)?;
-    let data = S::of_data(&flat.data).ok_or("the order of such numbers is not known")?;
+    let data = S::of_data(&flat.data).ok_or("the order of such numbers is not exact")?;
     let count = crate::tensor::count(&shape)?;
     let mut out = crate::tensor::filled(count * len_out, S::ZERO)?;
     for r in 0..count {

@@ -119,6 +119,20 @@ pub(crate) fn ahead(func: &Func, id: ValueId) -> DeriveError {
     ))
 }
 
+/// Earlier rows of a matrix are no state: with every step a row has one entry more.
+fn keeps_its_size(func: &Func, of: ValueId) -> Result<()> {
+    let fixed = |a: &&Axis| a.is_const() || **a == clock() || **a == Axis::batch();
+    let Some(axis) = func.ty(of).axes.iter().find(|a| !fixed(a)) else {
+        return Ok(());
+    };
+    let name = func.value(of).name.map_or("a matrix", |n| n.as_str());
+    Err(DeriveError(format!(
+        "no step form: an earlier row of `{}` is read, which had fewer entries along `{}`",
+        written(name),
+        crate::words::axis(*axis)
+    )))
+}
+
 /// A state of a program's step, prefill and resume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -156,6 +170,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                 if *by < 0 {
                     return Err(ahead(func, id));
                 }
+                keeps_its_size(func, of)?;
                 carries.push(Carry::Recent {
                     of,
                     lag: recent_axis(usize::try_from(*by).unwrap_or(0)),
@@ -176,6 +191,7 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
                         order: Order::NewestFirst,
                     }
                 } else {
+                    keeps_its_size(func, of)?;
                     Carry::Recent { of, lag: *lag }
                 });
             }

@@ -164,12 +164,7 @@ impl Walk<'_> {
         for (k, n) in at.iter().enumerate() {
             self.new[*n] = Some(of(body.results[k].1)?);
         }
-        for p in self
-            .plan
-            .func
-            .ids()
-            .filter(|p| self.plan.func.args(*p).first() == Some(&id))
-        {
+        for p in self.given_out(id) {
             let Op::Proj(k) = self.plan.func.op(p) else {
                 continue;
             };
