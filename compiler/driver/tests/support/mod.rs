@@ -143,6 +143,7 @@ pub fn small() -> Options {
         shapes: shapes(),
         extent: Extent::Brief,
         threads: 1,
+        progress: None,
     }
 }
 
