@@ -65,7 +65,9 @@ fn group(func: &Func, users: &[Vec<ValueId>], id: ValueId) -> Option<Group> {
     let body = &scan.body;
     let states = &body.params[1..=scan.states];
     let of_state = |a: &Axis| states.iter().any(|s| body.ty(*s).has(*a));
-    let results = users[id.index()].iter().filter(|v| matches!(func.op(**v), Op::Proj(_)));
+    let results = users[id.index()]
+        .iter()
+        .filter(|v| matches!(func.op(**v), Op::Proj(_)));
     let outside = results.flat_map(|v| &users[v.index()]).map(|v| func.op(*v));
     let live = body.live();
     let inside = body.ids().filter(|v| live[v.index()]).map(|v| body.op(v));

@@ -98,7 +98,9 @@ impl Products {
     fn rewritten(&mut self, b: &mut Builder, op: &Op, args: &[ValueId]) -> Result<Option<ValueId>> {
         match op {
             Op::Map(MapFn::Select) => self.choice(b, args),
-            Op::Split { .. } | Op::Merge { .. } | Op::Rename { .. } if undone(b, op, args[0]).is_some() => {
+            Op::Split { .. } | Op::Merge { .. } | Op::Rename { .. }
+                if undone(b, op, args[0]).is_some() =>
+            {
                 Ok(undone(b, op, args[0]))
             }
             Op::Map(MapFn::Re | MapFn::Im | MapFn::Conj)
