@@ -197,20 +197,21 @@ fn through(
         .map(|(_, a)| *a)
         .collect();
     let others = images(&others, image)?;
-    let mut weights = weights(b, &c.made, image)?;
     let mut z = images(&[c.made.z], image)?[0];
     z = b.rename(z, c.time, c.renamed)?;
-    let mut inner = vec![];
+    let seen = c.made.weights.iter().flat_map(|w| w.views.iter());
+    let seen: Vec<Axis> = seen.flat_map(made_by).collect();
+    let mut names = vec![];
     for a in &c.made.over {
-        let own = fresh(*a, func.ty(id).axes.iter().chain(over), b, &others);
+        let taken = func.ty(id).axes.iter().chain(over).chain(&seen);
+        let own = fresh(*a, taken, b, &others);
         if own != *a {
             z = renamed(b, z, *a, own)?;
-            for w in &mut weights {
-                *w = renamed(b, *w, *a, own)?;
-            }
         }
-        inner.push(own);
+        names.push((*a, own));
     }
+    let weights = weights(b, &c.made, &names, image)?;
+    let inner: Vec<Axis> = names.iter().map(|n| n.1).collect();
     let all = [over, &inner[..]].concat();
     let (by_column, rest): (Vec<ValueId>, Vec<ValueId>) =
         others.into_iter().partition(|v| b.has(*v, c.renamed));
@@ -226,10 +227,29 @@ fn through(
     Ok(b.contract(&later, &[vec![first], then].concat())?)
 }
 
-fn weights(b: &mut Builder, made: &Linear, image: &Image<'_>) -> Result<Vec<ValueId>> {
+/// The axes that a view makes.
+fn made_by(view: &Op) -> Vec<Axis> {
+    match view {
+        Op::Split { into, .. } => into.clone(),
+        Op::Merge { into, .. } => vec![*into],
+        Op::Rename { to, .. } => vec![*to],
+        _ => vec![],
+    }
+}
+
+/// The weights, what is summed over under names of its own before anything is viewed: a view may bring an axis of its name.
+fn weights(
+    b: &mut Builder,
+    made: &Linear,
+    names: &[(Axis, Axis)],
+    image: &Image<'_>,
+) -> Result<Vec<ValueId>> {
     let mut all = vec![];
     for w in &made.weights {
         let mut v = images(&[w.value], image)?[0];
+        for (from, to) in names.iter().filter(|n| n.0 != n.1) {
+            v = renamed(b, v, *from, *to)?;
+        }
         if w.inverse {
             let one = b.num(1.0);
             v = b.div(one, v)?;

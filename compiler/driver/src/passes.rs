@@ -181,7 +181,10 @@ const TICKS: &[Pass] = &[("coarser-clocks", |f, _| ticks::at_every_step(f))];
 const PRESENT: &[Pass] = &[("one-present", |f, _| step::one_present(f))];
 
 /// What is read late is computed late, so that a step needs nothing that is ahead of it.
-const RETIMED: &[Pass] = &[("retime", |f, _| retime::retime(f))];
+const RETIMED: &[Pass] = &[
+    ("retime", |f, _| retime::retime(f)),
+    ("earlier-rows", |f, _| step::earlier_rows(f)),
+];
 
 /// The forms; they come before differentiation.
 const MATRIX: &[&[Pass]] = &[NUMBERS, SOURCES];

@@ -19,6 +19,7 @@ mod one;
 mod prefill;
 mod present;
 mod resume;
+mod rows;
 mod settled;
 mod walk;
 
@@ -29,6 +30,7 @@ pub use prefill::prefill;
 pub use present::one_present;
 pub(crate) use present::one_present_of;
 pub use resume::resume;
+pub use rows::earlier_rows;
 pub(crate) use settled::is_settled;
 
 use crate::words::{describe, written};

@@ -71,9 +71,11 @@ fn quotient(
     if by == 1 {
         return Ok(at);
     }
+    // Of whole numbers the quotient is whole, without rounding and in a finite field too.
     let by = b.num(by as f64);
-    let at = b.div(at, by)?;
-    Ok(b.map1(MapFn::Floor, at)?)
+    let rest = b.map2(MapFn::Rem, at, by)?;
+    let whole = b.sub(at, rest)?;
+    Ok(b.div(whole, by)?)
 }
 
 fn extreme(b: &mut Builder, f: MapFn, old: Option<ValueId>, new: ValueId) -> Result<ValueId> {
