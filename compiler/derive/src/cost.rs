@@ -242,6 +242,14 @@ fn bound(func: &Func, v: ValueId) -> Option<(f64, f64)> {
         Op::Input(_) if func.params.first() == Some(&v) => Some((1.0, 0.0)),
         Op::Map(MapFn::Add) => both().map(|(a, b)| (a.0 + b.0, a.1 + b.1)),
         Op::Map(MapFn::Sub) => both().map(|(a, b)| (a.0 - b.0, a.1 - b.1)),
+        Op::Map(MapFn::Mul) => both()
+            .filter(|(_, n)| n.0 == 0.0)
+            .map(|(a, n)| (a.0 * n.1, a.1 * n.1)),
+        Op::Map(MapFn::Div) => both()
+            .filter(|(_, n)| n.0 == 0.0)
+            .map(|(a, n)| (a.0 / n.1, a.1 / n.1)),
+        // What is left of a division is small.
+        Op::Map(MapFn::Rem) => both().filter(|(_, n)| n.0 == 0.0).map(|_| (0.0, 0.0)),
         // The tighter of two bounds; one that follows the position is tighter nearly everywhere.
         Op::Map(f @ (MapFn::Min | MapFn::Max)) => both().map(|(a, b)| {
             if a.0 != b.0 {

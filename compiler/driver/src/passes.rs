@@ -13,9 +13,9 @@ pub use stepped::{Stepped, in_memory};
 use seqc_algebra::{Func, InputKind, ValueId};
 use seqc_derive::stream::Tiles;
 use seqc_derive::{
-    DeriveError, checkpoint, chunk, conv, directions, dual, exponential, grad, impulse, inputs,
-    join, picks, powers, products, prune, real, regroup, retime, routed, sink, softmax, step, stream,
-    ticks,
+    DeriveError, checkpoint, chunk, conv, difference, directions, dual, exponential, grad, impulse,
+    inputs, join, latent, picks, powers, products, prune, real, regroup, retime, routed, running,
+    sink, softmax, step, stream, ticks,
 };
 
 /// Sizes that a target chooses.
@@ -121,8 +121,14 @@ const PRODUCTS: &[Pass] = &[("linear-products", |f, _| products::linear_products
 /// States that are read or written in parts, along those; where a program goes step by step, states are those of the spec.
 const GROUPS: &[Pass] = &[("regroup-states", |f, _| regroup::regroup_states(f))];
 
-/// Matrices that are recurrences.
-const DUALS: &[Pass] = &[("dual-recurrences", |f, _| dual::dual_recurrences(f))];
+/// Matrices that are kernels, or recurrences.
+const DUALS: &[Pass] = &[
+    ("kernels-of-differences", |f, _| difference::kernels(f)),
+    ("dual-recurrences", |f, _| dual::dual_recurrences(f)),
+];
+
+/// Softmaxes that are recurrences, where a program goes step by step.
+const RUNNING: &[Pass] = &[("running-softmax", |f, _| running::running_softmax(f))];
 
 /// Of states for each source position that stay so, gradients for each source.
 const SPREAD: Pass = ("spread-sources", |f, _| dual::spread_sources(f));
@@ -166,6 +172,8 @@ const STEADY: &[Pass] = &[("exponential-kernels", |f, _| {
     exponential::exponential_kernels(f)
 })];
 const RENAMES: &[Pass] = &[("lower-renames", |f, _| stream::lower_renames(f))];
+/// Smaller caches, where a program goes step by step.
+const LATENT: &[Pass] = &[("latent-caches", |f, _| latent::latent_caches(f))];
 /// One clock, where a program goes step by step.
 const TICKS: &[Pass] = &[("coarser-clocks", |f, _| ticks::at_every_step(f))];
 
@@ -182,6 +190,7 @@ const RECURRENT: &[&[Pass]] = &[
     PRODUCTS,
     GROUPS,
     DUALS,
+    RUNNING,
     READS,
     ROUTES,
     CONVOLUTIONS,
@@ -193,10 +202,12 @@ const STEPPED: &[&[Pass]] = &[
     NUMBERS,
     PRODUCTS,
     DUALS,
+    RUNNING,
     READS,
     CONVOLUTIONS,
     STEADY,
     RENAMES,
+    LATENT,
     TICKS,
     PRESENT,
     RETIMED,

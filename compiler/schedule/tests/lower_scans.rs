@@ -361,3 +361,94 @@ fn bounds_leave_steps_out() -> Done {
     check(&b.finish(), LENGTHS);
     Ok(())
 }
+
+/// One state for the batch and one for all of it, and a state over a length that each step sums: none of these axes can be
+/// shared out, and no thread's memory has a place of their size.
+fn run_time_states(lengthy: bool) -> Result<Func, Box<dyn std::error::Error>> {
+    let (d, s) = (Axis::new("d", 3), Axis::len("s", "s"));
+    let mut b = Builder::new("f");
+    let x = data(&mut b, "x", &bt(&[d]));
+    let w = data(&mut b, "w", &[Axis::time(), d]);
+    let own = match lengthy {
+        true => vec![Axis::batch(), s, d],
+        false => vec![Axis::batch(), d],
+    };
+    let zero = b.num(0.0);
+    let (s0, m0) = (b.expand(zero, &own)?, b.expand(zero, &[d])?);
+    let mut c = Builder::new("step");
+    formal(&mut c, "pos", &[]);
+    let (old, mean) = (formal(&mut c, "S", &own), formal(&mut c, "m", &[d]));
+    let (xi, wi) = (
+        formal(&mut c, "x", &[Axis::batch(), d]),
+        formal(&mut c, "w", &[d]),
+    );
+    let half = c.num(0.5);
+    let kept = c.mul(mean, half)?;
+    let mean = c.add2(kept, wi)?;
+    let mean = c.map1(MapFn::Tanh, mean)?;
+    let mut new = c.contract(&[], &[old, mean])?;
+    if lengthy {
+        let whole = c.sum(&[s], new)?;
+        let whole = c.expand(whole, &[s])?;
+        let at = c.iota(s)?;
+        let at = c.expand(at, &[Axis::batch(), d])?;
+        let by = c.mul(at, half)?;
+        let all = c.add2(whole, by)?;
+        new = c.map1(MapFn::Sin, all)?;
+    }
+    let xi = c.fill(xi, &own)?;
+    let new = c.add2(new, xi)?;
+    c.result("S", new);
+    c.result("m", mean);
+    c.result("y", new);
+    let outs = vec![Out::Emit(0), Out::Final(0), Out::Final(1)];
+    let r = b.scan(steps(2, 2, 0, false, c.finish(), outs), &[s0, m0, x, w])?;
+    for (name, v) in ["y", "last", "mean"].iter().zip(r) {
+        b.result(name, v);
+    }
+    Ok(b.finish())
+}
+
+#[test]
+fn states_of_run_time_size() -> Done {
+    check(&run_time_states(false)?, LENGTHS);
+    let lengths: &[&[(&str, usize)]] = &[
+        &[("batch", 1), ("s", 1), ("t", 1)],
+        &[("batch", 3), ("s", 5), ("t", 4)],
+        &[("batch", 2), ("s", 17), ("t", 9)],
+    ];
+    check(&run_time_states(true)?, lengths);
+    Ok(())
+}
+
+/// A histogram: each step adds its values where its indices say, the same place several times.
+#[test]
+fn sums_by_an_index_into_a_state() -> Done {
+    let (c, n, d) = (Axis::new("c", 6), Axis::new("n", 4), Axis::new("d", 3));
+    let mut b = Builder::new("f");
+    let x = data(&mut b, "x", &bt(&[c, d]));
+    let zero = b.num(0.0);
+    let s0 = b.expand(zero, &[Axis::batch(), n, d])?;
+    let mut step = Builder::new("step");
+    let pos = formal(&mut step, "pos", &[]);
+    let s = formal(&mut step, "S", &[Axis::batch(), n, d]);
+    let xi = formal(&mut step, "x", &[Axis::batch(), c, d]);
+    let at = step.iota(c)?;
+    let pos = step.expand(pos, &[c])?;
+    let at = step.add2(at, pos)?;
+    let four = step.num(4.0);
+    let at = step.map2(MapFn::Rem, at, four)?;
+    let scatter = Op::ScatterAdd {
+        axis: n,
+        over: vec![c],
+    };
+    let added = step.push(scatter, &[xi, at])?;
+    let next = step.add2(s, added)?;
+    step.result("S", next);
+    step.result("y", next);
+    let scan = steps(1, 1, 0, false, step.finish(), vec![Out::Emit(0)]);
+    let r = b.scan(scan, &[s0, x])?;
+    b.result("y", r[0]);
+    check(&b.finish(), LENGTHS);
+    Ok(())
+}

@@ -3,6 +3,7 @@
 use super::invariant::is_of_lags;
 use super::{Class, Equation, Kind, Missing, Reason, equation_of, reads_data};
 use crate::dual::{self, Dual, dual};
+use crate::running;
 use crate::stream::{Bounds, Inequality, cone, is_long, is_pair, long_axes, recomputable};
 use crate::words::{self, expression};
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
@@ -139,7 +140,13 @@ fn equation(func: &Func, bounds: &Bounds, root: ValueId, sum: ValueId) -> Equati
         }
         pattern(func, &mut e, bounds.zero_outside(root), root, name.clone());
     }
-    forms(func, (root, dual), name, &mut e);
+    forms(
+        func,
+        (root, dual),
+        running::is_running(func, sum),
+        name,
+        &mut e,
+    );
     e
 }
 
@@ -156,8 +163,9 @@ fn pattern(
     let between = |a: Axis, b: Axis| {
         bounds
             .iter()
-            .find(|q| q.of(a) == 1 && q.of(b) == -1)
+            .filter(|q| q.terms.len() == 2 && q.of(a) == 1 && q.of(b) == -1)
             .map(|q| q.constant)
+            .max()
     };
     for (a, b) in [(i, j), (j, i)] {
         let side = match between(a, b) {
@@ -226,6 +234,7 @@ fn is_zero(func: &Func, v: ValueId) -> bool {
 fn forms(
     func: &Func,
     (root, dual): (ValueId, Option<Dual>),
+    running: bool,
     name: Option<String>,
     e: &mut Equation,
 ) {
@@ -255,9 +264,12 @@ fn forms(
             at: equation_of(func, v),
         }),
     }
-    e.missing.push(Missing {
-        form: "recurrent",
-        why,
-        at: name,
-    });
+    match running {
+        true => e.forms.insert(1, "recurrent"),
+        false => e.missing.push(Missing {
+            form: "recurrent",
+            why,
+            at: name,
+        }),
+    }
 }

@@ -13,7 +13,7 @@ mod reduction;
 mod window;
 
 use crate::words::UNNAMED;
-use crate::{Result, dual, inputs, join, products, regroup, sink};
+use crate::{Result, difference, dual, inputs, join, products, regroup, sink};
 use seqc_algebra::{Axis, Func, Op, ValueId};
 
 /// The vocabulary of classes, canonical: the words of `class:` lines.
@@ -256,6 +256,7 @@ pub struct Equation {
 /// The time equations of an elaborated program.
 pub fn equations(func: &Func) -> Result<Vec<Equation>> {
     let func = regroup::regroup_states(&products::linear_products(func)?)?;
+    let func = difference::kernels(&func)?;
     let func = inputs::sink_inputs(&func)?;
     let func = sink::sink_reads(&join::join_scans(&func)?)?;
     let mut all = Vec::new();

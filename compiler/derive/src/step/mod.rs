@@ -23,7 +23,7 @@ mod settled;
 mod walk;
 
 pub(crate) use clocks::Clocks;
-pub(crate) use names::{SUM, TICK};
+pub(crate) use names::{RUNNING, SUM, TICK};
 pub use one::step;
 pub use prefill::prefill;
 pub use present::one_present;

@@ -7,6 +7,7 @@
 //! | every value of `x` so far | `x.all` |
 //! | the first value of `x` | `x.first` |
 //! | what a sum over earlier positions in `o` has come to | `o.sum` |
+//! | of the scores so far of a softmax in `o`: largest, sum of exponentials, sum of what they weigh | `o.max`, `o.sum`, `o.weighted` |
 //! | of a coarser clock, the tick under way or past ones in `c` | `c.tick` |
 //!
 //! A value without a name lends that of the first named one that is made of it. What would be called like another has
@@ -19,6 +20,7 @@ use std::collections::HashSet;
 /// What laws call states that they introduce: no name of a spec has that sign.
 pub(crate) const SUM: &str = "sum~";
 pub(crate) const TICK: &str = "tick~";
+pub(crate) const RUNNING: [&str; 3] = ["max~", "sum~", "weighted~"];
 
 /// A name for each of the carries, in order.
 pub(super) fn named(func: &Func, carries: Vec<Carry>) -> Vec<(String, Carry)> {

@@ -1,8 +1,10 @@
 //! Where values vanish: inequalities between positions, read off masks.
 //!
 //! One walk in the order of the program, so that a value that many use is looked at once. What is known of a value is
-//! about its own axes: a sum over an axis forgets what its terms obey along it.
+//! about its own axes: a sum over an axis forgets what its terms obey along it. [`condition`] is exact; of other values
+//! it is also known what follows from comparisons of rounded positions.
 
+use super::rounded::{Near, implied, near};
 use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
 use std::collections::HashMap;
 
@@ -48,6 +50,8 @@ pub struct Bounds {
 struct Known {
     /// The affine function of positions that the value is, written as the left side of an inequality.
     affine: Option<Inequality>,
+    /// What the value is up to an interval.
+    near: Option<Near>,
     /// As a condition: inequalities that hold where it does.
     holds: Vec<Inequality>,
     /// Inequalities outside any of which the value is 0, and -inf.
@@ -60,7 +64,8 @@ impl Bounds {
         let mut all = Bounds { known: vec![] };
         for id in func.ids() {
             let known = Known {
-                affine: all.affine(func, id),
+                affine: all.affine_of(func, id),
+                near: all.near(func, id),
                 holds: all.holds(func, id),
                 zero: all.zero(func, id),
                 neg_inf: all.neg_inf(func, id),
@@ -68,6 +73,11 @@ impl Bounds {
             all.known.push(known);
         }
         all
+    }
+
+    /// The value as an affine function of positions with integer coefficients.
+    pub fn affine(&self, v: ValueId) -> Option<&Inequality> {
+        self.known[v.index()].affine.as_ref()
     }
 
     /// Inequalities outside any of which the value is 0.
@@ -106,13 +116,11 @@ impl Bounds {
             Op::Contract(over) => beside(self.product(args), over),
             Op::Reduce(ReduceOp::Sum, over) => beside(first(), over),
             Op::Map(MapFn::Neg | MapFn::Div) | Op::Expand(_) => first(),
-            Op::Map(MapFn::Add | MapFn::Sub) => self.both(args, |k| &k.zero),
+            Op::Map(MapFn::Add | MapFn::Sub) => either(first(), self.zero_outside(args[1])),
             Op::Map(MapFn::Exp) | Op::Softmax(_) => self.neg_inf_outside(args[0]).to_vec(),
             Op::Rename { from, to } => first().iter().map(|i| i.renamed(*from, *to)).collect(),
             // A comparison is 0 where it does not hold.
-            Op::Map(MapFn::And | MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt) => {
-                self.holds(func, id)
-            }
+            Op::Map(f) if is_condition(*f) => self.holds(func, id),
             _ => vec![],
         }
     }
@@ -133,18 +141,22 @@ impl Bounds {
     /// The affine inequalities that a condition implies.
     fn holds(&self, func: &Func, id: ValueId) -> Vec<Inequality> {
         let args = func.args(id);
+        let of = |n: usize| &self.known[args[n].index()];
         match func.op(id) {
             Op::Map(MapFn::And | MapFn::Mul) => self.any(args, |k| &k.holds),
             Op::Contract(over) if over.is_empty() => self.any(args, |k| &k.holds),
             Op::Map(MapFn::Select) if is_const(func, args[2], 0.0) => {
                 self.any(&args[..2], |k| &k.holds)
             }
-            Op::Map(f @ (MapFn::Le | MapFn::Lt | MapFn::Ge | MapFn::Gt)) => {
-                let side = |n: usize| self.known[args[n].index()].affine.as_ref();
-                let compared = side(0).zip(side(1));
-                let one = compared.and_then(|(a, b)| comparison(*f, a, b));
-                one.into_iter().collect()
-            }
+            Op::Map(MapFn::Or) => either(of(0).holds.clone(), &of(1).holds),
+            Op::Expand(_) => of(0).holds.clone(),
+            Op::Rename { from, to } => (of(0).holds.iter())
+                .map(|i| i.renamed(*from, *to))
+                .collect(),
+            Op::Map(f) if is_condition(*f) => match (&of(0).near, &of(1).near) {
+                (Some(a), Some(b)) => implied(*f, a, b),
+                _ => vec![],
+            },
             _ => vec![],
         }
     }
@@ -165,22 +177,32 @@ impl Bounds {
         all
     }
 
-    /// What both obey.
-    fn both(&self, args: &[ValueId], side: impl Fn(&Known) -> &Vec<Inequality>) -> Vec<Inequality> {
-        let of = |n: usize| side(&self.known[args[n].index()]);
-        of(0)
-            .iter()
-            .filter(|i| of(1).contains(i))
-            .cloned()
-            .collect()
-    }
-
     /// A value as an affine function of positions with integer coefficients.
-    fn affine(&self, func: &Func, id: ValueId) -> Option<Inequality> {
+    fn affine_of(&self, func: &Func, id: ValueId) -> Option<Inequality> {
         let args = func.args(id);
         let of = |n: usize| self.known[args[n].index()].affine.as_ref();
         affine_of(func, id, of)
     }
+
+    fn near(&self, func: &Func, id: ValueId) -> Option<Near> {
+        let args = func.args(id);
+        near(func, id, |n| self.known[args[n].index()].near.as_ref())
+    }
+}
+
+fn is_condition(f: MapFn) -> bool {
+    use MapFn::{And, Eq, Ge, Gt, Le, Lt, Or};
+    matches!(f, And | Or | Le | Lt | Ge | Gt | Eq)
+}
+
+/// What holds if one of two lists does: of equal sides the weaker.
+pub(super) fn either(all: Vec<Inequality>, other: &[Inequality]) -> Vec<Inequality> {
+    let both = all.into_iter().filter_map(|mut i| {
+        let o = other.iter().find(|o| o.terms == i.terms)?;
+        i.constant = i.constant.min(o.constant);
+        Some(i)
+    });
+    both.collect()
 }
 
 /// Those that do not speak of the axes.

@@ -4,7 +4,7 @@ use super::{is_long, long_axes};
 use crate::Result;
 use crate::rewrite::map_values;
 use crate::softmax::anchored;
-use seqc_algebra::{Axis, Func, MapFn, Op, ReduceOp, ValueId};
+use seqc_algebra::{Axis, Builder, Func, MapFn, Op, ReduceOp, ValueId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Exits that keep one axis and stream the other in the same pass.
@@ -30,12 +30,14 @@ pub fn is_pair(func: &Func, v: ValueId) -> bool {
     long_axes(func, v).len() == 2 && !matches!(func.op(v), Op::Scan(_))
 }
 
-/// A sum over both axes becomes a sum over one, then over the other.
+/// A sum over both axes becomes a sum over one, then over the other; a sum by an index, one for each sequence and then
+/// over the batch.
 pub fn split_double(func: &Func) -> Result<Func> {
     map_values(func, |b, func, id, args| {
         let (axes, contract) = match func.op(id) {
             Op::Contract(axes) => (axes.clone(), true),
             Op::Reduce(ReduceOp::Sum, axes) => (axes.clone(), false),
+            Op::ScatterAdd { axis, over } => return scattered(b, *axis, over, args),
             _ => return Ok(None),
         };
         let long: Vec<Axis> = axes.iter().copied().filter(is_long).collect();
@@ -54,33 +56,61 @@ pub fn split_double(func: &Func) -> Result<Func> {
     })
 }
 
-/// The kept and the streamed axis, if the value is an exit that the law covers.
-fn exit(func: &Func, id: ValueId) -> Option<(Axis, Axis)> {
+fn scattered(
+    b: &mut Builder,
+    axis: Axis,
+    over: &[Axis],
+    args: &[ValueId],
+) -> Result<Option<ValueId>> {
+    let (batch, over): (Vec<Axis>, Vec<Axis>) = over.iter().partition(|a| **a == Axis::batch());
+    if batch.is_empty() || !args.iter().any(|a| is_pair(b.func(), *a)) {
+        return Ok(None);
+    }
+    let each = b.push(Op::ScatterAdd { axis, over }, args)?;
+    Ok(Some(b.sum(&batch, each)?))
+}
+
+/// The kept and the streamed axis, if the value is an exit that the law covers; either may be either where both are
+/// summed.
+fn exit(func: &Func, id: ValueId) -> Vec<(Axis, Axis)> {
+    let both = |kept, streamed| vec![(kept, streamed), (streamed, kept)];
+    match (long_sum(func, id).as_deref(), &long_operands(func, id)[..]) {
+        (Some(&[streamed]), &[a, b]) if a == streamed || b == streamed => {
+            vec![(if a == streamed { b } else { a }, streamed)]
+        }
+        (Some([_, _]), &[a, b]) if is_scatter(func, id) => both(a, b),
+        _ => vec![],
+    }
+}
+
+/// A sum by an index, such as by the lag of an entry.
+pub fn is_scatter(func: &Func, id: ValueId) -> bool {
+    matches!(func.op(id), Op::ScatterAdd { .. })
+}
+
+/// The times that a value with pairs in its operands sums away, if they can be visited tile by tile.
+fn long_sum(func: &Func, id: ValueId) -> Option<Vec<Axis>> {
     let over = match func.op(id) {
         Op::Contract(axes) | Op::Reduce(ReduceOp::Sum | ReduceOp::Max, axes) => axes.clone(),
+        Op::ScatterAdd { axis, over } if axis.is_const() => over.clone(),
         Op::LogSumExp(axis) => vec![*axis],
         _ => return None,
     };
-    let streamed: Vec<Axis> = over.iter().copied().filter(is_long).collect();
-    let &[streamed] = streamed.as_slice() else {
-        return None;
-    };
-    if over.iter().any(|a| a.name.as_str() == "batch") {
-        return None;
-    }
+    let pairs = func.args(id).iter().any(|a| is_pair(func, *a));
+    // Without a pair among the operands it is an ordinary product of two factors, like a convolution's.
+    let tiled = pairs && !over.contains(&Axis::batch()) && cone_is_pointwise(func, id);
+    tiled.then(|| over.into_iter().filter(is_long).collect())
+}
+
+/// The times of a value's operands.
+fn long_operands(func: &Func, id: ValueId) -> Vec<Axis> {
     let mut axes: Vec<Axis> = Vec::new();
     for a in func.args(id).iter().flat_map(|a| long_axes(func, *a)) {
         if !axes.contains(&a) {
             axes.push(a);
         }
     }
-    let kept: Vec<Axis> = axes.iter().copied().filter(|a| *a != streamed).collect();
-    let &[kept] = kept.as_slice() else {
-        return None;
-    };
-    // Without a pair among the operands it is an ordinary product of two factors, like a convolution's.
-    let pairs = func.args(id).iter().any(|a| is_pair(func, *a));
-    (pairs && cone_is_pointwise(func, id)).then_some((kept, streamed))
+    axes
 }
 
 /// Is every pair value above the exit one that can be recomputed in a tile?
@@ -107,6 +137,8 @@ pub fn recomputable(func: &Func, v: ValueId, softmax: bool) -> std::result::Resu
             Op::Rename { from, to } => from.is_const() && to.is_const(),
             Op::Split { axis, .. } => axis.is_const(),
             Op::Merge { into, .. } => into.is_const(),
+            // Of a table without a second time, or of what can be recomputed.
+            Op::Gather(axis) => axis.is_const(),
             _ => false,
         };
         if !ok {
@@ -123,8 +155,8 @@ pub fn groups(func: &Func) -> Vec<Group> {
     let mut all = Groups::default();
     for id in func.ids() {
         all.follow(func, id);
-        if let Some((kept, streamed)) = exit(func, id).filter(|_| live[id.index()]) {
-            all.place(func, id, kept, streamed);
+        if live[id.index()] {
+            all.place(func, id, &exit(func, id));
         }
     }
     all.groups
@@ -152,14 +184,18 @@ impl Groups {
         self.below.push(below);
     }
 
-    fn place(&mut self, func: &Func, id: ValueId, kept: Axis, streamed: Axis) {
+    /// `ways`: the kept and the streamed axis, where the value is an exit.
+    fn place(&mut self, func: &Func, id: ValueId, ways: &[(Axis, Axis)]) {
+        let Some(&(kept, streamed)) = ways.first() else {
+            return;
+        };
         let cone = cone(func, id);
         let heavy: Vec<ValueId> = cone
             .iter()
             .copied()
             .filter(|v| is_heavy(func, *v))
             .collect();
-        let n = self.shared(func, id, &cone, &heavy, (kept, streamed));
+        let n = self.shared(func, id, &cone, &heavy, ways);
         let n = n.unwrap_or_else(|| {
             self.groups.push(Group {
                 kept,
@@ -184,7 +220,7 @@ impl Groups {
         id: ValueId,
         cone: &[ValueId],
         heavy: &[ValueId],
-        axes: (Axis, Axis),
+        ways: &[(Axis, Axis)],
     ) -> Option<usize> {
         let related: BTreeSet<usize> = (heavy.iter())
             .filter_map(|v| self.of_heavy.get(v))
@@ -202,7 +238,9 @@ impl Groups {
         may.extend(&related);
         for n in may {
             let g = &self.groups[n];
-            if (g.kept, g.streamed) != axes {
+            // What the whole batch shares is made once for it, in a pass of its own.
+            let batch = |v: ValueId| func.ty(v).has(Axis::batch());
+            if !ways.contains(&(g.kept, g.streamed)) || batch(id) != batch(g.exits[0]) {
                 continue;
             }
             let apart = !self.below[id.index()].has(n);

@@ -14,6 +14,8 @@
 
 mod bounds;
 mod exits;
+mod range;
+mod rounded;
 mod tiles;
 
 pub use bounds::{Bounds, Inequality, condition};

@@ -1,12 +1,14 @@
 //! Builds the two nested scans of a group: tiles of the kept axis outside, tiles of the streamed axis inside.
 
-use super::bounds::{Bounds, Inequality};
-use super::exits::{Group, anchor, cone, cone_of, is_pair, scores};
+use super::bounds::Bounds;
+use super::exits::{Group, anchor, cone, cone_of, is_pair, is_scatter, scores};
+use super::range::range;
 use super::{Tiles, long_axes};
 use crate::Result;
 use crate::softmax::finite;
 use seqc_algebra::{
     Axis, Builder, Func, InputKind, MapFn, Op, Out, ReduceOp, Scan, SeqIn, Ty, ValueId, op::Num,
+    shape,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -142,7 +144,15 @@ pub fn tiled(
         outs,
     };
     let args: Vec<ValueId> = seqs.iter().chain(&fixed).map(|v| image[v]).collect();
-    Ok(b.scan(scan, &args)?)
+    let mut all = b.scan(scan, &args)?;
+    // What sums both times away was summed for each tile of rows.
+    let by_tile = shape::tiles(g.kept, tiles.kept);
+    for v in &mut all {
+        if b.has(*v, by_tile) {
+            *v = b.sum(&[by_tile], *v)?;
+        }
+    }
+    Ok(all)
 }
 
 fn name_of(func: &Func, v: ValueId) -> &'static str {
@@ -260,7 +270,7 @@ impl Inner<'_> {
         }
         args.extend(seqs.iter().chain(&fixed).map(|v| given[v]));
         args.push(pos);
-        let (lo, hi) = self.bounds(outer, pos)?;
+        let (lo, hi) = range((self.func, self.bounds), self.g, self.rows, outer, pos)?;
         args.extend(lo.iter().chain(&hi));
         let body = std::mem::take(&mut self.b).finish();
         let scan = Scan {
@@ -369,30 +379,46 @@ impl Inner<'_> {
         Ok(next)
     }
 
+    /// What stands for an axis in a tile.
+    fn in_tile(&self, a: Axis) -> Axis {
+        if a == self.g.kept {
+            self.rows
+        } else if a == self.g.streamed {
+            self.cols
+        } else {
+            a
+        }
+    }
+
     /// The exit's operation over the tile of columns.
     fn exit_op(&self, e: ValueId) -> Op {
-        let swap = |axes: &[Axis]| {
-            axes.iter()
-                .map(|a| if *a == self.g.streamed { self.cols } else { *a })
-                .collect()
-        };
+        let swap = |axes: &[Axis]| axes.iter().map(|a| self.in_tile(*a)).collect();
         match self.func.op(e) {
             Op::Contract(axes) => Op::Contract(swap(axes)),
             Op::Reduce(op, axes) => Op::Reduce(*op, swap(axes)),
+            Op::ScatterAdd { axis, over } => Op::ScatterAdd {
+                axis: *axis,
+                over: swap(over),
+            },
             other => other.clone(),
         }
     }
 
-    /// A sum's contribution from this tile; columns outside the sequence contribute 0, whatever their factors are there:
-    /// a quotient by what is padded with 0 may be anything.
+    /// A sum's contribution from this tile; columns outside the sequence contribute 0, whatever their factors are there (a
+    /// quotient by what is padded with 0 may be anything), and so do rows where they are summed.
     fn summed(&mut self, e: ValueId) -> Result<ValueId> {
         let mut args = Vec::new();
-        for a in self.func.args(e) {
-            let v = self.value(*a)?;
-            args.push(match is_pair(self.func, *a) {
-                true => self.valid(v, 0.0)?,
-                false => v,
-            });
+        let by_index = is_scatter(self.func, e);
+        for (k, a) in self.func.args(e).iter().enumerate() {
+            let mut v = self.value(*a)?;
+            // Of a sum by an index its values count, not where they go.
+            if (by_index && k == 0) || (!by_index && is_pair(self.func, *a)) {
+                v = self.valid(v, 0.0)?;
+                if !long_axes(self.func, e).contains(&self.g.kept) {
+                    v = self.inside(self.g.kept, v, 0.0)?;
+                }
+            }
+            args.push(v);
         }
         let op = self.exit_op(e);
         Ok(self.b.push(op, &args)?)
@@ -400,11 +426,16 @@ impl Inner<'_> {
 
     /// `x` where the column is inside the sequence, else `outside`.
     fn valid(&mut self, x: ValueId, outside: f64) -> Result<ValueId> {
-        if self.g.streamed.is_const() {
-            return Ok(x);
+        match self.g.streamed.is_const() {
+            true => Ok(x),
+            false => self.inside(self.g.streamed, x, outside),
         }
-        let at = self.position(self.g.streamed)?;
-        let len = self.b.push(Op::Length(self.g.streamed.size), &[])?;
+    }
+
+    /// `x` where the position along a time is inside the sequence, else `outside`.
+    fn inside(&mut self, axis: Axis, x: ValueId, outside: f64) -> Result<ValueId> {
+        let at = self.position(axis)?;
+        let len = self.b.push(Op::Length(axis.size), &[])?;
         let inside = self.b.map2(MapFn::Lt, at, len)?;
         let outside = self.b.num(outside);
         Ok(self.b.select(inside, x, outside)?)
@@ -429,22 +460,13 @@ impl Inner<'_> {
         if let Some(known) = self.image.get(&v) {
             return Ok(*known);
         }
-        let swap = |a: &Axis| {
-            if *a == self.g.kept {
-                self.rows
-            } else if *a == self.g.streamed {
-                self.cols
-            } else {
-                *a
-            }
-        };
         let op = match self.func.op(v).clone() {
             Op::Iota(a) if a == self.g.kept || a == self.g.streamed => {
                 let p = self.position(a)?;
                 self.image.insert(v, p);
                 return Ok(p);
             }
-            Op::Expand(axes) => Op::Expand(axes.iter().map(swap).collect()),
+            Op::Expand(axes) => Op::Expand(axes.iter().map(|a| self.in_tile(*a)).collect()),
             other => other,
         };
         let args = self
@@ -481,57 +503,5 @@ impl Inner<'_> {
                 "a function of positions is renamed inside a pair of times".into(),
             )),
         }
-    }
-
-    /// Bounds of the streamed positions for the rows `pos ..`, from inequalities that every exit obeys.
-    fn bounds(
-        &self,
-        outer: &mut Builder,
-        pos: ValueId,
-    ) -> Result<(Option<ValueId>, Option<ValueId>)> {
-        let of = |e: &ValueId| -> Vec<Inequality> {
-            match self.func.op(*e) {
-                Op::LogSumExp(_) | Op::Reduce(ReduceOp::Max, _) => {
-                    let scores = scores(self.func, self.g, *e);
-                    self.bounds.neg_inf_outside(scores).to_vec()
-                }
-                _ => self.bounds.product(self.func.args(*e)),
-            }
-        };
-        let mut common = self.g.exits.first().map(of).unwrap_or_default();
-        for e in &self.g.exits[1..] {
-            let other = of(e);
-            common.retain(|i| other.contains(i));
-        }
-        let (mut lo, mut hi): (Option<ValueId>, Option<ValueId>) = (None, None);
-        for i in &common {
-            let (c, r) = (i.of(self.g.streamed), i.of(self.g.kept));
-            // Extremes over the rows of the tile: position `pos` and `pos + rows - 1`.
-            match (c, r) {
-                (1, -1 | 0) => {
-                    let k = if r == 0 {
-                        1 - i.constant
-                    } else {
-                        self.rows.size.constant().unwrap_or(1) as i64 - i.constant
-                    };
-                    let k = outer.num(k as f64);
-                    let bound = if r == 0 { k } else { outer.add2(pos, k)? };
-                    hi = Some(match hi {
-                        Some(h) => outer.map2(MapFn::Min, h, bound)?,
-                        None => bound,
-                    });
-                }
-                (-1, 1 | 0) => {
-                    let k = outer.num(i.constant as f64);
-                    let bound = if r == 0 { k } else { outer.add2(pos, k)? };
-                    lo = Some(match lo {
-                        Some(l) => outer.map2(MapFn::Max, l, bound)?,
-                        None => bound,
-                    });
-                }
-                _ => {}
-            }
-        }
-        Ok((lo, hi))
     }
 }

@@ -18,7 +18,7 @@ use seqc_algebra::exact::INEXACT;
 use seqc_algebra::{Axis, Data, Elem, Exact, Func, Kind, Size, Tensor, run_exact};
 use seqc_derive::step::cache;
 use seqc_derive::stream::Tiles;
-use seqc_derive::{dual, exponential, powers};
+use seqc_derive::{difference, dual, exponential, powers};
 use std::collections::BTreeSet;
 
 /// Small, so that a few steps are several chunks and tiles.
@@ -99,7 +99,8 @@ fn compared_with(
 /// The mixer with powers for exponentials of the lag: of an opaque `exp` nothing is known, so that `exp(r lag)` and
 /// `exp(r) ^ lag` are the same is not to be shown here, but by the rows of floating point.
 fn kernels(subject: &Subject) -> Result<Subject> {
-    let definition = exponential::kernels_as_powers(&subject.definition);
+    let kernels = difference::kernels(&subject.definition);
+    let definition = kernels.and_then(|f| exponential::kernels_as_powers(&f));
     Ok(Subject {
         definition: definition.map_err(|e| other(&subject.name, e))?,
         ..subject.clone()

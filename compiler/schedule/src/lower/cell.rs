@@ -6,6 +6,7 @@
 
 use super::choose::{Choice, choose};
 use super::place::{Env, Mem, Place, size_ix};
+use super::scratch::Wide;
 use super::{LowerError, Options};
 use crate::ir::{Access, Arg, Buf, Elem, Expr, Ix, Kernel, Local, Stmt, Var};
 use seqc_algebra::{Axis, Func, Sym, ValueId};
@@ -74,9 +75,11 @@ pub(crate) struct Cell<'a> {
     pub options: &'a Options,
     pub lens: &'a [Sym],
     next_var: u32,
-    locals: Vec<Local>,
-    /// Buffers of the plan in order of first use.
-    args: Vec<(usize, Elem, bool, bool)>,
+    pub locals: Vec<Local>,
+    /// Scratch of run-time size: buffers that only this kernel has.
+    pub wides: Vec<Wide>,
+    /// Buffers of the plan in order of first use, and its own.
+    args: Vec<(Mem, Elem, bool, bool)>,
     pub blocks: Vec<Vec<Stmt>>,
     pub scopes: Vec<Scope<'a>>,
     pub ambient: BTreeMap<Axis, Ix>,
@@ -106,6 +109,7 @@ impl<'a> Cell<'a> {
             lens,
             next_var: 0,
             locals: vec![],
+            wides: vec![],
             args: vec![],
             blocks: vec![vec![]],
             scopes: vec![scope],
@@ -136,13 +140,11 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Positions for which scratch is kept.
-    pub fn room(&self, axis: Axis) -> Result<usize> {
+    /// Positions of an axis for which scratch is kept, if that is a constant.
+    pub fn room(&self, axis: Axis) -> Option<usize> {
         match self.parts.get(&axis) {
-            Some(p) => Ok(p.size),
-            None => axis.size.constant().ok_or_else(|| {
-                LowerError(format!("a value with the run-time axis `{axis}` would have to be kept inside a kernel's cell"))
-            }),
+            Some(p) => Some(p.size),
+            None => axis.size.constant(),
         }
     }
 
@@ -160,47 +162,8 @@ impl<'a> Cell<'a> {
         self.blocks.pop().unwrap_or_default()
     }
 
-    /// New scratch, row-major over `axes`.
-    pub fn local(&mut self, name: &str, axes: &[Axis]) -> Result<Place> {
-        let sized: Vec<(Axis, Ix)> = axes
-            .iter()
-            .map(|a| Ok((*a, Ix::Const(self.room(*a)? as i64))))
-            .collect::<Result<_>>()?;
-        let mut len = 1usize;
-        for (_, n) in &sized {
-            len = n
-                .known()
-                .and_then(|n| len.checked_mul(n as usize))
-                .filter(|n| *n <= 1 << 26)
-                .ok_or_else(|| LowerError(format!("scratch `{name}` is too large")))?;
-        }
-        self.locals.push(Local {
-            name: format!("{name}.{}", self.locals.len()),
-            elem: Elem::F32,
-            len: len.max(1),
-        });
-        let place = Place::row_major(Mem::Local(self.locals.len() as u32 - 1), &sized);
-        // Rows beyond the end of a parted axis are never stored, but products read whole tiles.
-        if axes.iter().any(|a| {
-            self.parts
-                .get(a)
-                .is_some_and(|p| p.valid.known() != Some(p.size as i64))
-        }) {
-            let at = self.var();
-            let zero = Stmt::vec(
-                self.options.lanes,
-                at,
-                0,
-                len as i64,
-                vec![Buf::Local(self.locals.len() as u32 - 1).store(at, Expr::num(0.0))],
-            );
-            self.blocks[0].push(zero);
-        }
-        Ok(place)
-    }
-
     /// The argument that stands for a buffer of the plan.
-    pub fn arg(&mut self, buffer: usize, elem: Elem, write: bool) -> Buf {
+    pub fn arg(&mut self, buffer: Mem, elem: Elem, write: bool) -> Buf {
         let k = match self.args.iter().position(|a| a.0 == buffer) {
             Some(k) => k,
             None => {
@@ -219,7 +182,7 @@ impl<'a> Cell<'a> {
     pub fn buf(&mut self, place: &Place, write: bool) -> Buf {
         match place.mem {
             Mem::Local(k) => Buf::Local(k),
-            Mem::Global(b) => self.arg(b, if place.int { Elem::I32 } else { Elem::F32 }, write),
+            mem => self.arg(mem, if place.int { Elem::I32 } else { Elem::F32 }, write),
         }
     }
 
@@ -289,8 +252,8 @@ impl<'a> Cell<'a> {
         self.scopes.len() - 1
     }
 
-    /// The kernel, and the plan's buffers for its arguments.
-    pub fn finish(mut self, name: &str) -> (Kernel, Vec<usize>) {
+    /// The kernel, and where its arguments lie.
+    pub fn finish(mut self, name: &str) -> (Kernel, Vec<Mem>) {
         let body = self.close();
         let access = |read, write| match (read, write) {
             (true, true) => Access::ReadWrite,

@@ -34,7 +34,11 @@ impl<'a> Cell<'a> {
         for axes in [&mut r.both, &mut r.rows, &mut r.cols, &mut r.sum] {
             here(axes, self);
         }
-        if dest.strides.iter().any(|(_, s)| s.known().is_none()) {
+        // An atom's sizes are constants; axes of run-time length are loops around it.
+        let counted = |axes: &[Axis]| axes.iter().all(|x| self.room(*x).is_some());
+        if !counted(&[&r.rows[..], &r.cols, &r.sum].concat())
+            || dest.strides.iter().any(|(_, s)| s.known().is_none())
+        {
             return Ok(false);
         }
         // The lane axis: contiguous in the result.
@@ -53,11 +57,7 @@ impl<'a> Cell<'a> {
             [r.cols.clone(), r.sum.clone()].concat(),
         );
         // One row alone does not pay for turning the matrix around, unless that is done once.
-        let rows: usize = r
-            .rows
-            .iter()
-            .map(|x| self.room(*x))
-            .product::<Result<usize>>()?;
+        let rows: usize = r.rows.iter().filter_map(|x| self.room(*x)).product();
         let turned = self.views(scope, b).iter().any(|p| p.step(n) == Some(1))
             || self.views(scope, b).is_empty();
         if rows < 4 && !turned && !self.scopes[scope].is_still(b) {
@@ -91,7 +91,7 @@ impl<'a> Cell<'a> {
     fn group(&self, first: Axis, axes: &[Axis], x: &Place, y: &Place) -> Result<Group> {
         let mut g = Group {
             axes: vec![first],
-            size: self.room(first)?,
+            size: self.room(first).ok_or_else(uncounted)?,
         };
         let (Some(sx), Some(sy)) = (x.step(first), y.step(first)) else {
             return Ok(g);
@@ -107,7 +107,7 @@ impl<'a> Cell<'a> {
             let Some(next) = next else { return Ok(g) };
             g.size = g
                 .size
-                .checked_mul(self.room(*next)?)
+                .checked_mul(self.room(*next).ok_or_else(uncounted)?)
                 .ok_or_else(|| LowerError::new("an axis is too large"))?;
             g.axes.push(*next);
         }
@@ -215,6 +215,10 @@ impl<'a> Cell<'a> {
     }
 }
 
+fn uncounted() -> LowerError {
+    LowerError::new("a product's atom has an axis of run-time length")
+}
+
 /// The three places of a product.
 struct Atom {
     a: Place,
@@ -222,7 +226,7 @@ struct Atom {
     out: Place,
 }
 
-/// Is the place scratch of the kernel?
-pub(crate) fn is_local(place: &Place) -> bool {
-    matches!(place.mem, Mem::Local(_))
+/// Is the place the kernel's own?
+pub(crate) fn is_own(place: &Place) -> bool {
+    !matches!(place.mem, Mem::Global(_))
 }

@@ -2,7 +2,8 @@
 //!
 //! An axis qualifies if nothing in the body (nested bodies included) sums over it, moves along it or renames it,
 //! if every result that is wanted and every state has it, and if nearly all work has it: work on values that lack
-//! it would be repeated in each cell.
+//! it would be repeated in each cell. An axis of run-time length is shared out all the same: what has it has no room in
+//! a thread's memory.
 
 use super::choose::{is_product, roles};
 use super::place::space;
@@ -91,9 +92,7 @@ fn work(body: &Func, x: Axis, steps: f64) -> (f64, f64) {
         }
         let n = space(&whole);
         all += n;
-        // Numbers are made in every cell; an axis of run-time length cannot stay inside of one for their sake.
-        let number = whole.is_empty() && !x.is_const();
-        if !whole.contains(&x) && !number {
+        if !whole.contains(&x) {
             without += n;
         }
     }
@@ -129,7 +128,7 @@ pub(crate) fn grid(scan: &Scan, wanted: &[bool], lanes: usize) -> Grid {
             && states
             && emitted
             && body_keeps(body, *x)
-            && without <= 0.15 * all
+            && (!x.is_const() || without <= 0.15 * all)
     });
     let mut g = Grid {
         steps: scan.states == 0,

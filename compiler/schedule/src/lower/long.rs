@@ -6,7 +6,7 @@ use super::LowerError;
 use super::buffers::place;
 use super::cell::{Cell, Result};
 use super::choose::is_long;
-use super::place::{Env, Mem, Place, size_dim};
+use super::place::{Env, Place, size_dim};
 use super::root::label;
 use super::top::{Top, blocks};
 use crate::ir::{Binary, Expr, FoldOp, Ix, LoopKind, Stmt, Var};
@@ -197,10 +197,10 @@ impl<'a> Top<'a> {
 
     /// `y[index[row], …] += g[row, …]`: a cell owns a block of columns and walks all rows in order.
     pub fn launch_scatter(&mut self, v: ValueId) -> Result<()> {
-        let Op::ScatterAdd { axis, over } = self.func.op(v) else {
+        let Op::ScatterAdd { axis, .. } = self.func.op(v) else {
             return Err(LowerError::new("not a scatter"));
         };
-        let (g, index) = (self.func.args(v)[0], self.func.args(v)[1]);
+        let index = self.func.args(v)[1];
         let mut dest = self.keep(v)?;
         let mut cell = self.cell(&[v]);
         let rest: Vec<Axis> = self
@@ -212,9 +212,7 @@ impl<'a> Top<'a> {
             .filter(|a| a != axis)
             .collect();
         let (outer, rest): (Vec<Axis>, Vec<Axis>) = rest.into_iter().partition(is_long);
-        // Columns that the index has too are walked together with the rows.
-        let walked = |a: &Axis| self.func.ty(index).has(*a);
-        let (walked, columns): (Vec<Axis>, Vec<Axis>) = rest.into_iter().partition(walked);
+        let columns = rest.iter().filter(|a| !self.func.ty(index).has(**a));
         for a in &outer {
             self.over_grid(&mut cell, *a)?;
             dest = dest.at(*a, cell.ambient[a].clone());
@@ -227,35 +225,7 @@ impl<'a> Top<'a> {
             ranges.push((*last, lo.clone(), (lo + wide).min_ix(n.clone())));
             cell.grid.push((block, n.ceil_div(wide).simplify()));
         }
-        let columns_of_all = walked.iter().chain(&columns).copied();
-        let all: Vec<Axis> = [*axis].into_iter().chain(columns_of_all).collect();
-        cell.nest(&dest, &all, &ranges, &Env::default(), &mut |_, _| {
-            Ok(Expr::num(0.0))
-        })?;
-        let mut env = Env::default();
-        let mut loops = vec![];
-        for a in over.iter().chain(&walked) {
-            let r = cell.var();
-            env.set(*a, Ix::Var(r));
-            loops.push((r, cell.size(*a)?));
-        }
-        for a in &walked {
-            dest = dest.at(*a, cell.index(&env, *a)?);
-        }
-        cell.open();
-        let top = cell.size(*axis)? - 1;
-        let row = cell.rounded(0, index, &env)?.max_ix(0).min_ix(top);
-        let here = dest.clone().at(*axis, row);
-        let made = cell.nest(&here, &columns, &ranges, &env, &mut |c, env| {
-            let x = c.elem(0, g, env)?;
-            Ok(c.load(&here, env)? + x)
-        });
-        let mut body = cell.close();
-        made?;
-        for (r, n) in loops.into_iter().rev() {
-            body = vec![Stmt::for_(LoopKind::Seq, r, Ix::Const(0), n, body)];
-        }
-        body.into_iter().for_each(|s| cell.emit(s));
+        cell.scatter(0, v, &dest, &ranges, false)?;
         let name = label(self.func, v);
         self.launch(cell, &format!("scatter_{name}"))
     }
@@ -269,7 +239,7 @@ fn accumulate(
     loops: Vec<(Var, Ix, Ix)>,
     env: &Env,
 ) -> Result<()> {
-    debug_assert!(matches!(acc.mem, Mem::Local(_)));
+    debug_assert!(super::contract::is_own(acc));
     let neutral = match s.op {
         FoldOp::Sum => 0.0,
         FoldOp::Prod => 1.0,

@@ -25,6 +25,8 @@ mod queue;
 mod root;
 mod rows;
 mod scan;
+mod scatter;
+mod scratch;
 mod top;
 mod view;
 

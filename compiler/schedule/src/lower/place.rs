@@ -7,11 +7,12 @@
 use crate::ir::Ix;
 use seqc_algebra::{Axis, Size, Sym};
 
-/// A buffer of the plan, or scratch of the kernel.
+/// A buffer of the plan, scratch of the kernel, or a buffer that the kernel has for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Mem {
     Global(usize),
     Local(u32),
+    Wide(usize),
 }
 
 #[derive(Clone, Debug, PartialEq)]

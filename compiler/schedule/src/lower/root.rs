@@ -29,7 +29,7 @@ pub(crate) struct Reads {
 }
 
 impl<'a> Cell<'a> {
-    /// Contractions that are added up by one stored sum, and that sum.
+    /// Contractions and sums by an index that are added up by one stored sum, and that sum.
     pub fn fused(&self, scope: usize) -> BTreeMap<ValueId, ValueId> {
         let (func, root) = (self.scopes[scope].func, &self.scopes[scope].choice.root);
         let live = &self.scopes[scope].choice.live;
@@ -38,10 +38,8 @@ impl<'a> Cell<'a> {
         if self.options.reference {
             return fused;
         }
-        for id in func
-            .ids()
-            .filter(|id| live[id.index()] && is_product(func, *id, false))
-        {
+        let adds = |id: ValueId| is_scatter(func, id) || is_product(func, id, false);
+        for id in func.ids().filter(|id| live[id.index()] && adds(*id)) {
             let mut top = id;
             loop {
                 let next = match users[top.index()].as_slice() {
@@ -187,7 +185,7 @@ impl<'a> Cell<'a> {
                 && (views.is_empty() && axes.last() == Some(x)
                     || views.iter().any(|p| p.step(*x) == Some(1)))
         };
-        let free = |x: &&Axis| !r.both.contains(x) && self.room(**x).is_ok_and(|n| n >= 4);
+        let free = |x: &&Axis| !r.both.contains(x) && self.room(**x).is_some_and(|n| n >= 4);
         let best = axes
             .iter()
             .rev()
@@ -226,6 +224,9 @@ impl<'a> Cell<'a> {
                     false => self.pointwise(scope, v, target),
                 }
             }
+            Op::ScatterAdd { .. } if !self.options.reference => {
+                self.scatter(scope, v, &target.place, &target.ranges, false)
+            }
             Op::Map(MapFn::Add) if whole && fused.values().any(|u| *u == v) => {
                 self.sum_of_products(scope, v, target, fused)
             }
@@ -235,7 +236,7 @@ impl<'a> Cell<'a> {
 
     /// An atom writes whole extents; in a global place every row must be inside.
     fn atoms_fit(&self, place: &Place) -> bool {
-        super::contract::is_local(place)
+        super::contract::is_own(place)
             || place.strides.iter().all(|(a, _)| {
                 self.parts
                     .get(a)
@@ -282,7 +283,12 @@ impl<'a> Cell<'a> {
         }
         // The operands must be ready before the result is begun: copying them may not come in between.
         let mut started = false;
-        if !plain.is_empty() {
+        let here = |x: &ValueId| self.stored(scope, *x).is_some_and(|p| p == target.place);
+        if let [x] = &plain[..]
+            && here(x)
+        {
+            started = true;
+        } else if !plain.is_empty() {
             let axes: Vec<Axis> = target.place.strides.iter().map(|(a, _)| *a).collect();
             self.nest(&target.place, &axes, &[], &Env::default(), &mut |c, env| {
                 let mut sum: Option<Expr> = None;
@@ -298,7 +304,9 @@ impl<'a> Cell<'a> {
             started = true;
         }
         for p in products {
-            if !self.matmul(scope, p, &target.place, started)? {
+            if is_scatter(func, p) {
+                self.scatter(scope, p, &target.place, &[], started)?;
+            } else if !self.matmul(scope, p, &target.place, started)? {
                 let axes: Vec<Axis> = target.place.strides.iter().map(|(a, _)| *a).collect();
                 let place = target.place.clone();
                 self.nest(&target.place, &axes, &[], &Env::default(), &mut |c, env| {
@@ -366,6 +374,10 @@ impl<'a> Cell<'a> {
         self.emit(rows);
         Ok(())
     }
+}
+
+fn is_scatter(func: &Func, v: ValueId) -> bool {
+    matches!(func.op(v), Op::ScatterAdd { .. })
 }
 
 /// Do two programs' values come from the same operation? Used to name kernels.

@@ -248,19 +248,13 @@ impl<'a> Cell<'a> {
             {
                 axes = self.layout(inner, param);
             }
-            let own = self.local(&scan.body.results[k].0, &axes);
-            let place = match own {
-                Ok(p) => p,
-                // A final state that is wanted whole in a global place may live there.
-                Err(e) => match scan
-                    .outs
-                    .iter()
-                    .zip(outs)
-                    .find(|(o, p)| **o == Out::Final(k) && p.is_some())
-                {
-                    Some((_, Some(p))) => p.clone(),
-                    _ => return Err(e),
-                },
+            // A final state of run-time size that is wanted whole may live where it is wanted.
+            let counted = axes.iter().all(|a| self.room(*a).is_some());
+            let wanted = (scan.outs.iter().zip(outs))
+                .find_map(|(o, p)| p.as_ref().filter(|_| !counted && *o == Out::Final(k)));
+            let place = match wanted {
+                Some(p) => p.clone(),
+                None => self.local(&scan.body.results[k].0, &axes)?,
             };
             let loops: Vec<Axis> = place.strides.iter().map(|(a, _)| *a).collect();
             self.nest(&place, &loops, &[], &Env::default(), &mut |c, env| {

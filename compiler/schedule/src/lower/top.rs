@@ -9,8 +9,9 @@ use super::choose::{Choice, choose, is_long, is_product, roles};
 use super::grid::{grid, keeps};
 use super::layout::{Layouts, axes_of, layouts};
 use super::online::appended;
-use super::place::{Place, ix_dim};
+use super::place::{Mem, Place, ix_dim};
 use super::queue::{Queue, Read};
+use super::scratch::Wide;
 use super::{LowerError, Lowered, Options, gemm};
 use crate::ir::{Access, Ix, Kernel};
 use seqc_abi::{Buffer, Conv, Dim, KernelDecl, Launch, Plan, Role};
@@ -241,7 +242,8 @@ impl<'a> Top<'a> {
 
     /// Emits a kernel, or finds the equal one, and launches it.
     pub fn launch(&mut self, cell: Cell<'a>, name: &str) -> Result<()> {
-        let (mut kernel, buffers) = cell.finish("");
+        let wides = cell.wides.clone();
+        let (mut kernel, args) = cell.finish("");
         for (k, l) in kernel.locals.iter_mut().enumerate() {
             l.name = format!("s{k}");
         }
@@ -252,6 +254,7 @@ impl<'a> Top<'a> {
         let grid: Vec<Dim> = extents
             .collect::<Option<_>>()
             .ok_or_else(|| LowerError::new("a grid's extent is no plan size"))?;
+        let buffers = self.arguments(&args, &wides, &grid)?;
         let index = match self.known.get(&kernel) {
             Some(k) => *k,
             None => {
@@ -274,6 +277,22 @@ impl<'a> Top<'a> {
             grid,
         });
         Ok(())
+    }
+
+    /// The plan's buffers for a kernel's arguments, those that it has for itself among them.
+    fn arguments(&mut self, args: &[Mem], wides: &[Wide], grid: &[Dim]) -> Result<Vec<usize>> {
+        let mut all = vec![];
+        for mem in args {
+            all.push(match mem {
+                Mem::Global(b) => *b,
+                Mem::Wide(k) => {
+                    self.buffers.push(wides[*k].buffer(grid, self.lens)?);
+                    self.buffers.len() - 1
+                }
+                Mem::Local(_) => return Err(LowerError::new("a thread's memory is no argument")),
+            });
+        }
+        Ok(all)
     }
 
     fn launch_scan(&mut self, id: ValueId) -> Result<()> {
@@ -424,8 +443,8 @@ impl<'a> Top<'a> {
             return Ok(None);
         }
         let index = |p: &Place| match p.mem {
-            super::place::Mem::Global(b) => b,
-            super::place::Mem::Local(_) => usize::MAX,
+            Mem::Global(b) => b,
+            Mem::Local(_) | Mem::Wide(_) => usize::MAX,
         };
         let out = self.keep(v)?;
         let dim = |a: &Axis| super::place::size_dim(a.size);

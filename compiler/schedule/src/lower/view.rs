@@ -155,7 +155,7 @@ impl<'a> Cell<'a> {
                     },
             }) = self.scopes[scope].formal.get(&v).cloned()
         {
-            let room = Ix::Const(self.room(tile)? as i64);
+            let room = self.size(tile)?;
             let valid = (len - base.clone()).min_ix(room.clone()).max_ix(0);
             let parent = self.scopes[scope]
                 .parent
