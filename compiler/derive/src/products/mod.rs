@@ -64,7 +64,7 @@ struct Products {
 impl Products {
     /// Takes note of values that were added.
     fn see(&mut self, func: &Func) {
-        for id in func.ids().skip(self.outer.len()) {
+        for id in (self.outer.len()..func.values.len()).map(|k| ValueId(k as u32)) {
             let args = func.args(id);
             let state = func.params[..func.params.len().min(1 + self.states)]
                 .iter()
