@@ -110,12 +110,13 @@ fn cut(scan: &Scan, body: &Plan, args: &[Rc<Tensor>], bounds: usize) -> Result<S
             .ok_or_else(|| bad("a tile needs a positive constant size"))?,
     };
     let count = len.div_ceil(tile);
-    let scalar = |k: usize| match &args[k].data {
-        Data::Real(d) if d.len() == 1 => Ok(d[0]),
-        Data::Exact(d) if d.len() == 1 && d[0].whole().is_some() => {
-            Ok(d[0].whole().unwrap_or_default())
-        }
-        _ => Err(bad("a bound of a scan must be one real number")),
+    let scalar = |k: usize| {
+        let one = match &args[k].data {
+            Data::Real(d) if d.len() == 1 => Some(d[0]),
+            Data::Exact(d) if d.len() == 1 => d[0].whole(),
+            _ => None,
+        };
+        one.ok_or_else(|| bad("a bound of a scan must be one real number"))
     };
     let (mut from, mut to) = (0, count);
     if scan.lo {

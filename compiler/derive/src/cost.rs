@@ -248,7 +248,8 @@ fn bound(func: &Func, v: ValueId) -> Option<(f64, f64)> {
         Op::Map(MapFn::Div) => both()
             .filter(|(_, n)| n.0 == 0.0)
             .map(|(a, n)| (a.0 / n.1, a.1 / n.1)),
-        Op::Map(MapFn::Floor) => bound(func, args[0]),
+        // What is left of a division is small.
+        Op::Map(MapFn::Rem) => both().filter(|(_, n)| n.0 == 0.0).map(|_| (0.0, 0.0)),
         // The tighter of two bounds; one that follows the position is tighter nearly everywhere.
         Op::Map(f @ (MapFn::Min | MapFn::Max)) => both().map(|(a, b)| {
             if a.0 != b.0 {

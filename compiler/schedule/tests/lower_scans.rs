@@ -394,7 +394,7 @@ fn run_time_states(lengthy: bool) -> Result<Func, Box<dyn std::error::Error>> {
         let at = c.expand(at, &[Axis::batch(), d])?;
         let by = c.mul(at, half)?;
         let all = c.add2(whole, by)?;
-        new = c.map1(MapFn::Sin, all)?;
+        new = c.map1(MapFn::Tanh, all)?;
     }
     let xi = c.fill(xi, &own)?;
     let new = c.add2(new, xi)?;

@@ -23,7 +23,7 @@ use folded::Folded;
 use order::Arranged;
 use reads::Reads;
 use seqc_algebra::{Axis, Builder, Func, Op, Out, Scan, ValueId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Applies the law wherever it holds.
 pub fn route_states(func: &Func) -> Result<Func> {
@@ -137,9 +137,9 @@ fn masks(func: &Func, id: ValueId) -> Vec<ValueId> {
     };
     let states = &scan.body.params[1..=scan.states];
     let mut todo = func.args(id)[scan.states..].to_vec();
-    let mut seen = vec![false; func.values.len()];
+    let mut seen = BTreeSet::new();
     while let Some(v) = todo.pop() {
-        if std::mem::replace(&mut seen[v.index()], true) {
+        if !seen.insert(v) {
             continue;
         }
         if matches!(func.op(v), Op::Map(_) | Op::Expand(_) | Op::Contract(_)) {
@@ -149,10 +149,7 @@ fn masks(func: &Func, id: ValueId) -> Vec<ValueId> {
     let of_states =
         |m: &Axis| !states.is_empty() && states.iter().all(|s| scan.body.ty(*s).has(*m));
     let picks = |v: &ValueId| matches!(func.op(*v), Op::TopMask(m, _) if of_states(m));
-    func.ids()
-        .filter(|v| seen[v.index()])
-        .filter(picks)
-        .collect()
+    seen.into_iter().filter(picks).collect()
 }
 
 /// The scan as a routed one, or why it is none.
