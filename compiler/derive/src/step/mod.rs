@@ -37,7 +37,7 @@ use crate::words::{describe, written};
 use crate::{DeriveError, Result};
 use seqc_algebra::op::Num;
 use seqc_algebra::{Axis, Builder, Elem, Func, Op, Size, Sym, Ty, ValueId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The clock that is stepped.
 fn clock() -> Axis {
@@ -107,6 +107,8 @@ struct Plan<'a> {
     func: &'a Func,
     clocks: Clocks,
     carries: Vec<(String, Carry)>,
+    /// For each scan, the values that are results of it.
+    projections: HashMap<ValueId, Vec<ValueId>>,
 }
 
 /// Which operation looks ahead, for a diagnostic.
@@ -255,7 +257,14 @@ fn plan(func: &Func) -> Result<Plan<'_>> {
     // Several kernels may meet one sequence.
     let mut known = HashSet::new();
     carries.retain(|c| known.insert(c.clone()));
+    let mut projections: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
+    for p in func.ids() {
+        if let Op::Proj(_) = func.op(p) {
+            projections.entry(func.args(p)[0]).or_default().push(p);
+        }
+    }
     Ok(Plan {
+        projections,
         func,
         clocks,
         carries: names::named(func, carries),

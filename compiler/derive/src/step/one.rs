@@ -164,8 +164,8 @@ impl Walk<'_> {
         for (k, n) in at.iter().enumerate() {
             self.new[*n] = Some(of(body.results[k].1)?);
         }
-        for p in self.given_out(id) {
-            let Op::Proj(k) = self.plan.func.op(p) else {
+        for p in self.plan.projections.get(&id).into_iter().flatten() {
+            let Op::Proj(k) = self.plan.func.op(*p) else {
                 continue;
             };
             if let Out::Emit(e) = scan.outs[*k] {

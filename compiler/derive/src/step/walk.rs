@@ -2,8 +2,7 @@
 
 use super::{Plan, needed, plan};
 use crate::{DeriveError, Result};
-use seqc_algebra::{Builder, Func, InputKind, Op, Ty, ValueId};
-use std::collections::HashMap;
+use seqc_algebra::{Builder, Func, InputKind, Ty, ValueId};
 
 pub(super) struct Walk<'a> {
     pub plan: &'a Plan<'a>,
@@ -15,8 +14,6 @@ pub(super) struct Walk<'a> {
     pub new: Vec<Option<ValueId>>,
     /// The position of the first step.
     pub pos: ValueId,
-    /// Of each scan, the values that it gives out.
-    given_out: HashMap<ValueId, Vec<ValueId>>,
 }
 
 /// The image of a value; `None` for scans, whose results have images.
@@ -39,7 +36,6 @@ pub(super) fn walk(func: &Func, rule: Rule) -> Result<Func> {
         old,
         new: vec![None; plan.carries.len()],
         pos,
-        given_out: given_out(func),
         plan: &plan,
     };
     let wanted = |id: &ValueId| needed[id.index()] || func.params.contains(id);
@@ -53,22 +49,7 @@ pub(super) fn walk(func: &Func, rule: Rule) -> Result<Func> {
     w.results()
 }
 
-fn given_out(func: &Func) -> HashMap<ValueId, Vec<ValueId>> {
-    let mut all: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
-    for p in func.ids() {
-        if let (Op::Proj(_), Some(scan)) = (func.op(p), func.args(p).first()) {
-            all.entry(*scan).or_default().push(p);
-        }
-    }
-    all
-}
-
 impl Walk<'_> {
-    /// The values that a scan gives out.
-    pub fn given_out(&self, scan: ValueId) -> Vec<ValueId> {
-        self.given_out.get(&scan).cloned().unwrap_or_default()
-    }
-
     pub fn arg(&self, id: ValueId, n: usize) -> Result<ValueId> {
         self.image[self.plan.func.args(id)[n].index()]
             .ok_or_else(|| DeriveError("a value has no step form".into()))
