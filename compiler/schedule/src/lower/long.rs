@@ -212,13 +212,13 @@ impl<'a> Top<'a> {
             .filter(|a| a != axis)
             .collect();
         let (outer, rest): (Vec<Axis>, Vec<Axis>) = rest.into_iter().partition(is_long);
-        let columns = rest.iter().filter(|a| !self.func.ty(index).has(**a));
+        let mut columns = rest.iter().filter(|a| !self.func.ty(index).has(**a));
         for a in &outer {
             self.over_grid(&mut cell, *a)?;
             dest = dest.at(*a, cell.ambient[a].clone());
         }
         let mut ranges = vec![];
-        if let Some(last) = columns.last() {
+        if let Some(last) = columns.next_back() {
             let wide = i64::from(self.options.lanes) * 2;
             let (block, n) = (cell.var(), cell.size(*last)?);
             let lo = Ix::Var(block) * wide;
