@@ -23,13 +23,13 @@ def rope(p, s, x):
     return {"y": rotary(x, s["base"])}
 
 
-@mixer("layernorm_affine", file="std", sizes=dict(c=5), inputs={"x": "c"}, outputs={"y": "c"},
+@mixer("layernorm_affine", file="../../stdlib/norms", sizes=dict(c=5), inputs={"x": "c"}, outputs={"y": "c"},
        params={"scale": ("c", SCALE), "shift": "c"})
 def layernorm_affine(p, s, x):
     z = x - x.mean(axis=-1, keepdims=True)
     return {"y": p["scale"] * z / np.sqrt((z * z).mean(axis=-1, keepdims=True) + 1e-5) + p["shift"]}
 
 
-@mixer("gelu_tanh", file="std", sizes=dict(), inputs={"x": ""}, outputs={"y": ""}, params={})
+@mixer("gelu_tanh", file="../../stdlib/prelude", sizes=dict(), inputs={"x": ""}, outputs={"y": ""}, params={})
 def gelu_tanh(p, s, x):
     return {"y": x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2}

@@ -99,9 +99,9 @@ fn of_source(tokens: usize, prompts: &[usize], mixer: &str, text: &str) {
             .start(&text[..prompt], text.len() - prompt)
             .unwrap_or_else(|e| panic!("{mixer}: {e}"));
         right(&going, &format!("prompt {prompt}"));
-        for at in prompt..text.len() {
+        for token in &text[prompt..] {
             going
-                .push(text[at])
+                .push(*token)
                 .unwrap_or_else(|e| panic!("{mixer}: {e}"));
             right(&going, &format!("prompt {prompt}"));
         }

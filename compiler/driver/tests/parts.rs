@@ -471,7 +471,8 @@ fn states_written_by_hand() {
         let mut states = states.clone();
         change(&mut states);
         let e = case.go_on(&[vec![0.5]], Some(&states));
-        let text = e.err().expect("refused").to_string();
+        let Err(e) = e else { panic!("not refused") };
+        let text = e.to_string();
         assert!(says.iter().all(|s| text.contains(s)), "{text}");
     };
     let missing = "state `state.one.inner.S` is missing: [batch = 1, d = 1] is wanted";

@@ -191,7 +191,8 @@ impl<'p> Elab<'p> {
         match op {
             Op::Map(MapFn::Neg | MapFn::Re | MapFn::Im | MapFn::Conj | MapFn::Stop) => Rule::Sum(0),
             Op::Map(MapFn::Add | MapFn::Sub | MapFn::Complex) | Op::Stack(_) => Rule::Sum(0),
-            Op::Map(MapFn::Select) => Rule::Sum(1),
+            // A choice by an entry is a function of all that it chooses from.
+            Op::Map(MapFn::Select) if args[0].domains.is_empty() => Rule::Sum(1),
             Op::Map(MapFn::Mul) | Op::Contract(_) => Rule::Product,
             Op::Map(MapFn::Div) if args[1].domains.is_empty() => Rule::Scaled,
             // A power is a product.

@@ -111,8 +111,9 @@ mod tests {
         for _ in 0..n {
             for k in 0..n {
                 for d in &waits[k] {
-                    for m in 0..n {
-                        reach[k][m] |= reach[*d][m];
+                    let further = reach[*d].clone();
+                    for (to, more) in reach[k].iter_mut().zip(further) {
+                        *to |= more;
                     }
                 }
             }

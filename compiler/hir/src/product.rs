@@ -142,9 +142,9 @@ impl<'p> Elab<'p> {
             })?;
             let zero = self.number(0.0);
             // 0 times infinity is no 0: what may be infinite outside of the domain is left out itself.
-            for k in 0..factors.len() {
-                if k == best || self.may_be_infinite(&factors[k]) {
-                    factors[k] = self.only_in(mask, &factors[k].clone(), (axes, &zero), span)?;
+            for (k, f) in factors.iter_mut().enumerate() {
+                if k == best || self.may_be_infinite(f) {
+                    *f = self.only_in(mask, &f.clone(), (axes, &zero), span)?;
                 }
             }
         }

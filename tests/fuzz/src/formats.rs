@@ -13,11 +13,14 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
+/// Holds of any bytes; were they used?
+pub type Property = Box<dyn Fn(&[u8]) -> bool>;
+
 /// A kind of file: right ones, and what is done with any bytes in their place. The property says whether they were used.
 pub struct Format {
     pub name: &'static str,
     pub right: Vec<Vec<u8>>,
-    pub property: Box<dyn Fn(&[u8]) -> bool>,
+    pub property: Property,
 }
 
 pub fn all() -> Vec<Format> {

@@ -6,6 +6,9 @@ use super::How;
 use crate::Result;
 use seqc_algebra::{Builder, ValueId};
 
+/// A factor: how it is taken, and its value.
+type Factor = (How, ValueId);
+
 /// The values of a product's factors: each condition (a value of 0 and 1) chooses of all factors that have its axes, and is a
 /// factor itself only where none has. `outer` are the factors of a product that this one is a factor of.
 pub fn left_out(
@@ -13,8 +16,7 @@ pub fn left_out(
     factors: &[(How, ValueId)],
     outer: &[(How, ValueId)],
 ) -> Result<Vec<ValueId>> {
-    let (own, rest): (Vec<(How, ValueId)>, Vec<(How, ValueId)>) =
-        factors.iter().copied().partition(|f| is_condition(f));
+    let (own, rest): (Vec<Factor>, Vec<Factor>) = factors.iter().copied().partition(is_condition);
     let rest: Vec<ValueId> = rest.into_iter().map(|(_, v)| v).collect();
     let mut all = rest.clone();
     let zero = b.num(0.0);

@@ -92,7 +92,10 @@ impl Chunk {
         let within = |a: ValueId, of: ValueId| self.b.axes(a).iter().all(|x| self.b.has(of, *x));
         let x = match within(x, y) || within(y, x) {
             true => x,
-            false => self.b.fill(x, &self.b.axes(y).to_vec())?,
+            false => {
+                let axes = self.b.axes(y).to_vec();
+                self.b.fill(x, &axes)?
+            }
         };
         Ok(self.b.add2(x, y)?)
     }

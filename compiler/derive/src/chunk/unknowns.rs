@@ -150,7 +150,8 @@ impl Chunk {
 
     /// `x - y`, over the axes of both.
     fn less(&mut self, x: ValueId, y: ValueId) -> Result<ValueId> {
-        let x = self.b.fill(x, &self.b.axes(y).to_vec())?;
+        let axes = self.b.axes(y).to_vec();
+        let x = self.b.fill(x, &axes)?;
         Ok(self.b.sub(x, y)?)
     }
 

@@ -145,7 +145,8 @@ impl Products {
             all = Some(match all {
                 None => part,
                 Some(sum) => {
-                    let sum = b.fill(sum, &b.axes(part).to_vec())?;
+                    let axes = b.axes(part).to_vec();
+                    let sum = b.fill(sum, &axes)?;
                     b.add2(sum, part)?
                 }
             });

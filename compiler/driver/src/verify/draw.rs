@@ -347,6 +347,6 @@ mod tests {
             assert!(row[6..].iter().all(|x| *x == 0.0), "padding: {row:?}");
             assert!(row[..6].iter().all(|x| [-1.0, 0.0, 1.0].contains(x)));
         }
-        assert!(data.iter().any(|x| *x == 1.0) && data.iter().any(|x| *x == -1.0));
+        assert!(data.contains(&1.0) && data.contains(&-1.0));
     }
 }

@@ -75,6 +75,10 @@ impl<'p> Elab<'p> {
                 let known =
                     s.names.contains_key(&name.text) || seen.contains_key(name.text.as_str());
                 let rebinds = carried && known;
+                let poisoned = matches!(
+                    s.names.get(&name.text).map(|n| &n.binding),
+                    Some(Binding::Val(Val::Poison))
+                );
                 if let Some(old) = seen.get(name.text.as_str()).filter(|_| !rebinds) {
                     let d = Diagnostic::error(
                         "E04",
@@ -84,13 +88,7 @@ impl<'p> Elab<'p> {
                     let d = d.label("the second").secondary(*old, "the first");
                     self.report(d.help(crate::names::ONE_DEFINITION));
                     ok = false;
-                } else if !state
-                    && !(rebinds && node.adds())
-                    && !(matches!(
-                        s.names.get(&name.text).map(|n| &n.binding),
-                        Some(Binding::Val(Val::Poison))
-                    ))
-                {
+                } else if !(state || poisoned || rebinds && node.adds()) {
                     ok = self.may_define(s, name);
                 }
                 seen.entry(&name.text).or_insert(name.span);
