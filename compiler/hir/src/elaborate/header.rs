@@ -85,15 +85,15 @@ pub(super) fn header<'p>(
             }
         } else if mixer.hypers.iter().any(|h| h.name.text == *name) {
             let function = crate::builtin::as_mixer(text);
-            let v = match (value, program.lookup(s.module, text)) {
-                (Some(st), _) => Val::Stat(st),
-                (None, Some(item)) => Val::Mixer(Rc::new(Instance {
+            let v = match (value, program.lookup(s.module, text), function) {
+                (Some(st), _, _) => Val::Stat(st),
+                (None, Some(item), _) => Val::Mixer(Rc::new(Instance {
                     item,
                     given: vec![],
                     home: None,
                 })),
-                (None, None) if function.is_some() => Val::Function(function.unwrap_or_default()),
-                (None, None) => {
+                (None, None, Some(function)) => Val::Function(function),
+                (None, None, None) => {
                     el.report(
                         Diagnostic::error(
                             "E28",
